@@ -1,0 +1,1 @@
+"""What stays: plans, drives, judges, renders and verifies a deliverable. Never imports a framework."""

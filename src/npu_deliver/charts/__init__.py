@@ -1,0 +1,24 @@
+"""Charts of a summary's numbers as PNG: agreement, latency and batch scaling.
+
+Nothing is computed here that the summary does not hold, and nothing is hidden: a value that is exactly zero, off the
+scale or not measured is drawn at the edge with a marker of its own and said in words. Colours are Okabe and Ito's,
+which every common kind of colour vision tells apart, and shape repeats what colour says. The same arguments give the
+same bytes with the same matplotlib; no pyplot state is touched.
+
+Importing this loads matplotlib: import it where something is drawn.
+"""
+
+from npu_deliver.charts.labels import CHART_LABELS, ChartLabels
+from npu_deliver.charts.performance import BatchPoint, LatencySeries, batch_chart, latency_chart
+from npu_deliver.charts.precision import ErrorPoint, precision_chart
+
+__all__ = [
+    "CHART_LABELS",
+    "BatchPoint",
+    "ChartLabels",
+    "ErrorPoint",
+    "LatencySeries",
+    "batch_chart",
+    "latency_chart",
+    "precision_chart",
+]

@@ -1,0 +1,85 @@
+"""The words that appear in charts, in the languages of the reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartLabels:
+    """The words of the charts in one language; replace a title to name the model."""
+
+    precision_title: str
+    relative_l2: str
+    repeat: str
+    threshold: str
+    within: str
+    over: str
+    exact_zero: str
+    worst_of: str  # takes {shown} and {total}
+    latency_title: str
+    batch_size: str
+    call_number: str
+    latency: str
+    share: str
+    first_call: str
+    warmup: str  # takes {count}
+    timed: str  # takes {count}
+    off_scale: str
+    few_samples: str
+    batch_title: str
+    throughput: str
+    latency_p50: str
+    not_measured: str
+
+
+CHART_LABELS: dict[str, ChartLabels] = {
+    "zh": ChartLabels(
+        precision_title="精度：各输出的相对 L2 误差",
+        relative_l2="相对 L2 误差",
+        repeat="重复运行差异",
+        threshold="阈值",
+        within="不超过阈值",
+        over="超过阈值",
+        exact_zero="恰为 0，画在坐标轴下限",
+        worst_of="仅画出误差最大的 {shown} 项，共 {total} 项",
+        latency_title="性能：逐次调用时延及其分布",
+        batch_size="批大小",
+        call_number="调用序号",
+        latency="时延 (ms)",
+        share="累计占比 (%)",
+        first_call="首次调用",
+        warmup="预热 {count} 次",
+        timed="计时 {count} 次",
+        off_scale="▲ 超出坐标范围",
+        few_samples="样本不足，\n不给出分位数",
+        batch_title="性能：吞吐与时延随批大小的变化",
+        throughput="吞吐 (张/秒)",
+        latency_p50="时延 p50 (ms)",
+        not_measured="未测得",
+    ),
+    "en": ChartLabels(
+        precision_title="Precision: relative L2 error of each output",
+        relative_l2="relative L2 error",
+        repeat="repeat run",
+        threshold="threshold",
+        within="within the threshold",
+        over="over the threshold",
+        exact_zero="exactly 0, drawn at the axis floor",
+        worst_of="the worst {shown} of {total} are shown",
+        latency_title="Performance: latency of each call, and its distribution",
+        batch_size="batch size",
+        call_number="call number",
+        latency="latency (ms)",
+        share="share of calls (%)",
+        first_call="first call",
+        warmup="{count} warm-up",
+        timed="{count} timed",
+        off_scale="▲ off the scale",
+        few_samples="too few samples\nfor percentiles",
+        batch_title="Performance: throughput and latency against batch size",
+        throughput="throughput (images/s)",
+        latency_p50="latency p50 (ms)",
+        not_measured="not measured",
+    ),
+}

@@ -1,0 +1,130 @@
+"""Run the steps through an engine, keep what was finished before, and collect the records. No record is an error."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver import log
+from npu_deliver.engine import Engine
+from npu_deliver.errors import EXIT_INTERRUPTED, EXIT_NOT_PASSED, EXIT_OK, RecordError, StepError, from_exit_code
+from npu_deliver.plan import Step
+from npu_deliver.stage import Staged
+from npu_eval.errors import error_line
+from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
+from npu_eval.logtext import log_text
+from npu_eval.records import InferenceData, Record, read_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What the steps found. ``kept`` names the experiments whose record is of an earlier run."""
+
+    records: dict[str, Record]
+    kept: tuple[str, ...]
+
+
+def execute(
+    steps: Sequence[Step], engine: Engine, staged: Staged, *, consoles: Path, earlier: Path | None
+) -> Execution:
+    """Run each step that has no valid record yet.
+
+    Args:
+        consoles: where the full console output of each step is kept.
+        earlier: a finished deliverable whose records are taken over where they are still valid; None: run everything.
+
+    Raises:
+        DeliverError: a step failed; the error has the exit code that the step had.
+        StepError: a step died, timed out, or left no record.
+    """
+    logger = log.get()
+    records: dict[str, Record] = {}
+    kept: list[str] = []
+    for number, step in enumerate(steps, start=1):
+        title = f"[{number}/{len(steps)}] {step.experiment}"
+        record = _valid(staged.folder, step, staged)
+        if record is None and earlier is not None and _valid(earlier, step, staged) is not None:
+            _take_over(earlier, staged.folder, step)
+            record = _valid(staged.folder, step, staged)
+        if record is not None:
+            logger.info("%s: kept from %s (same spec, code and environment)", title, record.finished_at)
+            kept.append(step.experiment)
+        else:
+            logger.info("%s: %s", title, step.shell)
+            record = _run(step, engine, staged, consoles)
+        records[step.experiment] = record
+    return Execution(records=records, kept=tuple(kept))
+
+
+def forget(folder: Path) -> None:
+    """Drop what earlier steps left in a working folder, so that everything runs anew."""
+    for name in ("records", "logs", "results"):
+        shutil.rmtree(folder / "evaluation" / name, ignore_errors=True)
+
+
+def _run(step: Step, engine: Engine, staged: Staged, consoles: Path) -> Record:
+    logger = log.get()
+    (staged.folder / step.record).unlink(missing_ok=True)
+    console: list[str] = []
+    reason = ""
+
+    def tell(line: str) -> None:
+        nonlocal reason
+        console.append(line)
+        reason = error_line(line) or reason
+        logger.info("    %s", line)
+
+    try:
+        code = engine.run(step, staged.folder, tell)
+    finally:
+        write_atomic(consoles / f"{step.experiment}.txt", "\n".join(console) + "\n")
+    if code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (EXIT_OK, EXIT_NOT_PASSED):
+        if reason:
+            raise from_exit_code(code, reason, where=step.experiment)
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        last = next((line for line in reversed(console) if line.strip()), "no output")
+        fix = "the machine may be out of memory" if code == -9 else f"its output is in {consoles / step.experiment}.txt"
+        raise StepError(f"{how}; its last words: {last}", where=step.experiment, fix=fix)
+    record = _valid(staged.folder, step, staged)
+    if record is None:
+        raise StepError("ended without a valid record", where=step.experiment, fix=f"its output is in {consoles}")
+    return record
+
+
+def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
+    """The step's record, if it is complete and was made under this spec, by this code, in this environment."""
+    try:
+        record = read_record(folder / step.record, spec_sha256=staged.spec.evaluation.sha256)
+        logged = (folder / step.log).read_text(encoding="utf-8")
+    except (RecordError, OSError, UnicodeDecodeError):  # absent, torn by others, or of another spec: run it again
+        return None
+    same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
+    complete = logged == log_text(record, staged.spec.evaluation.criteria)
+    return record if same and complete and _pictures_are_there(folder, record) else None
+
+
+def _pictures_are_there(folder: Path, record: Record) -> bool:
+    if not isinstance(record.data, InferenceData):
+        return True
+    pictures = [(folder / r.picture, r.picture_sha256) for r in record.data.results if r.picture is not None]
+    return all(path.is_file() and file_sha256(path) == sha256 for path, sha256 in pictures)
+
+
+def _take_over(earlier: Path, folder: Path, step: Step) -> None:
+    """Copy a step's record, log and pictures; the record last, so that a break leaves the step undone."""
+    names = [step.log, step.record]
+    record = read_record(earlier / step.record)
+    if isinstance(record.data, InferenceData):
+        names = [r.picture for r in record.data.results if r.picture is not None] + names
+    for name in names:
+        write_atomic(folder / name, (earlier / name).read_bytes())
+
+
+def clean(folder: Path) -> None:
+    """Remove what a killed run may have left half written."""
+    for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)

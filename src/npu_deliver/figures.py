@@ -1,0 +1,124 @@
+"""Pictures of a deliverable: charts of the summary, and terminal-style pictures of the logs.
+
+They are drawn, never captured, and say so; each names what it was drawn from with its hash, in its caption and in its
+PNG text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from npu_deliver.charts import (
+    CHART_LABELS,
+    BatchPoint,
+    ErrorPoint,
+    LatencySeries,
+    batch_chart,
+    latency_chart,
+    precision_chart,
+)
+from npu_deliver.pictures import terminal_png
+from npu_deliver.summary import Summary, summary_sha256
+from npu_deliver.words import stamp_line
+from npu_eval.judge import MIN_RUN
+from npu_eval.records import PerformanceData, Record
+from npu_eval.units import short_hash
+
+FOLDER = "evaluation/screenshots"
+
+_CAPTION = {"zh": "由 {log} 绘制(非截屏),sha256 {sha256}", "en": "rendered (not captured) from {log}, sha256 {sha256}"}
+_FOOTER = {
+    "zh": "{name} · {device} · 由 {source} 绘制,sha256 {sha256}",
+    "en": "{name} · {device} · drawn from {source}, sha256 {sha256}",
+}
+
+CONTEST_ERROR = 0.01
+"""The contest's rule, drawn as the threshold where a spec fixes no criterion on the relative L2 error."""
+
+
+def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], lang: str) -> dict[str, bytes]:
+    """Every picture by its path in the deliverable.
+
+    Args:
+        logs: path of each log → its text.
+    """
+    pictures: dict[str, bytes] = {}
+    stamp = stamp_line(summary.stamps, lang)
+    for evidence in summary.evidence:
+        pictures[f"{FOLDER}/{evidence.experiment}_report.png"] = terminal_png(
+            logs[evidence.log].splitlines(),
+            title=f"$ {evidence.command}",
+            caption=_CAPTION[lang].format(log=evidence.log, sha256=evidence.log_sha256),
+            stamp=stamp,
+            log_sha256=evidence.log_sha256,
+            source_log=evidence.log,
+        )
+    pictures |= _precision(summary, lang, stamp)
+    pictures |= _performance(summary, records, lang, stamp)
+    return pictures
+
+
+def _footer(summary: Summary, lang: str, source: str, sha256: str) -> str:
+    device = f"{summary.provenance.device.name} ({summary.provenance.device.description})"
+    return _FOOTER[lang].format(name=summary.model.title, device=device, source=source, sha256=short_hash(sha256))
+
+
+def _precision(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:
+    precision = summary.precision
+    if precision is None:
+        return {}
+    repeats: dict[tuple[str, str], float] = {}
+    for again in precision.repeats:
+        key = (again.input, again.output)
+        repeats[key] = max(again.relative_l2, repeats.get(key, 0.0))
+    rules = [c.threshold for c in summary.criteria if c.metric == "relative_l2"]
+    outputs = {a.output for a in precision.agreements}
+    points = [
+        ErrorPoint(
+            label=PurePosixPath(a.input).name + (f" · {a.output}" if len(outputs) > 1 else ""),
+            relative_l2=a.relative_l2,
+            repeat_relative_l2=repeats.get((a.input, a.output)),
+        )
+        for a in precision.agreements
+    ]
+    sha256 = summary_sha256(summary)
+    chart = precision_chart(
+        points, threshold=min(rules, default=CONTEST_ERROR), labels=CHART_LABELS[lang], stamp=stamp,
+        footer=_footer(summary, lang, "summary.json", sha256), source_sha256=sha256,
+    )  # fmt: skip
+    return {f"{FOLDER}/precision_chart.png": chart}
+
+
+def _performance(summary: Summary, records: Mapping[str, Record], lang: str, stamp: str | None) -> dict[str, bytes]:
+    performance, record = summary.performance, records.get("performance")
+    if performance is None or record is None or not isinstance(record.data, PerformanceData) or not performance.runs:
+        return {}
+    evidence = next(e for e in summary.evidence if e.experiment == "performance")
+    percentiles = {run.batch_size: run.percentiles_s for run in performance.runs}
+    series = [
+        LatencySeries(
+            batch_size=run.batch_size,
+            first_call_s=run.first_call_s,
+            warmup_s=run.warmup_s,
+            samples_s=run.samples_s,
+            percentiles_s={k: v for k, v in percentiles[run.batch_size].items() if k in ("p50", "p90", "p99")},
+        )
+        for run in record.data.runs
+        if len(run.samples_s) >= MIN_RUN and run.first_call_s is not None
+    ]
+    footer = _footer(summary, lang, evidence.record, evidence.record_sha256)
+    pictures = {
+        f"{FOLDER}/performance_chart.png": latency_chart(
+            series, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
+        )
+    }
+    if len(performance.runs) > 1:
+        points = [
+            BatchPoint(batch_size=r.batch_size, throughput=r.throughput_per_s, latency_p50_s=r.percentiles_s.get("p50"))
+            for r in performance.runs
+        ]
+        pictures[f"{FOLDER}/batch_chart.png"] = batch_chart(
+            points, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
+        )
+    return pictures

@@ -1,0 +1,68 @@
+"""The environment in which a deliverable runs, with an identity that goes into every record.
+
+Without a container it is a Python interpreter of this machine: its digest covers the interpreter, every installed
+distribution and the accelerators present, so a record is kept only while all of these stay as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver.errors import EngineError
+from npu_eval.jsonio import canonical_sha256
+from npu_eval.records import read_record
+
+_PROBE = """
+import glob, importlib.metadata, json, platform, sys
+names = {d.metadata["Name"].lower().replace("-", "_"): d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+nodes = sorted(glob.glob("/dev/davinci[0-9]*") + glob.glob("/dev/nvidia[0-9]*"))
+print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "packages": names, "nodes": nodes}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """Where steps run. ``python`` is the interpreter, ``packages`` the version of each installed distribution."""
+
+    kind: str
+    digest: str
+    python: str
+    packages: dict[str, str]
+
+
+def local_image(python: Path) -> Image:
+    """The environment of an interpreter of this machine.
+
+    Raises:
+        EngineError: the interpreter does not run, or has no torch.
+    """
+    try:
+        done = subprocess.run([str(python), "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True)
+        facts = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise EngineError(
+            f"the interpreter does not run ({error})", where=str(python), fix="name another with --python"
+        ) from error
+    if "torch" not in facts["packages"]:
+        raise EngineError(
+            "torch is not installed there", where=str(python), fix="run `make setup`, or pip install torch"
+        )
+    return Image(
+        kind="local",
+        digest=f"local:sha256:{canonical_sha256(facts)}",
+        python=str(python),
+        packages=facts["packages"],
+    )
+
+
+def replayed_image(source: Path) -> Image:
+    """The environment that an earlier deliverable's records name; nothing of it is needed to replay them.
+
+    Raises:
+        RecordError: the deliverable has no readable record.
+    """
+    record = read_record(source / "evaluation/records/inference.json")
+    return Image(kind="replay", digest=record.provenance.image, python="python", packages=record.provenance.versions)

@@ -1,0 +1,178 @@
+"""The line, from a spec to a sealed and verified deliverable. `deliver` is the table of contents of the program."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver import execute, figures, image, log, manifest, plan, render, stage, verify
+from npu_deliver.engine import Engine, LocalEngine, ReplayEngine
+from npu_deliver.errors import ConfigError, RecordError, VerifyError
+from npu_deliver.execute import Execution
+from npu_deliver.image import Image
+from npu_deliver.spec import Job
+from npu_deliver.stage import Staged
+from npu_deliver.summary import Summary, summarize
+from npu_eval.config import SpecFile, read_spec_file
+from npu_eval.jsonio import dumps, write_atomic
+from npu_eval.logtext import LOG_NAMES
+from npu_eval.records import Record, read_record
+from npu_eval.weights import FetchedWeights, fetch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a job is carried out: nothing here changes what is measured."""
+
+    python: Path
+    lang: str
+    fresh: bool
+    replay: Path | None = None
+
+
+def deliver(job: Job, options: Options) -> Summary:
+    """Make a deliverable: the finished folder replaces the earlier one only when it is complete and verified."""
+    with working(job):
+        weights = fetch_weights(job)
+        base = prepare_image(options)
+        staged = stage.stage(job, base, weights)
+        steps = plan.plan(job.spec, base, weights=weights.path if weights else None)
+        execution = run_steps(job, staged, steps, prepare_engine(options, base), options)
+        summary = summarize(staged.spec, execution.records)
+        write_pages(staged.folder, summary, execution.records, options.lang)
+        manifest.seal(staged.folder)
+        verify.require(staged.folder)
+        publish(staged.folder, job)
+    return summary
+
+
+def run(job: Job, options: Options) -> Execution:
+    """The line up to the records; they wait in the working folder for `report`."""
+    with working(job):
+        weights = fetch_weights(job)
+        base = prepare_image(options)
+        staged = stage.stage(job, base, weights)
+        steps = plan.plan(job.spec, base, weights=weights.path if weights else None)
+        return run_steps(job, staged, steps, prepare_engine(options, base), options)
+
+
+def report(job: Job, lang: str) -> Summary:
+    """The line from the records on: no hardware, no framework. Takes the working folder, else the finished one.
+
+    Raises:
+        RecordError: there is no record to report on.
+    """
+    with working(job):
+        folder = job.work / job.spec.profile
+        if not (folder / "evaluation/records").is_dir():
+            if not (job.output / "evaluation/records").is_dir():
+                raise RecordError(
+                    "there is no record yet", where=job.spec.name, fix=f"run `npu-deliver run {job.spec.name}` first"
+                )
+            stage.refuse_foreign(job.output, job.spec.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(job.output, folder)
+        spec_file, records = read_records(folder)
+        summary = summarize(spec_file, records)
+        write_pages(folder, summary, records, lang)
+        manifest.seal(folder)
+        verify.require(folder)
+        publish(folder, job)
+    return summary
+
+
+def fetch_weights(job: Job) -> FetchedWeights | None:
+    """The weights file, before anything runs; None for random weights and for the adapter's own default."""
+    wanted = job.spec.weights_spec()
+    if wanted.random or wanted.source == "default":
+        return None
+    return fetch(wanted.source, sha256=wanted.sha256, base=job.folder, say=log.get().info)
+
+
+def prepare_image(options: Options) -> Image:
+    """The environment of the steps."""
+    return image.local_image(options.python) if options.replay is None else image.replayed_image(options.replay)
+
+
+def prepare_engine(options: Options, base: Image) -> Engine:
+    """What carries the steps out."""
+    return LocalEngine(base) if options.replay is None else ReplayEngine(options.replay)
+
+
+def run_steps(job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options) -> Execution:
+    """Carry out the steps, keeping what is still valid unless a fresh run was asked for."""
+    if options.fresh:
+        execute.forget(staged.folder)
+    earlier = None if options.fresh or not job.output.is_dir() else job.output
+    with engine:
+        return execute.execute(steps, engine, staged, consoles=job.work / "console", earlier=earlier)
+
+
+def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
+    """The spec of a folder and every record in it, each checked against the spec."""
+    spec_file = read_spec_file(folder / "spec.json")
+    records = {}
+    for kind in LOG_NAMES:
+        path = folder / f"evaluation/records/{kind}.json"
+        if path.is_file():
+            records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)
+    return spec_file, records
+
+
+def write_pages(folder: Path, summary: Summary, records: Mapping[str, Record], lang: str) -> None:
+    """Everything that is derived from the records: summary, pictures, pages."""
+    logs = {e.log: (folder / e.log).read_text(encoding="utf-8") for e in summary.evidence}
+    contents: dict[str, str | bytes] = {"summary.json": dumps(summary)}
+    contents |= render.render(summary, lang=lang)
+    shutil.rmtree(folder / figures.FOLDER, ignore_errors=True)
+    contents |= figures.draw(summary, records, logs, lang)
+    for name, content in contents.items():
+        write_atomic(folder / name, content)
+
+
+def publish(folder: Path, job: Job) -> None:
+    """Put the finished folder in the place of the earlier one; a kill in between is mended by the next run."""
+    previous = job.work / "previous"
+    shutil.rmtree(previous, ignore_errors=True)
+    if job.output.exists():
+        job.output.rename(previous)
+    folder.rename(job.output)
+    shutil.rmtree(job.work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def working(job: Job) -> Iterator[None]:
+    """Hold a job's working folder: one run at a time, and what a killed run left is put right first.
+
+    Raises:
+        ConfigError: another run holds it, or the folder cannot be written.
+    """
+    stage.refuse_foreign(job.output, job.spec.name)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    with job.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                "another run is making this deliverable", where=str(job.output), fix="wait for it to end"
+            ) from error
+        previous = job.work / "previous"
+        if previous.is_dir() and not job.output.exists():
+            previous.rename(job.output)
+        if job.work.is_dir():
+            execute.clean(job.work)
+        yield
+
+
+def checked_folder(folder: Path) -> None:
+    """Refuse to verify what is not a folder.
+
+    Raises:
+        VerifyError: it does not exist.
+    """
+    if not folder.is_dir():
+        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")

@@ -1,0 +1,77 @@
+"""What will be run: a pure function from the spec to steps, which `--dry-run` prints and an engine carries out."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver.image import Image
+from npu_deliver.spec import Spec
+from npu_eval.logtext import LOG_NAMES
+
+INPUTS = "inputs"
+RESULTS = "evaluation/results"
+WEIGHTS_VARIABLE = "NPU_DELIVER_WEIGHTS"
+"""Tells a step where the fetched weights lie, so that it needs no network and no cache of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A file or folder of the host that a step sees; the environment variable tells the step where it lies.
+
+    The deliverable's own folder is the working directory and no mount.
+    """
+
+    source: str
+    variable: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One experiment. ``command`` starts with ``python`` and is relative to the deliverable's folder, as are the paths.
+
+    ``devices`` are the accelerators that the step needs: ``npu:0``; empty for the CPU, ``auto`` for whatever is there. ``image`` is
+    the digest of the environment in which the step runs.
+    """
+
+    experiment: str
+    command: tuple[str, ...]
+    record: str
+    log: str
+    devices: tuple[str, ...]
+    image: str
+    mounts: tuple[Mount, ...]
+    timeout_s: float
+
+    @property
+    def shell(self) -> str:
+        """The command as one would type it in the deliverable's folder."""
+        return shlex.join(self.command)
+
+
+_SCRIPTS = {
+    "inference": ("inference.py", "--input", INPUTS, "--output", RESULTS),
+    "precision": ("evaluation/eval_precision.py",),
+    "performance": ("evaluation/eval_performance.py",),
+}
+
+
+def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
+    """The steps of a deliverable, in the order in which they run. ``weights`` is the file that was fetched for them."""
+    device = spec.evaluation.device
+    devices = () if device == "cpu" else (device,)
+    return tuple(
+        Step(
+            experiment=experiment,
+            command=("python", *script, "--device", device, "--save", "evaluation"),
+            record=f"evaluation/records/{experiment}.json",
+            log=f"evaluation/logs/{LOG_NAMES[experiment]}",
+            devices=devices,
+            image=image.digest,
+            mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
+            timeout_s=spec.evaluation.step_timeout_s,
+        )
+        for experiment, script in _SCRIPTS.items()
+    )

@@ -1,0 +1,283 @@
+"""What the user asks for: `spec.yaml` → `Spec`, strict, with unknown keys refused by name.
+
+A generic reference (``timm:resnet50``) needs no file: it is a spec of defaults.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from npu_deliver.errors import SpecError, nearest
+from npu_eval.config import METRICS, Comparison, Criterion, TimingProtocol, WeightsSpec, default_criteria
+
+Task = Literal["classification", "detection", "instance-segmentation", "semantic-segmentation", "features"]
+Dtype = Literal["float64", "float32", "float16", "bfloat16"]
+DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
+
+GENERIC_TASK: dict[str, Task] = {"timm": "classification"}
+"""Libraries whose models need no adapter, and the task of their models unless a spec says otherwise."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Model(_Strict):
+    """Facts of the model for the report; none of them changes a number."""
+
+    title: str = Field(description="The model's name as people write it")
+    source: str = Field(default="", description="Address of the original implementation or model page")
+    paper: str = Field(default="", description="Address of the paper")
+    license: str = Field(default="", description="Licence of the weights, as an SPDX identifier")
+    dataset: str = Field(default="", description="What the weights were trained on")
+    summary_zh: str = Field(default="", description="One sentence about the model, in Chinese")
+    summary_en: str = Field(default="", description="One sentence about the model, in English")
+
+
+class Weights(_Strict):
+    """Which weights; see the reference page on weights for the forms of ``source``."""
+
+    source: str = Field(default="default", description="pypi:…, hf:…, modelscope:…, https:…, a path, default or random")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="Hash of the file, fixed before the run"
+    )
+    mapping: Literal["by_name", "by_order"] = Field(
+        default="by_name", description="by_order: entries of equal shapes in equal order under other names"
+    )
+
+
+class Reference(_Strict):
+    """The side that the candidate is compared with."""
+
+    device: str = Field(default="cpu", pattern=DevicePattern)
+    dtype: Dtype = "float64"
+
+
+class Timing(_Strict):
+    """How latency is measured."""
+
+    tier: Literal["smoke", "standard", "publish"] = "standard"
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(default=[1, 8], min_length=1)
+    limit_s: float = Field(default=300.0, gt=0, strict=False, description="Seconds of one batch size at most")
+    warmup_limit_s: float = Field(default=30.0, gt=0, strict=False)
+
+
+class CriterionSpec(_Strict):
+    """A rule fixed before the run."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]+$")
+    metric: Literal[tuple(METRICS)]  # type: ignore[valid-type]  # the known metrics, as a closed set
+    comparison: Literal["<=", ">="]
+    threshold: float = Field(strict=False)
+    why: str = Field(description="Where the threshold comes from")
+    outputs: list[str] = ["*"]
+
+
+class Evaluation(_Strict):
+    """What is run, on what, and how it is judged."""
+
+    device: str = Field(default="auto", pattern=DevicePattern)
+    dtype: Dtype = "float32"
+    reference: Reference = Reference()
+    seed: int = 0
+    repeats: int = Field(default=2, ge=2, le=100)
+    timing: Timing = Timing()
+    criteria: list[CriterionSpec] | None = Field(default=None, description="Default: the profile contest-1pct")
+    step_timeout_s: float = Field(default=3600.0, gt=0, strict=False)
+
+
+class Spec(_Strict):
+    """A deliverable, as its author describes it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    profile: Literal["npu_deliverables"] = "npu_deliverables"
+    adapter: str = Field(description="timm:<model>, or the path of an adapter.py beside the spec")
+    task: Task
+    model: Model
+    weights: Weights = Weights()
+    inputs: list[str] | None = Field(
+        default=None, description="Photos or folders beside the spec; default: the samples"
+    )
+    requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
+    evaluation: Evaluation = Evaluation()
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """The criteria of this deliverable; the default profile where the spec names none."""
+        if self.evaluation.criteria is None:
+            return default_criteria(self.task)
+        return tuple(
+            Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
+                      why=c.why, outputs=tuple(c.outputs))
+            for c in self.evaluation.criteria
+        )  # fmt: skip
+
+    def timing(self) -> TimingProtocol:
+        """The timing protocol as the experiments read it."""
+        t = self.evaluation.timing
+        return TimingProtocol(
+            tier=t.tier, batch_sizes=tuple(t.batch_sizes), limit_s=t.limit_s, warmup_limit_s=t.warmup_limit_s
+        )
+
+    def weights_spec(self) -> WeightsSpec:
+        """The weights as the experiments read them."""
+        return WeightsSpec(source=self.weights.source, sha256=self.weights.sha256, mapping=self.weights.mapping)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """What the command line changes in a spec; None leaves it as it is."""
+
+    device: str | None = None
+    weights: str | None = None
+    input: Path | None = None
+    tier: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A spec and where it lives: ``folder`` is what its relative paths start from, ``output`` the finished folder."""
+
+    spec: Spec
+    folder: Path
+    output: Path
+
+    @property
+    def work(self) -> Path:
+        """Where the deliverable is made before it replaces ``output``; a broken run is resumed from here."""
+        return self.output.with_name(f".{self.output.name}.work")
+
+    @property
+    def lock(self) -> Path:
+        """The file that one run at a time holds."""
+        return self.output.with_name(f".{self.output.name}.lock")
+
+
+def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = None) -> Job:
+    """The job for a model: a folder below ``root`` that holds a spec.yaml, or a generic reference.
+
+    Raises:
+        SpecError: no such model, a broken spec, an unknown key, or an override that does not fit.
+    """
+    library, colon, name = model.partition(":")
+    if colon:
+        if library not in GENERIC_TASK or not name:
+            raise SpecError(
+                f"'{model}' is no model reference",
+                where="MODEL",
+                fix=nearest(library, GENERIC_TASK) + " e.g. timm:resnet50",
+            )
+        folder = root / re.sub(r"[^A-Za-z0-9._-]", "_", model)
+        values: dict[str, Any] = {
+            "name": folder.name,
+            "adapter": model,
+            "task": GENERIC_TASK[library],
+            "model": {"title": name},
+        }
+        where = model
+    else:
+        folder = root / model
+        path = folder / "spec.yaml"
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model) or not path.is_file():
+            known = available(root)
+            hint = nearest(model, known) if known else f"{root} holds no model"
+            raise SpecError(
+                f"there is no model '{model}'", where=str(root), fix=f"{hint} `npu-deliver models` lists them"
+            )
+        values, where = _read_yaml(path), str(path)
+    spec = _validate(_override(values, overrides, where), where)
+    return Job(spec=spec, folder=folder, output=(output or folder / spec.profile).absolute())
+
+
+def available(root: Path) -> tuple[str, ...]:
+    """The models below ``root`` that have a spec.yaml."""
+    return tuple(sorted(p.parent.name for p in root.glob("*/spec.yaml")))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of spec.yaml."""
+    return Spec.model_json_schema()
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which lets the last of two equal keys win silently; this one refuses them."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{key}' appears twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a subclass of SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SpecError(f"not readable as YAML: {error.problem}", where=f"{path}{line}", fix="mend the line") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"cannot be read ({error})", where=str(path)) from error
+    if not isinstance(values, dict):
+        raise SpecError("holds no keys", where=str(path), fix="see docs/reference/spec.md")
+    return values
+
+
+def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[str, Any]:
+    values = dict(values)
+    if overrides.weights is not None:
+        mapping = (values.get("weights") or {}).get("mapping", "by_name")
+        values["weights"] = {"source": overrides.weights, "mapping": mapping}
+    if overrides.input is not None:
+        values["inputs"] = [str(overrides.input.absolute())]
+    evaluation = values.get("evaluation") or {}
+    if not isinstance(evaluation, dict):
+        raise SpecError("evaluation must hold keys", where=where)
+    if overrides.device is not None:
+        evaluation = {**evaluation, "device": overrides.device}
+    if overrides.tier is not None:
+        evaluation = {**evaluation, "timing": {**(evaluation.get("timing") or {}), "tier": overrides.tier}}
+    if evaluation:
+        values["evaluation"] = evaluation
+    return values
+
+
+def _validate(values: dict[str, Any], where: str) -> Spec:
+    try:
+        return Spec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            key = str(first["loc"][-1])
+            fix = nearest(key, _keys_at(first["loc"][:-1]))
+            raise SpecError(f"unknown key '{path}'", where=where, fix=fix) from error
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        given = "" if first["type"] == "missing" else f", found {str(first['input'])[:60]!r}"
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise SpecError(f"{path}: {message}{given}{more}", where=where, fix="see docs/reference/spec.md") from error
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that a place of the spec may have."""
+    node: Any = Spec
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        annotation = node.model_fields[part].annotation
+        choices = [annotation, *getattr(annotation, "__args__", ())]
+        choices += [inner for c in choices for inner in getattr(c, "__args__", ())]
+        node = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(node.model_fields)

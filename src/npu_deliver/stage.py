@@ -1,0 +1,252 @@
+"""Lay out a deliverable's folder: the code that will run, what it runs on, and what is asked of it.
+
+The folder is complete before anything runs in it: what runs is what ships. Staging twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver.errors import ConfigError, SpecError
+from npu_deliver.image import Image
+from npu_deliver.manifest import foreign_files
+from npu_deliver.plan import INPUTS, RESULTS
+from npu_deliver.profiles import templates_folder
+from npu_deliver.samples import sample_photos
+from npu_deliver.spec import Job
+from npu_eval.codehash import code_sha256
+from npu_eval.config import SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
+from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
+from npu_eval.weights import FetchedWeights, parse
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+MAX_INPUTS = 64
+MAX_INPUT_BYTES = 64 * 2**20
+"""Inputs travel in the deliverable; more than a mail attachment's worth belongs into a data set evaluation."""
+
+_BASE_REQUIREMENTS = ("torch", "numpy", "pillow")
+_LIBRARY_REQUIREMENTS = {"timm": ("torchvision", "timm", "safetensors")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A folder that is ready to run."""
+
+    folder: Path
+    spec: SpecFile
+    code_sha256: str
+
+
+def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
+    """Lay out the working folder of a job. Finished records in it stay; files of an earlier layout go.
+
+    Args:
+        weights: the file that the spec's reference led to; None for random weights and for the adapter's default,
+            which only the model library knows.
+
+    Raises:
+        SpecError: an input is missing or no photo, there are too many, or the adapter does not exist.
+        ConfigError: the output folder holds something that is not this model's deliverable, or cannot be written.
+    """
+    refuse_foreign(job.output, job.spec.name)
+    folder = job.work / job.spec.profile
+    if not _holds(folder, job.spec.name):
+        shutil.rmtree(folder, ignore_errors=True)
+    files: dict[str, Path | str] = dict(_verbatim(job))
+    inputs = _inputs(job)
+    files |= {f"{INPUTS}/{name}": path for name, path in inputs.items()}
+    files["requirements.txt"] = _requirements(job, image)
+    spec = _spec_file(job, inputs, weights)
+    files["spec.json"] = dumps(spec)
+    _lay_out(folder, files)
+    return Staged(folder=folder, spec=spec, code_sha256=code_sha256(folder))
+
+
+def refuse_foreign(output: Path, name: str) -> None:
+    """Refuse a folder that holds another model's files, or files that this tool did not write.
+
+    Raises:
+        ConfigError: naming one such file.
+    """
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise ConfigError("is a file", where=str(output), fix="name another folder with --output")
+    if not any(output.iterdir()):
+        return
+    if not _holds(output, name):
+        owner = _owner(output)
+        what = f"holds the deliverable of '{owner}'" if owner else "holds files that are no deliverable"
+        raise ConfigError(
+            f"{what}, not of '{name}'", where=str(output), fix="name another folder with --output, or move it away"
+        )
+    foreign = foreign_files(output)
+    if foreign:
+        raise ConfigError(
+            f"holds '{foreign[0]}', which is not in its manifest", where=str(output), fix="move it away first"
+        )
+
+
+def _owner(folder: Path) -> str | None:
+    """The model whose deliverable a folder holds, by its spec.json; None when it holds none."""
+    try:
+        name = json.loads((folder / "spec.json").read_text(encoding="utf-8"))["evaluation"]["name"]
+    except (OSError, ValueError, KeyError, TypeError):  # absent or not ours
+        return None
+    return str(name)
+
+
+def _holds(folder: Path, name: str) -> bool:
+    return _owner(folder) == name
+
+
+def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
+    """Relative path → file for everything that is copied byte for byte."""
+    templates = templates_folder(job.spec.profile)
+    for path in sorted(templates.rglob("*")):
+        if path.is_file() and path.suffix != ".j2" and "__pycache__" not in path.parts:
+            yield path.relative_to(templates).as_posix(), path
+    yield from _package("npu_eval", skip_adapters=job.spec.adapter)
+    if ":" not in job.spec.adapter:
+        adapter = job.folder / job.spec.adapter
+        if not adapter.is_file():
+            raise SpecError(
+                f"the adapter '{job.spec.adapter}' does not exist", where=str(job.folder), fix="correct 'adapter'"
+            )
+        if "npu_models" in adapter.read_text(encoding="utf-8"):
+            yield from _package("npu_models")
+        yield adapter.name, adapter
+
+
+def _package(name: str, *, skip_adapters: str = "") -> Iterator[tuple[str, Path]]:
+    """The files of one of our packages, without importing it. Of the adapters only the one that is needed."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).parent
+    library = skip_adapters.partition(":")[0] if ":" in skip_adapters else ""
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        if not path.is_file() or "__pycache__" in relative.parts or path.name.startswith(TEMPORARY_PREFIX):
+            continue
+        if relative.parts[0] == "adapters" and path.name not in ("__init__.py", f"{library}_models.py"):
+            continue
+        yield f"{name}/{relative.as_posix()}", path
+
+
+def _inputs(job: Job) -> dict[str, Path]:
+    """File name → photo."""
+    if job.spec.inputs is None:
+        photos = list(sample_photos())
+    else:
+        photos = [photo for entry in job.spec.inputs for photo in _photos(job.folder / entry, entry)]
+    names: dict[str, Path] = {}
+    for photo in photos:
+        if photo.name in names:
+            raise SpecError(f"two inputs are called '{photo.name}'", where="inputs", fix="rename one")
+        names[photo.name] = photo
+    size = sum(photo.stat().st_size for photo in photos)
+    if len(photos) > MAX_INPUTS or size > MAX_INPUT_BYTES:
+        raise SpecError(f"{len(photos)} photos of {size / 2**20:.0f} MiB are too much to travel in a deliverable",
+                        where="inputs", fix=f"choose at most {MAX_INPUTS} photos and {MAX_INPUT_BYTES // 2**20} MiB")  # fmt: skip
+    for photo in photos:
+        _check_photo(photo)
+    return names
+
+
+def _photos(path: Path, given: str) -> list[Path]:
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+        if not found:
+            raise SpecError(
+                "there is no photo in this folder", where=given, fix=f"looked for {' '.join(PHOTO_SUFFIXES)}"
+            )
+        return found
+    if not path.is_file():
+        raise SpecError("the photo does not exist", where=given, fix="name a photo or a folder with INPUT=…")
+    return [path]
+
+
+def _check_photo(photo: Path) -> None:
+    """Decode a photo once: a corrupt one is told before anything runs, not after minutes."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(photo) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        raise SpecError(f"not a readable image ({error})", where=str(photo), fix="replace the file") from error
+
+
+def _requirements(job: Job, image: Image) -> str:
+    """What a stranger installs to run the folder: exactly the versions of this run. No torch_npu, which a platform
+    supplies with its CANN, and no Python.
+    """
+    library = job.spec.adapter.partition(":")[0] if ":" in job.spec.adapter else ""
+    wanted = [*_BASE_REQUIREMENTS, *_LIBRARY_REQUIREMENTS.get(library, ()), *job.spec.requirements]
+    lines = []
+    for name in dict.fromkeys(wanted):
+        version = image.packages.get(name.lower().replace("-", "_"))
+        if version is None:
+            raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements",
+                            fix=f"pip install {name}, or run `make setup`")  # fmt: skip
+        lines.append(f"{name}=={version.partition('+')[0]}")  # a local label (+cpu) names a build, which no index knows
+    return "\n".join(lines) + "\n"
+
+
+def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None) -> SpecFile:
+    spec, evaluation = job.spec, job.spec.evaluation
+    return SpecFile(
+        schema=SCHEMA,
+        profile=spec.profile,
+        model=ModelFacts(**spec.model.model_dump()),
+        requirements=tuple(spec.requirements),
+        evaluation=check(
+            EvalSpec(
+                name=spec.name,
+                adapter=spec.adapter if ":" in spec.adapter else Path(spec.adapter).name,
+                task=spec.task,
+                weights=portable_weights(spec.weights_spec(), weights),
+                inputs=tuple(InputFile(path=f"{INPUTS}/{n}", sha256=file_sha256(p)) for n, p in inputs.items()),
+                reference=Side(device=evaluation.reference.device, dtype=evaluation.reference.dtype),
+                candidate=Side(device=evaluation.device, dtype=evaluation.dtype),
+                seed=evaluation.seed,
+                repeats=evaluation.repeats,
+                timing=spec.timing(),
+                criteria=spec.criteria(),
+            ),
+            spec.name,
+        ),
+    )
+
+
+def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> WeightsSpec:
+    """The weights as the deliverable names them: a local file by its name and hash, never by a path of this machine."""
+    if found is None or parse(wanted.source).scheme != "file":
+        return wanted
+    return WeightsSpec(source=f"file:{found.path.name}", sha256=found.sha256, mapping=wanted.mapping)
+
+
+def _lay_out(folder: Path, files: dict[str, Path | str]) -> None:
+    """Write what differs and remove what an earlier layout left; what the steps made stays."""
+    for name, content in files.items():
+        target = folder / name
+        data = content.encode("utf-8") if isinstance(content, str) else content.read_bytes()
+        if not target.is_file() or target.read_bytes() != data:
+            write_atomic(target, data)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            if path.name == "__pycache__":
+                shutil.rmtree(path)
+        elif path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(_MADE)):
+            path.unlink()
+
+
+_MADE = ("evaluation/records/", "evaluation/logs/", f"{RESULTS}/")
+"""Where steps leave what they make; everything else in the folder is laid out or rendered anew."""

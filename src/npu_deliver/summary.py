@@ -1,0 +1,282 @@
+"""Records and verdicts → `Summary`: the only source of every number that is rendered, and the content of summary.json."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from npu_deliver.errors import RecordError
+from npu_eval import stats
+from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
+from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
+from npu_eval.jsonio import canonical_sha256
+from npu_eval.logtext import LOG_NAMES, exit_code, log_text, verdicts_of
+from npu_eval.records import (
+    InferenceData,
+    PerformanceData,
+    PhotoResult,
+    PrecisionData,
+    Provenance,
+    Record,
+    record_sha256,
+)
+from npu_eval.stamps import Stamp, is_real_npu, stamps_of
+
+SCHEMA = "npu-deliver/summary/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Where an experiment's numbers come from: the files, their hashes, the command, its times and its exit code."""
+
+    experiment: str
+    command: str
+    record: str
+    record_sha256: str
+    log: str
+    log_sha256: str
+    started_at: str
+    finished_at: str
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The five best classes of one input on both sides."""
+
+    input: str
+    reference_classes: tuple[int, ...]
+    candidate_classes: tuple[int, ...]
+    top1_match: bool
+    top5_common: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """The comparison of the candidate with the reference.
+
+    ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
+    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes.
+    """
+
+    reference: Side
+    candidate: Side
+    agreements: tuple[stats.Agreement, ...]
+    repeats: tuple[stats.Agreement, ...]
+    rankings: tuple[Ranking, ...]
+    worst_relative_l2: float
+    worst_max_abs_diff: float
+    worst_mean_abs_diff: float
+    worst_cosine_similarity: float
+    worst_share_over_1_percent: float
+    worst_repeat_relative_l2: float
+    repeats_bitwise_equal: bool
+    within_1_percent: bool
+    top1_agreement: float | None
+    top5_agreement: float | None
+    top1_match: bool | None
+    top5_match: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeasured:
+    """A batch size without statistics, and why."""
+
+    batch_size: int
+    ended_by: str
+    sample_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """Latency and throughput for each batch size; ``best_batch_size`` has the highest throughput."""
+
+    protocol: TimingProtocol
+    clock: str
+    timed: str
+    input_shape: tuple[int, ...]
+    dtype: str
+    runs: tuple[stats.Latency, ...]
+    unmeasured: tuple[Unmeasured, ...]
+    best_batch_size: int | None
+
+    @property
+    def single(self) -> stats.Latency | None:
+        """The run with one image at a time, which people quote as *the* latency; None when there is none."""
+        return next((run for run in self.runs if run.batch_size == 1), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Everything a report says, and nothing that is not derived from records and the spec.
+
+    ``hardware`` is ``NPU`` only for a real NPU, by evidence; it is None otherwise.
+    """
+
+    schema: str
+    name: str
+    task: str
+    adapter: str
+    profile: str
+    model: ModelFacts
+    overall: Status
+    stamps: tuple[Stamp, ...]
+    hardware: str | None
+    npu_count: int
+    provenance: Provenance
+    reference: Side
+    candidate: Side
+    seed: int
+    inputs: tuple[str, ...]
+    input_sha256: dict[str, str]
+    spec_sha256: str
+    criteria_sha256: str
+    code_sha256: str
+    criteria: tuple[Criterion, ...]
+    verdicts: tuple[Verdict, ...]
+    inference: tuple[PhotoResult, ...]
+    precision: Precision | None
+    performance: Performance | None
+    evidence: tuple[Evidence, ...]
+
+
+def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
+    """What the records of one deliverable come to.
+
+    Raises:
+        RecordError: there is none, one is of another spec, or they are not of one run's code, device and weights.
+    """
+    spec = spec_file.evaluation
+    if not records:
+        raise RecordError("there is no record", where=spec.name, fix="run the experiments first")
+    first = next(iter(records.values()))
+    for kind, record in records.items():
+        _check_same(kind, record, first, spec.sha256)
+    verdicts = judge_all(records, spec.criteria)
+    provenance = first.provenance
+    return Summary(
+        schema=SCHEMA,
+        name=spec.name,
+        task=spec.task,
+        adapter=spec.adapter,
+        profile=spec_file.profile,
+        model=spec_file.model,
+        overall=overall(verdicts),
+        stamps=stamps_of(record.provenance for record in records.values()),
+        hardware="NPU" if is_real_npu(provenance.device) and not provenance.replayed_from else None,
+        npu_count=int(provenance.device.kind == "npu"),
+        provenance=provenance,
+        reference=spec.reference,
+        candidate=spec.candidate,
+        seed=spec.seed,
+        inputs=tuple(entry.path for entry in spec.inputs),
+        input_sha256={entry.path: entry.sha256 for entry in spec.inputs},
+        spec_sha256=spec.sha256,
+        criteria_sha256=spec.criteria_sha256,
+        code_sha256=first.code_sha256,
+        criteria=spec.criteria,
+        verdicts=verdicts,
+        inference=_inference(records.get("inference")),
+        precision=_precision(records.get("precision"), spec_file),
+        performance=_performance(records.get("performance"), spec_file),
+        evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
+    )
+
+
+def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> None:
+    if record.spec_sha256 != spec_sha256:
+        raise RecordError("was made under another spec", where=f"records/{kind}.json", fix="run the experiment again")
+    ours, theirs = record.provenance, first.provenance
+    for what, same in (
+        ("code", record.code_sha256 == first.code_sha256),
+        ("device", ours.device == theirs.device),
+        ("weights", ours.weights == theirs.weights),
+        ("environment", ours.image == theirs.image),
+    ):
+        if not same:
+            raise RecordError(f"was made with other {what} than records/{first.kind}.json", where=f"records/{kind}.json",
+                              fix="run both again with --fresh")  # fmt: skip
+
+
+def _inference(record: Record | None) -> tuple[PhotoResult, ...]:
+    return record.data.results if record is not None and isinstance(record.data, InferenceData) else ()
+
+
+def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
+    if record is None or not isinstance(record.data, PrecisionData):
+        return None
+    data = record.data
+    agreements = tuple(map(stats.agreement, data.differences))
+    repeats = tuple(map(stats.agreement, data.repeats))
+    top1, top5 = (stats.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
+    return Precision(
+        reference=spec_file.evaluation.reference,
+        candidate=spec_file.evaluation.candidate,
+        agreements=agreements,
+        repeats=repeats,
+        rankings=tuple(
+            Ranking(
+                input=r.input,
+                reference_classes=r.reference_classes,
+                candidate_classes=r.candidate_classes,
+                top1_match=r.reference_classes[:1] == r.candidate_classes[:1],
+                top5_common=len(set(r.reference_classes) & set(r.candidate_classes)),
+            )
+            for r in data.rankings
+        ),
+        worst_relative_l2=max(a.relative_l2 for a in agreements),
+        worst_max_abs_diff=max(a.max_abs_diff for a in agreements),
+        worst_mean_abs_diff=max(a.mean_abs_diff for a in agreements),
+        worst_cosine_similarity=min(a.cosine_similarity for a in agreements),
+        worst_share_over_1_percent=max(a.share_over_1_percent for a in agreements),
+        worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
+        repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
+        within_1_percent=all(a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 for a in agreements),
+        top1_agreement=top1,
+        top5_agreement=top5,
+        top1_match=None if top1 is None else top1 == 1.0,
+        top5_match=None if top5 is None else top5 == 1.0,
+    )
+
+
+def _performance(record: Record | None, spec_file: SpecFile) -> Performance | None:
+    if record is None or not isinstance(record.data, PerformanceData):
+        return None
+    data = record.data
+    measured = tuple(stats.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN)
+    best = max(measured, key=lambda run: run.throughput_per_s, default=None)
+    return Performance(
+        protocol=spec_file.evaluation.timing,
+        clock=data.clock,
+        timed=data.timed,
+        input_shape=data.runs[0].input_shape[1:],
+        dtype=data.runs[0].dtype,
+        runs=measured,
+        unmeasured=tuple(
+            Unmeasured(batch_size=run.batch_size, ended_by=run.ended_by, sample_count=len(run.samples_s))
+            for run in data.runs
+            if len(run.samples_s) < MIN_RUN
+        ),
+        best_batch_size=best.batch_size if best else None,
+    )
+
+
+def _evidence(kind: str, record: Record, criteria: tuple[Criterion, ...]) -> Evidence:
+    text = log_text(record, criteria)
+    return Evidence(
+        experiment=kind,
+        command=" ".join(record.command),
+        record=f"evaluation/records/{kind}.json",
+        record_sha256=record_sha256(record),
+        log=f"evaluation/logs/{LOG_NAMES[kind]}",
+        log_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        exit_code=exit_code(record, verdicts_of(record, criteria)),
+    )
+
+
+def summary_sha256(summary: Summary) -> str:
+    """Hash of the summary's content; pictures that are drawn from the summary carry it."""
+    return canonical_sha256(summary)

@@ -1,0 +1,172 @@
+"""The seam to a model: what an adapter must offer, what it may offer, and `resolve`, the one door to all of them.
+
+A user's `adapter.py` defines ``create_adapter() -> Adapter``; generic references are ``timm:<name>`` and the like.
+Every call into an adapter goes through :func:`calling`, so that a failure names the culprit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from npu_eval.errors import AdapterError, DeliverError, nearest
+from npu_eval.records import Prediction
+
+GENERIC = ("timm", "torchvision", "transformers")
+"""Model libraries whose models need no adapter of their own: ``<library>:<model name>``."""
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """What every model brings. Nothing here may touch a device: tensors are made on the CPU and moved by the caller."""
+
+    task: str
+
+    def build(self) -> nn.Module:
+        """The network on the CPU in float32 and eval mode, with its own random initialisation."""
+        ...
+
+    def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
+        """Photos as one batch, float32 (N, C, H, W); raises OSError for a file that is no readable image."""
+        ...
+
+    def forward(self, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Every declared output by name, each with the batch as its first dimension."""
+        ...
+
+
+@runtime_checkable
+class SupportsClassification(Protocol):
+    """The outputs are scores of known classes: top-1 and top-5 mean something."""
+
+    @property
+    def class_output(self) -> str:
+        """The name of the output, of shape (N, classes), that ranks the classes."""
+        ...
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The classes' names in the order of the output."""
+        ...
+
+
+@runtime_checkable
+class SupportsPrediction(Protocol):
+    """The outputs can be told to a person."""
+
+    def predictions(self, outputs: dict[str, torch.Tensor], index: int) -> tuple[Prediction, ...]:
+        """What the model says of the ``index``-th photo of the batch, best first."""
+        ...
+
+
+@runtime_checkable
+class SupportsDefaultWeights(Protocol):
+    """The adapter's library publishes weights for the model."""
+
+    def default_weights(self) -> str:
+        """Their reference, e.g. ``hf:owner/repository/model.safetensors``."""
+        ...
+
+
+@runtime_checkable
+class SupportsDrawing(Protocol):
+    """The adapter draws its own pictures; without it the predictions are written onto the photo."""
+
+    def draw(self, photo: Path, predictions: Sequence[Prediction]) -> Any:
+        """A `PIL.Image.Image` that shows the predictions."""
+        ...
+
+
+def resolve(reference: str, root: Path) -> Adapter:
+    """The adapter behind a reference.
+
+    Args:
+        reference: ``timm:<model>`` or another generic reference, or the path of an `adapter.py` relative to ``root``.
+        root: the deliverable's folder.
+
+    Raises:
+        AdapterError: there is no such adapter, it does not load, or it lacks a part of the contract.
+    """
+    library, colon, name = reference.partition(":")
+    if colon and library in GENERIC:
+        adapter = _generic(library, name)
+    elif colon:
+        raise AdapterError(f"'{library}:' is no known model library", where=reference, fix=nearest(library, GENERIC))
+    else:
+        adapter = _from_file(root / reference)
+    return adapter
+
+
+def _generic(library: str, name: str) -> Adapter:
+    try:
+        module = importlib.import_module(f"npu_eval.adapters.{library}_models")
+    except ModuleNotFoundError as error:
+        raise AdapterError(
+            f"the Python package '{error.name}' is not installed", where=f"{library}:{name}",
+            fix="pip install -r requirements.txt",
+        ) from error  # fmt: skip
+    with calling(f"{library}:{name}"):
+        adapter: Adapter = module.create_adapter(name)
+    return adapter
+
+
+def _from_file(path: Path) -> Adapter:
+    if not path.is_file():
+        raise AdapterError("the adapter file does not exist", where=str(path), fix="name a file or e.g. timm:resnet50")
+    spec = importlib.util.spec_from_file_location("adapter", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["adapter"] = module  # dataclasses and pickling look their module up by name
+    with calling(path.name):
+        spec.loader.exec_module(module)
+    create = getattr(module, "create_adapter", None)
+    if not callable(create):
+        raise AdapterError("defines no function create_adapter()", where=path.name, fix="see docs/how-to/own-model.md")
+    with calling(path.name):
+        adapter = create()
+    missing = [part for part in ("task", "build", "preprocess", "forward") if not hasattr(adapter, part)]
+    if missing:
+        raise AdapterError(f"its adapter has no '{missing[0]}'", where=path.name, fix="see docs/how-to/own-model.md")
+    result: Adapter = adapter
+    return result
+
+
+@contextlib.contextmanager
+def calling(culprit: str) -> Iterator[None]:
+    """Run adapter code; whatever it raises becomes an AdapterError that names the adapter and the line."""
+    try:
+        yield
+    except DeliverError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise AdapterError(
+            f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})", where=culprit
+        ) from error
+
+
+def checked_forward(adapter: Adapter, model: nn.Module, batch: torch.Tensor, culprit: str) -> dict[str, torch.Tensor]:
+    """The adapter's outputs, after checking that they are named tensors with the batch first.
+
+    Raises:
+        AdapterError: the adapter raised, or returned something else.
+    """
+    with calling(culprit), torch.inference_mode():
+        outputs = adapter.forward(model, batch)
+    if not isinstance(outputs, dict) or not outputs:
+        raise AdapterError("forward() must return a dict of named tensors", where=culprit)
+    for name, tensor in outputs.items():
+        if not isinstance(tensor, torch.Tensor) or tensor.dim() == 0 or tensor.shape[0] != batch.shape[0]:
+            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise AdapterError(f"output '{name}' must be a tensor with the batch first, found {shape}", where=culprit)
+    return outputs

@@ -1,0 +1,1 @@
+"""Adapters for the model libraries that are addressed by name: ``timm:<name>`` and the like."""

@@ -1,0 +1,132 @@
+"""Numerical agreement of two tensors, as sums and counts in float64.
+
+The tensors are read in pieces, so a large output never needs a second full copy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from npu_eval.errors import AdapterError
+from npu_eval.records import RELATIVE_ERROR_BOUNDS, RELATIVE_FLOOR, ULP_EDGES, Difference
+
+CHUNK = 1 << 20
+"""Elements looked at at once: 8 MiB in float64."""
+
+MERE_EPSILON = 1e-7
+"""Added to |reference| in the CANN operator standard's relative errors."""
+
+
+@dataclass
+class _Sums:
+    """Accumulators over the elements that are finite on both sides."""
+
+    sq_reference: list[float] = field(default_factory=list)
+    sq_candidate: list[float] = field(default_factory=list)
+    sq_diff: list[float] = field(default_factory=list)
+    dot: list[float] = field(default_factory=list)
+    abs_diff: list[float] = field(default_factory=list)
+    relative: list[float] = field(default_factory=list)
+    max_abs_diff: float = 0.0
+    max_relative: float = 0.0
+    above_floor: int = 0
+    over_bounds: list[int] = field(default_factory=lambda: [0] * len(RELATIVE_ERROR_BOUNDS))
+    ulp_counts: list[int] = field(default_factory=lambda: [0] * (len(ULP_EDGES) + 1))
+
+
+def difference(name: str, output: str, reference: torch.Tensor, candidate: torch.Tensor) -> Difference:
+    """How ``candidate`` differs from ``reference``.
+
+    Args:
+        name: the input that both were computed from.
+        output: the output's name.
+        reference: a tensor of any real dtype, on the CPU.
+        candidate: a tensor of the same shape, on the CPU.
+
+    Raises:
+        AdapterError: the shapes differ.
+    """
+    if reference.shape != candidate.shape:
+        raise AdapterError(
+            f"output '{output}' has shape {tuple(candidate.shape)} on the candidate and {tuple(reference.shape)} on "
+            "the reference",
+            where=name,
+            fix="the adapter must give the same outputs on every device",
+        )
+    r_all, y_all = reference.detach().reshape(-1), candidate.detach().reshape(-1)
+    r_finite, y_finite = torch.isfinite(r_all), torch.isfinite(y_all)
+    same_special = (~r_finite & ~y_finite) & ((r_all == y_all) | (torch.isnan(r_all) & torch.isnan(y_all)))
+    finite = r_finite & y_finite
+    max_reference = _max_abs(r_all, finite)
+    sums = _Sums()
+    ulp_dtype = candidate.dtype if candidate.dtype.is_floating_point else torch.float32
+    for start in range(0, r_all.numel(), CHUNK):
+        keep = finite[start : start + CHUNK]
+        r = r_all[start : start + CHUNK][keep].to(torch.float64)
+        y = y_all[start : start + CHUNK][keep].to(torch.float64)
+        if r.numel():
+            _accumulate(sums, r, y, RELATIVE_FLOOR * max_reference, ulp_dtype)
+    return Difference(
+        input=name,
+        output=output,
+        shape=tuple(reference.shape),
+        reference_dtype=str(reference.dtype).removeprefix("torch."),
+        candidate_dtype=str(candidate.dtype).removeprefix("torch."),
+        count=r_all.numel(),
+        nonfinite_reference=int((~r_finite).sum()),
+        nonfinite_candidate=int((~y_finite).sum()),
+        nonfinite_mismatch=int((~finite & ~same_special).sum()),
+        bitwise_equal=reference.dtype == candidate.dtype and bool(((r_all == y_all) | same_special).all()),
+        sum_sq_reference=math.fsum(sums.sq_reference),
+        sum_sq_candidate=math.fsum(sums.sq_candidate),
+        sum_sq_diff=math.fsum(sums.sq_diff),
+        dot=math.fsum(sums.dot),
+        sum_abs_diff=math.fsum(sums.abs_diff),
+        max_abs_diff=sums.max_abs_diff,
+        max_abs_reference=max_reference,
+        sum_relative=math.fsum(sums.relative),
+        max_relative=sums.max_relative,
+        above_floor=sums.above_floor,
+        over_bounds=tuple(sums.over_bounds),
+        ulp_counts=tuple(sums.ulp_counts),
+    )
+
+
+def _max_abs(values: torch.Tensor, finite: torch.Tensor) -> float:
+    kept = values[finite]
+    return float(kept.abs().max()) if kept.numel() else 0.0
+
+
+def _accumulate(sums: _Sums, r: torch.Tensor, y: torch.Tensor, floor: float, ulp_dtype: torch.dtype) -> None:
+    diff = (y - r).abs()
+    size = r.abs()
+    sums.sq_reference.append(float(r.square().sum()))
+    sums.sq_candidate.append(float(y.square().sum()))
+    sums.sq_diff.append(float(diff.square().sum()))
+    sums.dot.append(float((r * y).sum()))
+    sums.abs_diff.append(float(diff.sum()))
+    sums.max_abs_diff = max(sums.max_abs_diff, float(diff.max()))
+    relative = diff / (size + MERE_EPSILON)
+    sums.relative.append(float(relative.sum()))
+    sums.max_relative = max(sums.max_relative, float(relative.max()))
+    counted = size > floor
+    sums.above_floor += int(counted.sum())
+    share = diff[counted] / size[counted]
+    for i, bound in enumerate(RELATIVE_ERROR_BOUNDS):
+        sums.over_bounds[i] += int((share > bound).sum())
+    ulps = diff / _ulp(r, ulp_dtype)
+    edges = torch.tensor(ULP_EDGES, dtype=torch.float64)
+    bins = torch.bucketize(ulps, edges)
+    for i, number in enumerate(torch.bincount(bins, minlength=len(ULP_EDGES) + 1).tolist()):
+        sums.ulp_counts[i] += number
+
+
+def _ulp(r: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The unit in the last place of ``dtype`` at each value: 2^(exponent) * eps, not below the smallest subnormal."""
+    info = torch.finfo(dtype)
+    _, exponent = torch.frexp(r)
+    smallest = info.smallest_normal * info.eps
+    return torch.ldexp(torch.full_like(r, info.eps), exponent - 1).clamp_min(smallest)

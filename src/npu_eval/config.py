@@ -1,0 +1,275 @@
+"""What is asked of the experiments: the content of a deliverable's `spec.json`, fixed and hashed before anything runs.
+
+Standard library only, because the verifier reads it where nothing else is installed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_eval.errors import ConfigError, RecordError, nearest
+from npu_eval.jsonio import canonical_sha256, from_json, loads
+
+SCHEMA = "npu-deliver/spec/1"
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")
+
+
+class Comparison(enum.StrEnum):
+    """How a measured value is held against a threshold."""
+
+    AT_MOST = "<="
+    AT_LEAST = ">="
+
+    def holds(self, value: float, threshold: float) -> bool:
+        """Whether ``value <comparison> threshold``."""
+        return value <= threshold if self is Comparison.AT_MOST else value >= threshold
+
+
+METRICS: dict[str, str] = {
+    # of the precision record, one value per input and output
+    "relative_l2": "precision",
+    "max_abs_diff": "precision",
+    "mean_abs_diff": "precision",
+    "scaled_max_abs_diff": "precision",
+    "cosine_similarity": "precision",
+    "share_over_1_percent": "precision",
+    "share_within_1_permille": "precision",
+    "share_within_5_permille": "precision",
+    "mean_relative_error": "precision",
+    "max_relative_error": "precision",
+    "nonfinite_mismatch": "precision",
+    "repeat_relative_l2": "precision",
+    # of the precision record, one value for the whole set of inputs
+    "top1_agreement": "precision",
+    "top5_agreement": "precision",
+    # of the performance record, one value per batch size
+    "sample_count": "performance",
+    "latency_p50_s": "performance",
+    "latency_mean_s": "performance",
+    "throughput_per_s": "performance",
+}
+"""Every metric a criterion may name, and the experiment whose record holds it. `stats` defines each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """A rule that is fixed before the run and decides a verdict after it.
+
+    ``outputs`` are output names (or batch sizes, for performance metrics); ``("*",)`` means each of them. The verdict
+    is that of the worst value. ``why`` says where the threshold comes from.
+    """
+
+    id: str
+    metric: str
+    comparison: Comparison
+    threshold: float
+    why: str
+    outputs: tuple[str, ...] = ("*",)
+
+    @property
+    def experiment(self) -> str:
+        """The kind of record that this criterion judges."""
+        return METRICS[self.metric]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the rule as it was fixed before the run."""
+        return canonical_sha256(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One side of a comparison: where it runs (``auto``, ``cpu``, ``cuda:0``, ``npu:0``) and in which dtype."""
+
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsSpec:
+    """Which weights, and how their entries map to the network's.
+
+    ``source`` is a reference as `weights.parse` reads it. ``sha256`` is None where the user fixed none.
+    """
+
+    source: str
+    sha256: str | None = None
+    mapping: str = "by_name"
+
+    @property
+    def random(self) -> bool:
+        """Whether the network keeps its seeded random initialisation: legal, and stamped on every page."""
+        return self.source == "random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """An input by its path inside the deliverable, and the hash of its bytes."""
+
+    path: str
+    sha256: str
+
+
+TIERS: dict[str, tuple[float, int]] = {"smoke": (1.0, 8), "standard": (10.0, 64), "publish": (60.0, 662)}
+"""Tier → (seconds, calls) that a timed run lasts at least, for each batch size.
+
+Durations: smoke shows that it runs; 10 s is what optimum-benchmark measures; 60 s settles clocks and heat.
+Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`stats.PERCENTILE_MIN_SAMPLES`).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingProtocol:
+    """How latency is measured. A run ends when both the tier's seconds and its calls are reached, or at ``limit_s``."""
+
+    tier: str = "standard"
+    batch_sizes: tuple[int, ...] = (1, 8)
+    limit_s: float = 300.0
+    warmup_limit_s: float = 30.0
+
+    @property
+    def min_duration_s(self) -> float:
+        """Seconds that the timed calls of one batch size last at least."""
+        return TIERS[self.tier][0]
+
+    @property
+    def min_samples(self) -> int:
+        """Timed calls of one batch size at least."""
+        return TIERS[self.tier][1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSpec:
+    """Everything the experiments of one deliverable are asked to do."""
+
+    name: str
+    adapter: str
+    task: str
+    weights: WeightsSpec
+    inputs: tuple[InputFile, ...]
+    reference: Side
+    candidate: Side
+    seed: int
+    repeats: int
+    timing: TimingProtocol
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the whole spec; every record carries the one it ran under."""
+        return canonical_sha256(self)
+
+    @property
+    def criteria_sha256(self) -> str:
+        """Hash of the criteria alone."""
+        return canonical_sha256(self.criteria)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What the report says of the model. Empty text is not known; none of it changes a number."""
+
+    title: str
+    source: str
+    paper: str
+    license: str
+    dataset: str
+    summary_zh: str
+    summary_en: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecFile:
+    """The content of `spec.json`. Records are bound to ``evaluation`` alone: a mended title costs no new run."""
+
+    schema: str
+    profile: str
+    model: ModelFacts
+    requirements: tuple[str, ...]
+    evaluation: EvalSpec
+
+
+def default_criteria(task: str) -> tuple[Criterion, ...]:
+    """The profile ``contest-1pct`` for a task.
+
+    Sources: the contest's rule is an error below 1 %, here read as the relative L2 error of each declared output
+    against the reference; MLPerf Inference accepts a task metric of at least 99 % of the reference's (its "99" mode);
+    64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
+    """
+    rules = [
+        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=0.01,
+                  why="contest rule: error below 1 %, read as relative L2 error of every declared output"),
+        Criterion(id="finite", metric="nonfinite_mismatch", comparison=Comparison.AT_MOST, threshold=0.0,
+                  why="a NaN or infinity on one side only is a defect whatever the other elements do"),
+        Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST, threshold=0.001,
+                  why="a tenth of the allowed error, so that the verdict does not depend on which run is looked at"),
+    ]  # fmt: skip
+    if task == "classification":
+        for metric in ("top1_agreement", "top5_agreement"):
+            rules.append(
+                Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
+                          why="MLPerf Inference: task result at least 99 % of the reference's")
+            )  # fmt: skip
+    rules.append(
+        Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
+                  why="fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)")
+    )  # fmt: skip
+    return tuple(rules)
+
+
+def check(spec: EvalSpec, where: str) -> EvalSpec:
+    """The same spec, when its values make sense together.
+
+    Raises:
+        ConfigError: a value is not one of the known ones, or out of range.
+    """
+    _one_of(spec.task, TASKS, where, "task")
+    _one_of(spec.timing.tier, tuple(TIERS), where, "timing.tier")
+    _one_of(spec.weights.mapping, ("by_name", "by_order"), where, "weights.mapping")
+    for side in (spec.reference, spec.candidate):
+        _one_of(side.dtype, DTYPES, where, "dtype")
+    if not spec.inputs:
+        raise ConfigError("there is no input", where=where, fix="name at least one photo")
+    if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:
+        raise ConfigError("timing.batch_sizes must be whole numbers of at least 1", where=where)
+    if spec.repeats < 2:
+        raise ConfigError("repeats must be at least 2: one run shows no repeatability", where=where)
+    seen: set[str] = set()
+    for criterion in spec.criteria:
+        _one_of(criterion.metric, tuple(METRICS), where, f"criterion '{criterion.id}': metric")
+        if criterion.id in seen:
+            raise ConfigError(f"two criteria are called '{criterion.id}'", where=where)
+        seen.add(criterion.id)
+    return spec
+
+
+def read_spec_file(path: Path) -> SpecFile:
+    """The spec.json of a deliverable.
+
+    Raises:
+        ConfigError: the file is absent, not JSON, of another schema, or does not say what a spec says.
+    """
+    where = path.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read ({error})", where=where, fix="run from a complete deliverable") from error
+    try:
+        value = loads(text, where)
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            found = value.get("schema") if isinstance(value, dict) else None
+            raise ConfigError(f"schema '{found}' is not '{SCHEMA}'", where=where, fix="use the matching version")
+        content = from_json(SpecFile, value, where)
+    except RecordError as error:
+        raise ConfigError(error.what, where=error.where, fix=error.fix) from error
+    check(content.evaluation, where)
+    return content
+
+
+def _one_of(value: str, known: tuple[str, ...], where: str, what: str) -> None:
+    if value not in known:
+        raise ConfigError(f"{what} '{value}' is unknown", where=where, fix=nearest(value, known))

@@ -1,0 +1,218 @@
+"""The device that numbers come from: opened, proven with a real operation, and timed without lies.
+
+One code path for cpu, cuda and npu. There is no silent fallback: a device that was asked for and is not there is an
+error. The only importer of torch_npu.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from npu_eval import npu_evidence
+from npu_eval.errors import DeviceError
+from npu_eval.records import DeviceFacts
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"(cpu|cuda|npu)(?::(\d+))?")
+
+
+class Device(Protocol):
+    """A device that has been proven to compute."""
+
+    @property
+    def name(self) -> str:
+        """``cpu``, ``cuda:0``, ``npu:0`` …"""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until everything submitted to the device is done."""
+        ...
+
+    def reset_peak_memory(self) -> None:
+        """Start a new high-water mark."""
+        ...
+
+    def peak_memory(self) -> int | None:
+        """Bytes allocated on the device at most since the last reset; None where the device does not count them."""
+        ...
+
+    def numeric_modes(self) -> dict[str, str]:
+        """The settings in force that change numbers, as read back from the framework."""
+        ...
+
+    def facts(self) -> DeviceFacts:
+        """What the device is, and on what evidence."""
+        ...
+
+
+def best_device() -> str:
+    """What ``auto`` means here: the first NPU, else the first CUDA device, else the CPU."""
+    if _npu_present():
+        return "npu:0"
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def open_device(requested: str) -> Device:
+    """The requested device, after a real operation on it was read back.
+
+    Args:
+        requested: ``auto``, ``cpu``, ``cuda[:n]`` or ``npu[:n]``.
+
+    Raises:
+        DeviceError: the device is not there, or computes something else than it should.
+    """
+    name = best_device() if requested == "auto" else requested
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise DeviceError(f"device '{requested}' is unknown", fix="use auto, cpu, cuda:0 or npu:0")
+    kind, index = match[1], int(match[2] or 0)
+    device: Device = _Cpu() if kind == "cpu" else _Accelerator(kind, index)
+    _prove(device)
+    return device
+
+
+def timed(device: Device, call: Callable[[], T]) -> tuple[float, T]:
+    """Seconds that a call takes, with the device synchronised before both readings of a monotonic clock."""
+    device.synchronize()
+    start = time.perf_counter()
+    result = call()
+    device.synchronize()
+    return time.perf_counter() - start, result
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device's memory is full; torch_npu before 2.9 raises a plain RuntimeError."""
+    named = isinstance(error, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
+    return named or (isinstance(error, RuntimeError) and "out of memory" in str(error))
+
+
+def _prove(device: Device) -> None:
+    """(2 x 2) matrices of small whole numbers are exact in every format, so anything but the exact product is a fault."""
+    left = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    try:
+        product = (left.to(device.name) @ left.to(device.name)).cpu()
+        device.synchronize()
+    except RuntimeError as error:
+        raise DeviceError(
+            f"does not compute ({error})", where=device.name, fix="check it with npu-smi or nvidia-smi"
+        ) from error
+    if not torch.equal(product, torch.tensor([[7.0, 10.0], [15.0, 22.0]])):
+        raise DeviceError(f"computes a wrong product: {product.tolist()}", where=device.name, fix="do not use it")
+
+
+@dataclass(frozen=True)
+class _Cpu:
+    name: str = "cpu"
+
+    def synchronize(self) -> None:
+        """Nothing to wait for: CPU operations are done when they return."""
+
+    def reset_peak_memory(self) -> None:
+        """The CPU allocator keeps no high-water mark."""
+
+    def peak_memory(self) -> int | None:
+        return None
+
+    def numeric_modes(self) -> dict[str, str]:
+        return {
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "mkldnn": _switch(torch.backends.mkldnn.is_available()),
+            "deterministic": _switch(torch.are_deterministic_algorithms_enabled()),
+        }
+
+    def facts(self) -> DeviceFacts:
+        return DeviceFacts(name="cpu", kind="cpu", description=npu_evidence.cpu_model(), evidence="real")
+
+
+class _Accelerator:
+    """A CUDA device or an NPU behind `torch.get_device_module`."""
+
+    def __init__(self, kind: str, index: int) -> None:
+        self.name = f"{kind}:{index}"
+        self._kind = kind
+        self._index = index
+        self._module = _module(kind)
+        count = self._module.device_count() if self._module.is_available() else 0
+        if count == 0:
+            raise DeviceError(f"no {kind} device is visible", where=self.name, fix=_FIX[kind])
+        if index >= count:
+            names = ", ".join(f"{kind}:{i}" for i in range(count))
+            raise DeviceError(f"there is no such device; {count} visible: {names}", where=self.name, fix=f"use {names}")
+        self._module.set_device(index)
+
+    def synchronize(self) -> None:
+        self._module.synchronize(self._index)
+
+    def reset_peak_memory(self) -> None:
+        self._module.reset_peak_memory_stats(self._index)
+
+    def peak_memory(self) -> int | None:
+        return int(self._module.max_memory_allocated(self._index))
+
+    def numeric_modes(self) -> dict[str, str]:
+        modes = {"deterministic": _switch(torch.are_deterministic_algorithms_enabled())}
+        if self._kind == "cuda":
+            modes["tf32_matmul"] = _switch(torch.backends.cuda.matmul.allow_tf32)
+            modes["tf32_conv"] = _switch(torch.backends.cudnn.allow_tf32)
+        else:
+            modes["hf32_conv"] = _switch(self._module.conv.allow_hf32)
+            modes["hf32_matmul"] = _switch(self._module.matmul.allow_hf32)
+            with contextlib.suppress(AttributeError):  # absent from torch_npu before 2.1
+                modes["jit_compile"] = _switch(not self._module.is_jit_compile_false())
+        return modes
+
+    def facts(self) -> DeviceFacts:
+        total = self._module.get_device_properties(self._index).total_memory
+        description = str(self._module.get_device_name(self._index))
+        npu = self._kind == "npu"
+        return DeviceFacts(
+            name=self.name,
+            kind=self._kind,
+            description=description,
+            evidence=npu_evidence.evidence() if npu else "real",
+            memory_bytes=int(total),
+            soc=description if npu else None,
+        )
+
+
+_FIX = {
+    "cuda": "check nvidia-smi and that torch is a CUDA build, or use DEVICE=cpu",
+    "npu": "check npu-smi info, /dev/davinci* and ASCEND_RT_VISIBLE_DEVICES, or use DEVICE=cpu",
+}
+
+
+def _module(kind: str) -> Any:
+    """``torch.cuda`` or ``torch.npu``."""
+    if kind == "npu":
+        _import_torch_npu()
+    return torch.get_device_module(kind)
+
+
+def _import_torch_npu() -> None:
+    """Import torch_npu, or say which part of the installation is missing."""
+    fix = "install the torch_npu that matches torch and CANN, and source CANN's set_env.sh; or use DEVICE=cpu"
+    try:
+        import torch_npu  # noqa: F401  importing it registers the backend
+    except ModuleNotFoundError as error:
+        raise DeviceError("torch_npu is not installed", where="npu", fix=fix) from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise DeviceError(f"torch_npu does not load ({error})", where="npu", fix=fix) from error
+
+
+def _npu_present() -> bool:
+    """Whether device nodes of an NPU exist and torch_npu sees one. A broken torch_npu beside real nodes is an error."""
+    if not npu_evidence.device_nodes():
+        return False
+    return bool(_module("npu").is_available())
+
+
+def _switch(value: bool) -> str:
+    return "on" if value else "off"

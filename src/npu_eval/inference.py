@@ -1,0 +1,119 @@
+"""Experiment `inference`: what the model says of photos, drawn onto them for a person to look at."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from npu_eval import drawing
+from npu_eval.adapter import SupportsDrawing, SupportsPrediction, calling, checked_forward
+from npu_eval.errors import ConfigError
+from npu_eval.jsonio import file_sha256, write_atomic
+from npu_eval.records import InferenceData, PhotoResult, Prediction
+from npu_eval.session import Context, dtype_of
+
+DESCRIPTION = """Run the model on photos and draw what it sees.
+
+example: python inference.py --input photo.jpg --output result.jpg --device auto"""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--input`` and ``--output``."""
+    parser.add_argument("--input", type=Path, help="a photo or a folder of photos (default: the deliverable's own)")
+    parser.add_argument(
+        "--output", type=Path, help="a picture for one photo, a folder for several (default: none drawn)"
+    )
+
+
+def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
+    """Predictions for each photo, and the pictures.
+
+    Raises:
+        ConfigError: an input is missing or no image, or the output cannot hold the results.
+        AdapterError: the adapter raised, or can tell nothing to a person.
+    """
+    photos = context.photos() if arguments.input is None else find_photos(arguments.input)
+    targets = _targets(photos, arguments.output, arguments.input)
+    side = context.spec.candidate
+    model = context.model(side, context.device.name)
+    results = []
+    for number, (photo, target) in enumerate(zip(photos, targets, strict=True), start=1):
+        context.say(f"[inference] {number}/{len(photos)} {photo.name}")
+        batch = context.preprocess([photo]).to(context.device.name, dtype_of(side))
+        outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
+        on_cpu = {name: tensor.float().cpu() for name, tensor in outputs.items()}
+        predictions: tuple[Prediction, ...] = ()
+        if isinstance(context.adapter, SupportsPrediction):
+            with calling(context.spec.adapter):
+                predictions = context.adapter.predictions(on_cpu, 0)
+        drawn = None
+        if target is not None:
+            drawn = _encode(_picture(context, photo, predictions), target)
+            write_atomic(target, drawn)
+        results.append(
+            PhotoResult(
+                input=_inside(photo, context.root),
+                input_sha256=file_sha256(photo),
+                picture=None if target is None else _inside(target, context.root),
+                picture_sha256=None if drawn is None else hashlib.sha256(drawn).hexdigest(),
+                predictions=predictions,
+            )
+        )
+    return InferenceData(results=tuple(results))
+
+
+def find_photos(path: Path) -> tuple[Path, ...]:
+    """A photo, or every photo of a folder by name.
+
+    Raises:
+        ConfigError: nothing is there.
+    """
+    if path.is_dir():
+        photos = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES))
+        if not photos:
+            raise ConfigError(
+                "there is no photo in this folder", where=str(path), fix=f"looked for {' '.join(SUFFIXES)}"
+            )
+        return photos
+    if not path.is_file():
+        raise ConfigError("the photo does not exist", where=str(path), fix="name a photo or a folder of photos")
+    return (path,)
+
+
+def _targets(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:
+    if output is None:
+        return [None] * len(photos)
+    if given is not None and given.is_file() and output.suffix.lower() in SUFFIXES:
+        return [output]
+    if output.suffix.lower() in SUFFIXES:
+        raise ConfigError(f"{len(photos)} photos do not fit into one file", where=str(output), fix="name a folder")
+    stems = [p.stem for p in photos]
+    twice = {s for s in stems if stems.count(s) > 1}
+    return [output / f"{p.name if p.stem in twice else p.stem}.jpg" for p in photos]
+
+
+def _picture(context: Context, photo: Path, predictions: Sequence[Prediction]) -> Any:
+    if isinstance(context.adapter, SupportsDrawing):
+        with calling(context.spec.adapter):
+            return context.adapter.draw(photo, predictions)
+    return drawing.draw(photo, predictions, random_weights=context.weights.random)
+
+
+def _encode(image: Any, target: Path) -> bytes:
+    buffer = io.BytesIO()
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF"}.get(target.suffix.lower(), target.suffix[1:].upper())
+    options = {"quality": 90} if kind == "JPEG" else {}
+    image.convert("RGB").save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _inside(path: Path, root: Path) -> str:
+    """The path relative to the deliverable; outside of it only the name, because other people's paths say nothing."""
+    resolved = path.resolve()
+    return resolved.relative_to(root.resolve()).as_posix() if resolved.is_relative_to(root.resolve()) else path.name

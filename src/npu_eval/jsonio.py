@@ -1,0 +1,199 @@
+"""JSON for frozen dataclasses: strict in both directions, written so that a kill never leaves half a file.
+
+Only the standard library, because records are read where nothing else is installed. Reading refuses unknown keys,
+missing keys, wrong types, NaN and infinity, and names the place as a path (``data.runs[2].samples_s``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import functools
+import hashlib
+import json
+import math
+import os
+import tempfile
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from npu_eval.errors import RecordError, nearest
+
+T = TypeVar("T")
+
+TEMPORARY_PREFIX = ".partial-"
+"""Names of files that are being written start with this; whoever finds one may delete it."""
+
+
+def to_json(value: Any) -> Any:
+    """The JSON value of a dataclass, enum, mapping, sequence or scalar.
+
+    Raises:
+        RecordError: a float is NaN or infinite, or the type has no JSON form.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecordError(f"{value} cannot be stored: JSON has no such number")
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise RecordError(f"a {type(value).__name__} cannot be stored as JSON")
+
+
+def from_json(cls: type[T], value: Any, where: str = "") -> T:
+    """An instance of ``cls`` from its JSON value; the inverse of :func:`to_json`.
+
+    Args:
+        cls: a dataclass whose annotations are scalars, enums, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]`` or
+            dataclasses.
+        where: the path of ``value`` in its document, for messages.
+
+    Raises:
+        RecordError: a key is unknown or missing, or a value has another type.
+    """
+    return typing.cast(T, _read(cls, value, where))
+
+
+def dumps(value: Any) -> str:
+    """Readable JSON text with a final newline; the same text for the same value."""
+    return json.dumps(to_json(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def loads(text: str, where: str) -> Any:
+    """Parse JSON text; refuses NaN and repeated keys.
+
+    Raises:
+        RecordError: the text is not JSON.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"key '{next(k for k in keys if keys.count(k) > 1)}' appears twice")
+        return dict(pairs)
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"not readable as JSON ({error})", where=where) from error
+
+
+def canonical_sha256(value: Any) -> str:
+    """sha256 of the value's canonical JSON (sorted keys, no spaces, UTF-8): equal values have equal hashes."""
+    text = json.dumps(to_json(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file under a temporary name, flush it to disk and rename it: the old content or the new, never half."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _read_union(kind, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise _mismatch("a list", value, where)
+        (item, _) = typing.get_args(kind)
+        return tuple(_read(item, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _mismatch("an object", value, where)
+        item = typing.get_args(kind)[1]
+        return {k: _read(item, v, _join(where, k)) for k, v in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _read_dataclass(kind, value, where)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise _mismatch("one of " + ", ".join(str(m.value) for m in kind), value, where) from error
+    return _read_scalar(kind, value, where)
+
+
+def _read_union(kind: Any, value: Any, where: str) -> Any:
+    options = [option for option in typing.get_args(kind) if option is not type(None)]
+    if value is None:
+        if len(options) == len(typing.get_args(kind)):
+            raise _mismatch("a value", value, where)
+        return None
+    if len(options) != 1:
+        raise TypeError(f"{where}: a stored union may only be 'X | None', not {kind}")
+    return _read(options[0], value, where)
+
+
+def _read_scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise _mismatch("a finite number", value, where)
+        return float(value)
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    if type(value) is not kind:
+        raise _mismatch(names.get(kind, str(kind)), value, where)
+    return value
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """Name → (type, may be absent) of a dataclass."""
+    hints = typing.get_type_hints(kind)
+    missing = dataclasses.MISSING
+    return {
+        f.name: (hints[f.name], f.default is not missing or f.default_factory is not missing)
+        for f in dataclasses.fields(kind)
+    }
+
+
+def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise _mismatch("an object", value, where)
+    fields = _fields(kind)
+    for key in value:
+        if key not in fields:
+            raise RecordError(f"unknown key '{key}'", where=where, fix=nearest(key, fields))
+    absent = [name for name, (_, optional) in fields.items() if not optional and name not in value]
+    if absent:
+        raise RecordError(f"key '{absent[0]}' is missing", where=where)
+    return kind(**{k: _read(fields[k][0], v, _join(where, k)) for k, v in value.items()})
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _mismatch(wanted: str, value: Any, where: str) -> RecordError:
+    return RecordError(f"{wanted} was expected, found {json.dumps(value, ensure_ascii=False)[:60]}", where=where)

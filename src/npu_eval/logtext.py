@@ -1,0 +1,222 @@
+"""The lines of an experiment's log: a pure function of its record and the criteria.
+
+Nothing else writes logs, so a verifier regenerates each one byte for byte. Standard library only. English, because
+logs are read by tools too; the reports have languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from npu_eval import stats, units
+from npu_eval.config import Criterion
+from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
+from npu_eval.judge import MIN_RUN, Status, Verdict, judge, overall
+from npu_eval.records import InferenceData, PerformanceData, PrecisionData, Record, record_sha256
+from npu_eval.stamps import ENGLISH, stamps_of
+
+LOG_NAMES = {"inference": "inference.log", "precision": "precision_eval.log", "performance": "performance_eval.log"}
+"""Experiment → file name of its log; the latter two are the names that the contest's layout gives."""
+
+TITLES = {
+    "inference": "Inference",
+    "precision": "Precision evaluation: reference against candidate",
+    "performance": "Performance evaluation: latency of the forward pass",
+}
+
+
+def verdicts_of(record: Record, criteria: Iterable[Criterion]) -> tuple[Verdict, ...]:
+    """The verdicts that belong to one record."""
+    return tuple(judge(record, c) for c in criteria if c.experiment == record.kind)
+
+
+def exit_code(record: Record, verdicts: Sequence[Verdict]) -> int:
+    """The exit code of the script that made this record: 1 when a verdict is not PASS. Inference has none to miss."""
+    return EXIT_OK if not verdicts or overall(verdicts) is Status.PASS else EXIT_NOT_PASSED
+
+
+def log_text(record: Record, criteria: Iterable[Criterion]) -> str:
+    """The whole log of one experiment, with a final newline."""
+    return "\n".join(log_lines(record, criteria)) + "\n"
+
+
+def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
+    """The log as lines without newlines."""
+    verdicts = verdicts_of(record, criteria)
+    data = record.data
+    if isinstance(data, InferenceData):
+        body = _inference(data)
+    elif isinstance(data, PrecisionData):
+        body = _precision(data)
+    else:
+        body = _performance(data)
+    return [*_head(record), "", *body, *_verdict_lines(verdicts), "", *_tail(record, verdicts)]
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _head(record: Record) -> list[str]:
+    p = record.provenance
+    title = TITLES[record.kind]
+    weights = "random (seeded)" if p.weights.random else f"{p.weights.source}  sha256 {p.weights.sha256}"
+    lines = [title, "=" * len(title)]
+    lines += [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps_of([p])]
+    facts = {
+        "command": " ".join(record.command),
+        "started": record.started_at,
+        "device": f"{p.device.name} ({p.device.description}; evidence: {p.device.evidence})",
+        "reference": p.reference_device or "-",
+        "host": f"{p.host.cpu_model}, {p.host.usable_cpus} of {p.host.cpu_count} CPUs, {p.host.torch_threads} threads",
+        "versions": ", ".join(f"{name} {version}" for name, version in p.versions.items()),
+        "modes": ", ".join(f"{name}={value}" for name, value in p.numeric_modes.items()) or "-",
+        "weights": weights,
+        "loaded": f"{p.weights.tensors} tensors, {units.millions(p.weights.parameters)} parameters, "
+        f"{len(p.weights.missing_keys)} missing, {len(p.weights.unexpected_keys)} unexpected keys",
+        "image": p.image,
+        "spec": f"sha256 {record.spec_sha256}",
+        "code": f"sha256 {record.code_sha256}",
+    }
+    return lines + [f"{name:<11}{value}" for name, value in facts.items()]
+
+
+def _inference(data: InferenceData) -> list[str]:
+    lines = []
+    for result in data.results:
+        lines.append(f"{result.input}  ->  {result.picture or '-'}")
+        lines += [f"  {units.percent(p.score):>9}  {p.label} (class {p.index})" for p in result.predictions]
+        if not result.predictions:
+            lines.append("  nothing found")
+    return lines
+
+
+def _precision(data: PrecisionData) -> list[str]:
+    lines = [
+        f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
+        "",
+        *_table(
+            ("input", "output", "rel L2", "SNR", "cosine", "max|d|", "mean|d|", "max|d|/max|r|", "RMS r", ">1%"),
+            [
+                (a.input, a.output, units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity),
+                 units.sci(a.max_abs_diff), units.sci(a.mean_abs_diff), units.sci(a.scaled_max_abs_diff),
+                 units.sci(a.reference_rms), units.percent(a.share_over_1_percent))
+                for a in map(stats.agreement, data.differences)
+            ],
+        ),
+        "",
+        *_table(
+            ("input", "output", "<=1/1000", "<=5/1000", "below floor", "MERE", "MARE", "one-sided NaN/Inf", "bitwise"),
+            [
+                (a.input, a.output, units.percent(a.share_within_1_permille), units.percent(a.share_within_5_permille),
+                 units.percent(a.share_below_floor), units.sci(a.mean_relative_error), units.sci(a.max_relative_error),
+                 units.count(a.nonfinite_mismatch), _yes(a.bitwise_equal))
+                for a in map(stats.agreement, data.differences)
+            ],
+        ),
+        "",
+        "repeat runs on the candidate, against its first run",
+        *_table(
+            ("input", "output", "rel L2", "max|d|", "bitwise"),
+            [
+                (a.input, a.output, units.sci(a.relative_l2), units.sci(a.max_abs_diff), _yes(a.bitwise_equal))
+                for a in map(stats.agreement, data.repeats)
+            ],
+        ),
+    ]  # fmt: skip
+    if data.rankings:
+        rows = [
+            (r.input, _classes(r.reference_classes), _classes(r.candidate_classes),
+             _yes(r.reference_classes[:1] == r.candidate_classes[:1]),
+             f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}")
+            for r in data.rankings
+        ]  # fmt: skip
+        lines += ["", *_table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
+    return lines
+
+
+def _performance(data: PerformanceData) -> list[str]:
+    measured = [(run, stats.latency(run)) for run in data.runs if len(run.samples_s) >= MIN_RUN]
+    lines = [
+        f"timed: {data.timed}",
+        f"clock: {data.clock}",
+        "",
+        *_table(
+            ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
+            [
+                (units.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
+                 "-" if run.first_call_s is None else units.ms(run.first_call_s), units.count(len(run.warmup_s)), _yes(run.warmup_steady), units.count(len(run.samples_s)), run.ended_by)
+                for run in data.runs
+            ],
+        ),
+        "",
+        *_table(
+            ("batch", "mean", "std", "min", "max", "images per s", "peak memory"),
+            [
+                (units.count(s.batch_size), units.ms(s.mean_s), units.ms(s.std_s), units.ms(s.min_s), units.ms(s.max_s),
+                 units.rate(s.throughput_per_s),
+                 "-" if s.peak_memory_bytes is None else units.mib(s.peak_memory_bytes))
+                for _, s in measured
+            ],
+        ),
+        "",
+        "percentiles (early-stopping estimate at 99 % confidence; - where the calls are too few)",
+        *_table(
+            ("batch", *(f"p{p:g}" for p in stats.PERCENTILES)),
+            [
+                (units.count(s.batch_size),
+                 *(units.ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
+                   for p in stats.PERCENTILES))
+                for _, s in measured
+            ],
+        ),
+        "",
+        *_table(
+            ("batch", "stable", "because", "CV", "IQR/median", "window max/min", "outliers"),
+            [
+                (units.count(s.batch_size), _yes(s.stability.stable), ",".join(s.stability.reasons) or "-",
+                 units.percent(s.stability.cv), units.percent(s.stability.iqr_over_median),
+                 units.ratio(s.stability.window_ratio), units.count(s.stability.outliers))
+                for _, s in measured
+            ],
+        ),
+    ]  # fmt: skip
+    return lines
+
+
+def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    if not verdicts:
+        return []
+    lines = ["", "verdicts (criteria fixed before the run)"]
+    for v in verdicts:
+        rule = f"{v.metric} {v.comparison} {v.threshold:g}"
+        if v.value is None:
+            found = v.reason
+        else:
+            found = f"worst {v.value:.6g} of {v.compared} ({v.evidence})"
+        lines.append(f"{v.status:<12} {v.criterion:<16} {rule:<32} {found}")
+    return lines
+
+
+def _tail(record: Record, verdicts: Sequence[Verdict]) -> list[str]:
+    lines = [f"{'finished':<11}{record.finished_at}", f"{'record':<11}sha256 {record_sha256(record)}"]
+    if verdicts:
+        lines.append(f"{'overall':<11}{overall(verdicts)}")
+    return [*lines, f"{'exit code':<11}{exit_code(record, verdicts)}"]
+
+
+def _classes(numbers: Sequence[int]) -> str:
+    return " ".join(str(n) for n in numbers)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns padded to their widest cell; the first two columns left, the others right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = []
+    for row in (header, ["-" * w for w in widths], *rows):
+        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -1,0 +1,89 @@
+"""Experiment `precision`: the candidate against the reference, output by output, and against itself."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from npu_eval.adapter import SupportsClassification, checked_forward
+from npu_eval.compare import difference
+from npu_eval.device import open_device
+from npu_eval.errors import AdapterError
+from npu_eval.records import ClassRanking, Difference, PrecisionData
+from npu_eval.session import Context, dtype_of
+
+DESCRIPTION = """Compare every output of the model on a device with the reference.
+
+example: python evaluation/eval_precision.py --device auto"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own: what is compared, and how it is judged, was fixed in spec.json."""
+    del parser
+
+
+def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
+    """Compare one input at a time, so that memory does not grow with their number.
+
+    Raises:
+        AdapterError: the outputs differ in names or shapes between the two sides.
+    """
+    del arguments
+    spec = context.spec
+    reference_device = open_device(spec.reference.device)
+    reference_model = context.model(spec.reference, reference_device.name)
+    candidate_model = context.model(spec.candidate, context.device.name)
+    differences: list[Difference] = []
+    repeats: list[Difference] = []
+    rankings: list[ClassRanking] = []
+    photos = context.photos()
+    for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
+        context.say(f"[precision] {number}/{len(photos)} {photo.name}")
+        batch = context.preprocess([photo])
+        reference = _outputs(context, reference_model, batch.to(reference_device.name, dtype_of(spec.reference)))
+        on_device = batch.to(context.device.name, dtype_of(spec.candidate))
+        first = _outputs(context, candidate_model, on_device)
+        _same_names(reference, first, spec.adapter)
+        differences += [difference(entry.path, name, reference[name], first[name]) for name in reference]
+        for _ in range(spec.repeats - 1):
+            again = _outputs(context, candidate_model, on_device)
+            repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
+        if isinstance(context.adapter, SupportsClassification):
+            rankings.append(_ranking(entry.path, context.adapter.class_output, reference, first))
+    return PrecisionData(
+        reference_dtype=spec.reference.dtype,
+        candidate_dtype=spec.candidate.dtype,
+        differences=tuple(differences),
+        repeats=tuple(repeats),
+        rankings=tuple(rankings),
+    )
+
+
+def _outputs(context: Context, model: torch.nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
+    return {name: tensor.cpu() for name, tensor in outputs.items()}
+
+
+def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor], culprit: str) -> None:
+    if reference.keys() != candidate.keys():
+        only = sorted(reference.keys() ^ candidate.keys())
+        raise AdapterError(f"outputs {', '.join(only)} exist on one side only", where=culprit)
+
+
+def _ranking(
+    name: str, output: str, reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor]
+) -> ClassRanking:
+    """The five best classes on both sides; a stable sort, so that equal values keep the order of the classes."""
+    best = {}
+    for side, outputs in (("reference", reference), ("candidate", candidate)):
+        values, classes = outputs[output][0].double().sort(descending=True, stable=True)
+        best[side] = tuple(classes[:5].tolist()), tuple(values[:5].tolist())
+    return ClassRanking(
+        input=name,
+        output=output,
+        reference_classes=best["reference"][0],
+        reference_values=best["reference"][1],
+        candidate_classes=best["candidate"][0],
+        candidate_values=best["candidate"][1],
+    )

@@ -1,0 +1,325 @@
+"""Records: what the experiments found. Immutable, raw, bound to the spec they ran under.
+
+A record stores samples, sums and counts, never a statistic: `stats` derives those, so anybody can derive them again.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from npu_eval.errors import RecordError
+from npu_eval.jsonio import dumps, from_json, loads, write_atomic
+
+SCHEMA = "npu-deliver/record/1"
+
+
+# --- provenance ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceFacts:
+    """The device that was opened and proven. ``evidence`` is ``real`` only on positive evidence."""
+
+    name: str
+    kind: str
+    description: str
+    evidence: str
+    memory_bytes: int | None = None
+    soc: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """The machine around the device."""
+
+    system: str
+    machine: str
+    cpu_model: str
+    cpu_count: int
+    usable_cpus: int
+    torch_threads: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFacts:
+    """What was loaded, and how completely."""
+
+    source: str
+    random: bool
+    file: str | None
+    sha256: str | None
+    sha256_fixed_before: bool
+    size_bytes: int | None
+    mapping: str
+    tensors: int
+    parameters: int
+    missing_keys: tuple[str, ...]
+    unexpected_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Under which circumstances the numbers of a record came to be."""
+
+    requested_device: str
+    device: DeviceFacts
+    reference_device: str | None
+    host: HostFacts
+    versions: dict[str, str]
+    weights: WeightsFacts
+    numeric_modes: dict[str, str]
+    environment: dict[str, str]
+    image: str
+    replayed_from: str | None = None
+
+
+# --- inference -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One thing the model said of a photo. ``box`` is x1, y1, x2, y2 in pixels of the photo."""
+
+    label: str
+    index: int
+    score: float
+    box: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoResult:
+    """The predictions for one photo, best first, and the picture that shows them."""
+
+    input: str
+    input_sha256: str
+    picture: str | None
+    picture_sha256: str | None
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceData:
+    """What the model says of each photo."""
+
+    kind: ClassVar[str] = "inference"
+    results: tuple[PhotoResult, ...]
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+RELATIVE_ERROR_BOUNDS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
+"""Bounds whose exceedances are counted: 10 %, msprobe's dual-hundredth, five-thousandths, -thousandth, -ten-thousandth."""
+
+ULP_EDGES = (0, 1, 4, 16, 64, 256, 1024)
+"""Upper edges of the ULP histogram's bins; a last bin holds what lies beyond."""
+
+RELATIVE_FLOOR = 2.0**-14
+"""Elementwise relative errors count only where |reference| > this share of max|reference|: below it they say how many
+values lie near zero, not how wrong the output is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How one tensor ``y`` differs from its reference ``r``: sums and counts over the elements finite on both sides.
+
+    Everything is accumulated in float64. ``over_bounds[i]`` counts the elements above the floor with
+    |y - r| / |r| > RELATIVE_ERROR_BOUNDS[i]; ``ulp_counts`` is the histogram of |y - r| in units in the last place of
+    the candidate's dtype; ``sum_relative`` and ``max_relative`` are of |y - r| / (|r| + 1e-7) over all elements (the
+    CANN operator standard's MERE and MARE).
+    """
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+    reference_dtype: str
+    candidate_dtype: str
+    count: int
+    nonfinite_reference: int
+    nonfinite_candidate: int
+    nonfinite_mismatch: int
+    bitwise_equal: bool
+    sum_sq_reference: float
+    sum_sq_candidate: float
+    sum_sq_diff: float
+    dot: float
+    sum_abs_diff: float
+    max_abs_diff: float
+    max_abs_reference: float
+    sum_relative: float
+    max_relative: float
+    above_floor: int
+    over_bounds: tuple[int, ...]
+    ulp_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRanking:
+    """The best classes of one input on both sides, best first, as class numbers with their raw output values."""
+
+    input: str
+    output: str
+    reference_classes: tuple[int, ...]
+    reference_values: tuple[float, ...]
+    candidate_classes: tuple[int, ...]
+    candidate_values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecisionData:
+    """Reference against candidate, and the candidate's repeats against its own first run, output by output."""
+
+    kind: ClassVar[str] = "precision"
+    reference_dtype: str
+    candidate_dtype: str
+    differences: tuple[Difference, ...]
+    repeats: tuple[Difference, ...]
+    rankings: tuple[ClassRanking, ...]
+
+
+# --- performance -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyRun:
+    """The calls of one batch size, in order, each synchronised with the device before and after the clock is read.
+
+    ``ended_by`` is ``protocol`` (its seconds and calls were reached), ``limit`` or ``out of memory``; in the last case
+    there may be no call at all and ``first_call_s`` is None.
+    """
+
+    batch_size: int
+    input_shape: tuple[int, ...]
+    dtype: str
+    first_call_s: float | None
+    warmup_s: tuple[float, ...]
+    warmup_steady: bool
+    samples_s: tuple[float, ...]
+    peak_memory_bytes: int | None
+    ended_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceData:
+    """Raw latencies of the forward pass for each batch size."""
+
+    kind: ClassVar[str] = "performance"
+    clock: str
+    timed: str
+    runs: tuple[LatencyRun, ...]
+
+
+# --- the envelope ----------------------------------------------------------------------------------------------------
+
+Data = InferenceData | PrecisionData | PerformanceData
+KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in (InferenceData, PrecisionData, PerformanceData)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one experiment found, with the hashes of the spec and of the code that it ran under.
+
+    Times are ISO 8601 in UTC. ``command`` is the command line relative to the deliverable's folder.
+    """
+
+    spec_sha256: str
+    code_sha256: str
+    command: tuple[str, ...]
+    started_at: str
+    finished_at: str
+    provenance: Provenance
+    data: Data
+
+    @property
+    def kind(self) -> str:
+        """Which experiment made this record."""
+        return self.data.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Envelope:
+    """The part of a stored record that is the same for every kind."""
+
+    spec_sha256: str
+    code_sha256: str
+    command: tuple[str, ...]
+    started_at: str
+    finished_at: str
+    provenance: Provenance
+
+
+def record_text(record: Record) -> str:
+    """The record's JSON text; equal records have equal texts."""
+    return dumps(
+        {
+            "schema": SCHEMA,
+            "kind": record.kind,
+            "spec_sha256": record.spec_sha256,
+            "code_sha256": record.code_sha256,
+            "command": record.command,
+            "started_at": record.started_at,
+            "finished_at": record.finished_at,
+            "provenance": record.provenance,
+            "data": record.data,
+        }
+    )
+
+
+def record_sha256(record: Record) -> str:
+    """sha256 of the record's file."""
+    return hashlib.sha256(record_text(record).encode("utf-8")).hexdigest()
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Store a record; a kill leaves the old file or the new one."""
+    write_atomic(path, record_text(record))
+
+
+def parse_record(text: str, where: str) -> Record:
+    """A record from its JSON text.
+
+    Raises:
+        RecordError: not JSON, another schema version, an unknown kind, or a field that is wrong.
+    """
+    value = loads(text, where)
+    if not isinstance(value, dict):
+        raise RecordError("is not a record", where=where)
+    schema = value.pop("schema", None)
+    if schema != SCHEMA:
+        raise RecordError(f"schema '{schema}' is not '{SCHEMA}'", where=where, fix="run the experiment again")
+    kind = value.pop("kind", None)
+    if kind not in KINDS:
+        raise RecordError(f"kind '{kind}' is unknown", where=where)
+    data = from_json(KINDS[kind], value.pop("data", None), f"{where}: data")
+    envelope = from_json(_Envelope, value, where)
+    return Record(data=data, **{name: getattr(envelope, name) for name in _Envelope.__dataclass_fields__})
+
+
+def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
+    """A stored record; with ``spec_sha256``, only if it was made under that spec.
+
+    Raises:
+        RecordError: absent, unreadable, of another schema version, or of another spec.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"cannot be read ({error})", where=path.name) from error
+    record = parse_record(text, path.name)
+    if spec_sha256 is not None and record.spec_sha256 != spec_sha256:
+        raise RecordError(
+            f"was made under spec {record.spec_sha256[:12]}, not {spec_sha256[:12]}",
+            where=path.name,
+            fix="run the experiment again",
+        )
+    return record
+
+
+def replayed(record: Record) -> Record:
+    """The same findings, marked as replayed from an earlier run."""
+    origin = record.provenance.replayed_from or record_sha256(record)
+    return replace(record, provenance=replace(record.provenance, replayed_from=origin))

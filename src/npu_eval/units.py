@@ -1,0 +1,72 @@
+"""How a number is written: the one place that knows units and digits, for logs and reports alike.
+
+Inside the program everything is seconds and bytes. Every function returns text with its unit, so that a number never
+stands bare.
+"""
+
+from __future__ import annotations
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds with three decimals: ``21.647 ms``."""
+    return f"{seconds * 1e3:.3f} ms"
+
+
+def seconds(value: float) -> str:
+    """Seconds with two decimals: ``12.03 s``."""
+    return f"{value:.2f} s"
+
+
+def rate(per_second: float) -> str:
+    """Items per second with two decimals: ``46.20 /s``."""
+    return f"{per_second:.2f} /s"
+
+
+def ratio(value: float) -> str:
+    """A plain ratio or score with four decimals: ``0.9876``."""
+    return f"{value:.4f}"
+
+
+def cosine(value: float) -> str:
+    """A cosine similarity with ten decimals; fewer would print 1 for what is not: ``0.9999999123``."""
+    return f"{value:.10f}"
+
+
+def sci(value: float) -> str:
+    """A small quantity in scientific notation with three decimals: ``1.234e-07``; an exact zero is ``0``."""
+    return "0" if value == 0 else f"{value:.3e}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent with two decimals: ``0.9876`` → ``98.76 %``."""
+    return f"{share * 100:.2f} %"
+
+
+def db(value: float | None) -> str:
+    """Decibels with one decimal; None is infinite (no error at all): ``134.2 dB``."""
+    return "∞ dB" if value is None else f"{value:.1f} dB"
+
+
+def mib(size_bytes: int) -> str:
+    """Mebibytes with one decimal: ``17.9 MiB``."""
+    return f"{size_bytes / 2**20:.1f} MiB"
+
+
+def gib(size_bytes: int) -> str:
+    """Gibibytes with one decimal: ``23.4 GiB``."""
+    return f"{size_bytes / 2**30:.1f} GiB"
+
+
+def millions(count: int) -> str:
+    """A count in millions with two decimals: ``4.65 M``."""
+    return f"{count / 1e6:.2f} M"
+
+
+def count(value: int) -> str:
+    """A whole number."""
+    return f"{value:d}"
+
+
+def short_hash(sha256: str) -> str:
+    """The first twelve hexadecimal digits of a sha256."""
+    return sha256[:12]

@@ -1,0 +1,320 @@
+"""BlendMask as AdelaiDet trains it: FCOS proposals, each with an attention map that blends four bases into its mask.
+
+Chen et al., "BlendMask: Top-Down Meets Bottom-Up for Instance Segmentation", 2020. It looks like `npu_models.fcos` and
+differs in nearly every detail: distances in strides through a ReLU, centerness beside the boxes and inside the score
+threshold, square-rooted scores, centre sampling, suppression before clipping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name the field uses
+
+from npu_models.basis import BASES, BasisModule, blend
+from npu_models.boxes import clip_boxes, nms_by_class, roi_align, scale_boxes
+from npu_models.detections import Batch, Detections, Size, Target, as_tensor, check_sizes, levels, no_detections
+from npu_models.fpn import DetectronFPN
+from npu_models.losses import centerness, focal_sum, giou_loss
+from npu_models.masks import masks_in_boxes, paste_masks, polygons_in_box
+from npu_models.network import Network, Preprocessing
+from npu_models.points import assign, flatten, grid, span
+from npu_models.resnet import DetectronResNet
+from npu_models.towers import flat_tower, initialise_head
+
+CLASSES = 80
+STRIDES = (8, 16, 32, 64, 128)
+SIZE_BOUNDS = (-1.0, 64.0, 128.0, 256.0, 512.0, 1e8)  # SIZES_OF_INTEREST of the configuration
+CENTER_RADIUS = 1.5  # POS_RADIUS, in strides
+SCORE_THRESHOLD = 0.05
+CANDIDATES_PER_LEVEL = 1000
+NMS_IOU = 0.6
+DETECTIONS = 100
+ATTENTION_SIDE = 14
+MASK_SIDE = 56  # BOTTOM_RESOLUTION
+BASIS_SCALE = 0.25  # bases are at a quarter of the input's size
+SEMANTIC_WEIGHT = 0.3
+
+PREPROCESSING = Preprocessing(mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), rgb=False, library="pillow")
+
+
+class BlendMask(Network):
+    """BlendMask with a ResNet of the given depth; see `Network` for the interface.
+
+    Raw outputs: ``res3``…``res5``, ``p3``…``p7``; for each of P3 to P7 ``logits_pN`` (N, 80, h, w), ``reg_pN``
+    (N, 4, h, w) distances in strides, ``ctr_pN`` (N, 1, h, w) logits, ``top_pN`` (N, 784, h, w); ``bases``
+    (N, 4, H / 4, W / 4).
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(PREPROCESSING)
+        self.backbone = DetectronFPN(DetectronResNet(depth))
+        self.proposal_generator = nn.ModuleDict({"fcos_head": _Head()})
+        self.basis_module = BasisModule(CLASSES)
+        self.top_layer = nn.Conv2d(256, BASES * ATTENTION_SIDE**2, 3, padding=1)
+        initialise_head(self.top_layer)
+
+    def raw_outputs(self, batch: Batch | Tensor) -> dict[str, Tensor]:
+        """See the class for the names."""
+        raw, towers = self._dense(as_tensor(batch))
+        return raw | {f"top_p{k}": self.top_layer(x) for k, x in enumerate(towers, start=3)}
+
+    def detect(self, images: Sequence[Tensor], resize: bool = True) -> list[Detections]:  # noqa: FBT001, FBT002 - as the base
+        """As the base class; once optimised, attention maps are computed only for the detections that are kept."""
+        if not self.optimised:
+            return super().detect(images, resize)
+        with torch.inference_mode():
+            batch = self.preprocess(images, resize)
+            raw, towers = self._dense(batch.tensor)
+            return self._postprocess(raw, _LazyAttention(towers, self.top_layer), batch.image_sizes, batch.output_sizes)
+
+    def postprocess(
+        self, raw: dict[str, Tensor], image_sizes: Sequence[Size], output_sizes: Sequence[Size]
+    ) -> list[Detections]:
+        """Threshold, top per level, decode, suppress, keep 100, blend their masks, rescale, clip, paste: in this order."""
+        return self._postprocess(raw, _DenseAttention(levels(raw, "top_p")), image_sizes, output_sizes)
+
+    def losses(self, batch: Batch | Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and, with semantic targets, ``loss_basis_sem``.
+
+        Targets need boxes, classes and masks or polygons. The semantic loss is left out unless every target has a
+        semantic map, as with the original's ``BASIS_MODULE.LOSS_ON`` switched off.
+        """
+        images = as_tensor(batch)
+        raw = self.raw_outputs(images)
+        positive = _positives(raw, targets)
+        losses = _point_losses(raw, positive)
+        losses["loss_mask"] = _mask_loss(raw, positive, targets)
+        if all(target.semantic is not None for target in targets):
+            truth = _padded_semantic(targets, images)
+            losses["loss_basis_sem"] = self.basis_module.semantic_loss(raw["p3"], truth, SEMANTIC_WEIGHT)
+        return losses
+
+    def _dense(self, images: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """All raw outputs but the attention maps, and the box towers' features that those are made from."""
+        stages = self.backbone.bottom_up(images)[1:]
+        pyramid = self.backbone(stages)
+        raw = {f"res{k}": x for k, x in enumerate(stages, start=3)}
+        raw |= {f"p{k}": x for k, x in enumerate(pyramid, start=3)}
+        towers = []
+        for number, features in enumerate(pyramid, start=3):
+            logits, regression, center, tower = self.proposal_generator["fcos_head"](features)
+            raw |= {f"logits_p{number}": logits, f"reg_p{number}": regression, f"ctr_p{number}": center}
+            towers.append(tower)
+        raw["bases"] = self.basis_module(pyramid)
+        return raw, towers
+
+    def _postprocess(
+        self,
+        raw: dict[str, Tensor],
+        attention: _DenseAttention | _LazyAttention,
+        image_sizes: Sequence[Size],
+        output_sizes: Sequence[Size],
+    ) -> list[Detections]:
+        check_sizes(len(raw["bases"]), image_sizes, output_sizes)
+        found = []
+        for index, (image_size, output_size) in enumerate(zip(image_sizes, output_sizes, strict=True)):
+            proposals = _propose(raw, index)
+            bases = raw["bases"][index : index + 1].float()
+            found.append(_masked(bases, attention, index, proposals, image_size, output_size))
+        return found
+
+
+@dataclass(frozen=True)
+class _Proposals:
+    """(K, 4) boxes in pixels of the network's input, (K,) scores, classes, levels from 0, and cells within the level."""
+
+    boxes: Tensor
+    scores: Tensor
+    classes: Tensor
+    levels: Tensor
+    cells: Tensor
+
+    def __getitem__(self, index: Tensor) -> _Proposals:
+        return _Proposals(
+            self.boxes[index], self.scores[index], self.classes[index], self.levels[index], self.cells[index]
+        )
+
+
+@dataclass(frozen=True)
+class _DenseAttention:
+    """Attention maps looked up in dense outputs."""
+
+    maps: list[Tensor]
+
+    def __call__(self, image: int, level: int, cells: Tensor) -> Tensor:
+        """(K,) cells of one level of one image → (K, 784)."""
+        return self.maps[level][image].flatten(1)[:, cells].t().float()
+
+
+@dataclass(frozen=True)
+class _LazyAttention:
+    """Attention maps computed where they are asked for: the 3x3 neighbourhoods of the cells times the layer's weights."""
+
+    towers: list[Tensor]
+    layer: nn.Conv2d
+
+    def __call__(self, image: int, level: int, cells: Tensor) -> Tensor:
+        """(K,) cells of one level of one image → (K, 784)."""
+        features = F.pad(self.towers[level][image], (1, 1, 1, 1))
+        width = self.towers[level].shape[-1]
+        row, column = cells // width, cells % width
+        near = torch.arange(3, device=cells.device)
+        patches = features[:, (row[:, None] + near)[:, :, None], (column[:, None] + near)[:, None, :]]
+        weight = self.layer.weight.reshape(self.layer.weight.shape[0], -1)
+        return F.linear(patches.transpose(0, 1).reshape(len(cells), -1), weight, self.layer.bias).float()
+
+
+def _propose(raw: dict[str, Tensor], image: int) -> _Proposals:
+    """The at most 100 (more on ties) best boxes of one image."""
+    heads = zip(*(levels(raw, prefix) for prefix in ("logits_p", "reg_p", "ctr_p")), STRIDES, strict=True)
+    parts = []
+    for number, (logits, regression, center, stride) in enumerate(heads):
+        places = grid((logits.shape[-2], logits.shape[-1]), stride, logits.float())
+        score = flatten(logits)[image].float().sigmoid() * flatten(center)[image].float().sigmoid()
+        cell, label = (score > SCORE_THRESHOLD).nonzero(as_tuple=True)
+        best = score[cell, label]
+        if len(best) > CANDIDATES_PER_LEVEL:
+            best, index = best.topk(CANDIDATES_PER_LEVEL)
+            cell, label = cell[index], label[index]
+        boxes = span(places[cell], flatten(regression)[image][cell].float() * stride)
+        parts.append(_Proposals(boxes, best.sqrt(), label, torch.full_like(cell, number), cell))
+    columns = ([getattr(part, name) for part in parts] for name in ("boxes", "scores", "classes", "levels", "cells"))
+    every = _Proposals(*(torch.cat(column) for column in columns))
+    kept = every[nms_by_class(every.boxes, every.scores, every.classes, NMS_IOU)]
+    if len(kept.scores) > DETECTIONS:
+        kept = kept[(kept.scores >= kept.scores[DETECTIONS - 1]).nonzero().squeeze(1)]
+    return kept
+
+
+def _masked(
+    bases: Tensor,
+    attention: _DenseAttention | _LazyAttention,
+    image: int,
+    proposals: _Proposals,
+    image_size: Size,
+    output_size: Size,
+) -> Detections:
+    """Proposals of one image, rescaled and clipped, with their masks; those left without an area are dropped first."""
+    x_scale, y_scale = output_size[1] / image_size[1], output_size[0] / image_size[0]
+    boxes = clip_boxes(scale_boxes(proposals.boxes, x_scale, y_scale), output_size)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1).nonzero().squeeze(1)
+    if len(solid) == 0:
+        return no_detections(boxes, output_size)
+    boxes, proposals = boxes[solid], proposals[solid]
+    side = BASES * ATTENTION_SIDE**2
+    weights = bases.new_zeros((len(boxes), side))
+    for level in proposals.levels.unique().tolist():
+        members = (proposals.levels == level).nonzero().squeeze(1)
+        weights[members] = attention(image, level, proposals.cells[members])
+    rois = torch.cat([torch.zeros_like(proposals.scores)[:, None], proposals.boxes], dim=1)
+    cut = roi_align(bases, rois, MASK_SIDE, BASIS_SCALE, 1)
+    soft = blend(cut, weights).sigmoid()
+    return Detections(boxes, proposals.scores, proposals.classes, paste_masks(soft, boxes, output_size))
+
+
+@dataclass(frozen=True)
+class _Positives:
+    """The points of a batch that have to find an object.
+
+    ``classes`` (N * L,) of all points, image by image and in each level by level; for the P points with an object
+    ``index`` into those, ``distances`` (P, 4) in strides, ``objects`` (P,) among the objects of the whole batch,
+    ``centers`` (P,).
+    """
+
+    classes: Tensor
+    index: Tensor
+    distances: Tensor
+    objects: Tensor
+    centers: Tensor
+
+
+def _positives(raw: dict[str, Tensor], targets: Sequence[Target]) -> _Positives:
+    sizes = [(x.shape[-2], x.shape[-1]) for x in levels(raw, "logits_p")]
+    points = [grid(size, stride, raw["bases"]) for size, stride in zip(sizes, STRIDES, strict=True)]
+    strides = torch.cat(
+        [place.new_full((len(place), 1), stride) for place, stride in zip(points, STRIDES, strict=True)]
+    )
+    classes, distances, objects, first = [], [], [], 0
+    for target in targets:
+        one = assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES, radius=CENTER_RADIUS)
+        classes.append(one.classes)
+        distances.append(one.distances / strides)
+        objects.append(one.objects + first)
+        first += len(target.boxes)
+    every = torch.cat(classes)
+    index = (every < CLASSES).nonzero().squeeze(1)
+    wanted = torch.cat(distances)[index]
+    return _Positives(every, index, wanted, torch.cat(objects)[index], centerness(wanted))
+
+
+def _rows(raw: dict[str, Tensor], prefix: str) -> Tensor:
+    """(N * L, C): one output of all points, in the order of `_Positives.classes`."""
+    return torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1).flatten(0, 1)
+
+
+def _point_losses(raw: dict[str, Tensor], positive: _Positives) -> dict[str, Tensor]:
+    count = max(len(positive.index), 1)
+    regression = _rows(raw, "reg_p")[positive.index]
+    center = _rows(raw, "ctr_p")[positive.index, 0]
+    losses = {"loss_fcos_cls": focal_sum(_rows(raw, "logits_p"), positive.classes) / count}
+    location = (giou_loss(regression, positive.distances) * positive.centers).sum()
+    losses["loss_fcos_loc"] = location / positive.centers.sum().clamp(min=1e-6)
+    entropy = F.binary_cross_entropy_with_logits(center, positive.centers, reduction="sum")
+    losses["loss_fcos_ctr"] = entropy / count
+    return losses
+
+
+def _mask_loss(raw: dict[str, Tensor], positive: _Positives, targets: Sequence[Target]) -> Tensor:
+    """Cross-entropy of the blended masks over the objects' own boxes, weighted by centerness."""
+    bases = raw["bases"]
+    if len(positive.index) == 0:
+        return bases.sum() * 0 + sum(x.sum() * 0 for x in levels(raw, "top_p"))
+    boxes = [target.boxes.to(bases) for target in targets]
+    rois = torch.cat([torch.cat([box.new_full((len(box), 1), k), box], dim=1) for k, box in enumerate(boxes)])
+    cut = roi_align(bases, rois, MASK_SIDE, BASIS_SCALE, 1)[positive.objects]
+    logits = blend(cut, _rows(raw, "top_p")[positive.index])
+    truth = torch.cat([_small_masks(target) for target in targets]).to(logits)[positive.objects]
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten(1).mean(dim=1)
+    return (each * positive.centers).sum() / positive.centers.sum().clamp(min=1e-6)
+
+
+def _small_masks(target: Target) -> Tensor:
+    """(M, 56, 56) bool masks of the objects within their boxes; polygons, where there are any, before masks."""
+    if target.polygons is not None:
+        drawn = [
+            polygons_in_box(rings, box, MASK_SIDE) for rings, box in zip(target.polygons, target.boxes, strict=True)
+        ]
+        return torch.stack(drawn) if drawn else torch.zeros((0, MASK_SIDE, MASK_SIDE), dtype=torch.bool)
+    if target.masks is not None:
+        return masks_in_boxes(target.masks, target.boxes.float(), MASK_SIDE)
+    raise ValueError("BlendMask's mask loss needs masks or polygons in every target")
+
+
+def _padded_semantic(targets: Sequence[Target], images: Tensor) -> Tensor:
+    """(N, H, W) int64, background where the images are padded."""
+    height, width = images.shape[-2:]
+    maps = []
+    for target in targets:
+        assert target.semantic is not None
+        semantic = target.semantic.to(images.device)
+        maps.append(F.pad(semantic, (0, width - semantic.shape[1], 0, height - semantic.shape[0])))
+    return torch.stack(maps)
+
+
+class _Head(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_tower = flat_tower(256, 4)
+        self.bbox_tower = flat_tower(256, 4)
+        self.cls_logits = nn.Conv2d(256, CLASSES, 3, padding=1)
+        self.bbox_pred = nn.Conv2d(256, 4, 3, padding=1)
+        self.ctrness = nn.Conv2d(256, 1, 3, padding=1)
+        initialise_head(self, scores=self.cls_logits)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        of_class, of_box = self.cls_tower(x), self.bbox_tower(x)
+        return self.cls_logits(of_class), torch.relu(self.bbox_pred(of_box)), self.ctrness(of_box), of_box
