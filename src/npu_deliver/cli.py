@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from collections.abc import Iterator
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,14 +37,14 @@ app = typer.Typer(
 )
 
 
-class Lang(str, Enum):
+class Lang(StrEnum):
     """Language of the report."""
 
     ZH = "zh"
     EN = "en"
 
 
-class Tier(str, Enum):
+class Tier(StrEnum):
     """How long latency is measured."""
 
     SMOKE = "smoke"
@@ -85,7 +85,7 @@ HERE = Path(sys.executable)
 
 @app.callback()
 def _set_up(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done")] = False,  # noqa: FBT002
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done")] = False,
 ) -> None:
     log.set_up(verbose=verbose)
 
@@ -93,8 +93,8 @@ def _set_up(
 @app.command()
 def deliver(
     model: Model, root: Root = ROOT, output: Output = None, device: DeviceOption = None, weights: WeightsOption = None,
-    input_: InputOption = None, tier: TierOption = None, lang: LangOption = Lang.ZH, fresh: Fresh = False,  # noqa: FBT002
-    python: Python = HERE, replay: Replay = None, as_json: AsJson = False,  # noqa: FBT002
+    input_: InputOption = None, tier: TierOption = None, lang: LangOption = Lang.ZH, fresh: Fresh = False,
+    python: Python = HERE, replay: Replay = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make the whole deliverable: stage, run, judge, render, seal, verify.
 
@@ -110,7 +110,7 @@ def deliver(
 @app.command()
 def plan(
     model: Model, root: Root = ROOT, output: Output = None, device: DeviceOption = None, weights: WeightsOption = None,
-    input_: InputOption = None, tier: TierOption = None, python: Python = HERE, as_json: AsJson = False,  # noqa: FBT002
+    input_: InputOption = None, tier: TierOption = None, python: Python = HERE, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Print what would be run, without running anything.
 
@@ -134,7 +134,7 @@ def plan(
 @app.command()
 def stage(
     model: Model, root: Root = ROOT, output: Output = None, device: DeviceOption = None, weights: WeightsOption = None,
-    input_: InputOption = None, tier: TierOption = None, python: Python = HERE, as_json: AsJson = False,  # noqa: FBT002
+    input_: InputOption = None, tier: TierOption = None, python: Python = HERE, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Lay out the deliverable's folder without running anything; its scripts can then be run by hand.
 
@@ -161,8 +161,8 @@ def stage(
 @app.command()
 def run(
     model: Model, root: Root = ROOT, output: Output = None, device: DeviceOption = None, weights: WeightsOption = None,
-    input_: InputOption = None, tier: TierOption = None, fresh: Fresh = False,  # noqa: FBT002
-    python: Python = HERE, replay: Replay = None, as_json: AsJson = False,  # noqa: FBT002
+    input_: InputOption = None, tier: TierOption = None, fresh: Fresh = False,
+    python: Python = HERE, replay: Replay = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Stage and run the experiments; the records wait for [bold]report[/bold].
 
@@ -189,7 +189,7 @@ def run(
 
 @app.command()
 def report(
-    model: Model, root: Root = ROOT, output: Output = None, lang: LangOption = Lang.ZH, as_json: AsJson = False,  # noqa: FBT002
+    model: Model, root: Root = ROOT, output: Output = None, lang: LangOption = Lang.ZH, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Render the report anew from the records that are there; needs no hardware.
 
@@ -204,7 +204,7 @@ def report(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a deliverable, from whomever")],
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Recompute everything in a deliverable and name each contradiction.
 
@@ -233,7 +233,7 @@ def verify(
 
 
 @app.command()
-def models(root: Root = ROOT, as_json: AsJson = False) -> None:  # noqa: FBT002
+def models(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the models below --root and the generic references that need no folder.
 
     Example: [bold]npu-deliver models[/bold]

@@ -90,7 +90,7 @@ class LocalEngine:
             child = subprocess.Popen(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  this process starts no thread before
+                preexec_fn=_die_with_parent,
             )  # fmt: skip
         except OSError as error:
             raise StepError(f"does not start ({error})", where=step.experiment) from error

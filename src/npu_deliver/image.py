@@ -16,10 +16,14 @@ from npu_eval.jsonio import canonical_sha256
 from npu_eval.records import read_record
 
 _PROBE = """
-import glob, importlib.metadata, json, platform, sys
-names = {d.metadata["Name"].lower().replace("-", "_"): d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-nodes = sorted(glob.glob("/dev/davinci[0-9]*") + glob.glob("/dev/nvidia[0-9]*"))
-print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "packages": names, "nodes": nodes}))
+import glob, importlib.metadata, json, platform
+found = [d for d in importlib.metadata.distributions() if d.metadata["Name"]]
+print(json.dumps({
+    "python": platform.python_version(),
+    "machine": platform.machine(),
+    "packages": {d.metadata["Name"].lower().replace("-", "_"): d.version for d in found},
+    "nodes": sorted(glob.glob("/dev/davinci[0-9]*") + glob.glob("/dev/nvidia[0-9]*")),
+}, sort_keys=True))
 """
 
 

@@ -32,8 +32,8 @@ class Mount:
 class Step:
     """One experiment. ``command`` starts with ``python`` and is relative to the deliverable's folder, as are the paths.
 
-    ``devices`` are the accelerators that the step needs: ``npu:0``; empty for the CPU, ``auto`` for whatever is there. ``image`` is
-    the digest of the environment in which the step runs.
+    ``devices`` are the accelerators that the step needs: ``npu:0``; empty for the CPU, ``auto`` for whatever is there.
+    ``image`` is the digest of the environment in which the step runs.
     """
 
     experiment: str

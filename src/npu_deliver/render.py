@@ -15,7 +15,7 @@ import jinja2
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
-from npu_deliver.words import STAMPS
+from npu_deliver.words import STAMPS, reason
 from npu_eval import units
 from npu_eval.config import METRICS
 from npu_eval.stamps import Stamp
@@ -84,6 +84,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "stamp": lambda stamp: STAMPS[lang][stamp],
         "yes": lambda value: ("是" if value else "否") if lang == "zh" else ("yes" if value else "no"),
         "flag": lambda value: "true" if value else "false",
+        "why": lambda text: reason(text, lang),
         "names": lambda values: ", ".join(values),
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
@@ -107,7 +108,7 @@ def _metric_value(value: float, metric: str) -> str:
     if metric in ("sample_count", "nonfinite_mismatch"):
         return units.count(round(value))
     if metric.endswith("agreement") or metric.startswith("share"):
-        return units.percent(value)
+        return units.ratio(value)  # the threshold beside it is a ratio too
     return units.cosine(value) if metric.startswith("cosine") else units.sci(value)
 
 

@@ -152,8 +152,11 @@ def _inputs(job: Job) -> dict[str, Path]:
         names[photo.name] = photo
     size = sum(photo.stat().st_size for photo in photos)
     if len(photos) > MAX_INPUTS or size > MAX_INPUT_BYTES:
-        raise SpecError(f"{len(photos)} photos of {size / 2**20:.0f} MiB are too much to travel in a deliverable",
-                        where="inputs", fix=f"choose at most {MAX_INPUTS} photos and {MAX_INPUT_BYTES // 2**20} MiB")  # fmt: skip
+        raise SpecError(
+            f"{len(photos)} photos of {size / 2**20:.0f} MiB are too much to travel in a deliverable",
+            where="inputs",
+            fix=f"choose at most {MAX_INPUTS} photos and {MAX_INPUT_BYTES // 2**20} MiB",
+        )
     for photo in photos:
         _check_photo(photo)
     return names

@@ -1,4 +1,4 @@
-"""Records and verdicts → `Summary`: the only source of every number that is rendered, and the content of summary.json."""
+"""Records and verdicts → `Summary`: the only source of every rendered number, and the content of summary.json."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from npu_deliver.errors import RecordError
 from npu_eval import stats
 from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
-from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.jsonio import canonical_sha256
+from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.logtext import LOG_NAMES, exit_code, log_text, verdicts_of
 from npu_eval.records import (
     InferenceData,
@@ -195,8 +195,11 @@ def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> N
         ("environment", ours.image == theirs.image),
     ):
         if not same:
-            raise RecordError(f"was made with other {what} than records/{first.kind}.json", where=f"records/{kind}.json",
-                              fix="run both again with --fresh")  # fmt: skip
+            raise RecordError(
+                f"was made with other {what} than records/{first.kind}.json",
+                where=f"records/{kind}.json",
+                fix="run both again with --fresh",
+            )
 
 
 def _inference(record: Record | None) -> tuple[PhotoResult, ...]:

@@ -25,3 +25,23 @@ STAMPS: dict[str, dict[Stamp, str]] = {
 def stamp_line(stamps: tuple[Stamp, ...], lang: str) -> str | None:
     """All stamps in one line; None when there is none."""
     return "  |  ".join(STAMPS[lang][stamp] for stamp in stamps) or None
+
+
+REASONS_ZH = {
+    "contest rule: error below 1 %, read as relative L2 error of every declared output":
+        "赛事规则:误差小于 1 %,此处取每个声明输出的相对 L2 误差",
+    "a NaN or infinity on one side only is a defect whatever the other elements do":
+        "只在一侧出现的 NaN 或无穷大即为缺陷,与其他元素无关",
+    "a tenth of the allowed error, so that the verdict does not depend on which run is looked at":
+        "取允许误差的十分之一,使判定不依赖于查看哪一次运行",
+    "MLPerf Inference: task result at least 99 % of the reference's":
+        "MLPerf Inference:任务结果不低于参考端的 99 %",
+    "fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)":
+        "在 99 % 置信度下支持 p90 所需的最少计时次数(MLPerf LoadGen 早停规则)",
+}  # fmt: skip
+"""The default criteria's reasons in Chinese; a reason that a user wrote stands as it was written."""
+
+
+def reason(why: str, lang: str) -> str:
+    """A criterion's reason in a language."""
+    return REASONS_ZH.get(why, why) if lang == "zh" else why

@@ -106,7 +106,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, mapping: KeyMapping, source: str) -> LoadReport:
+def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, mapping: str, source: str) -> LoadReport:
     """Copy ``state`` into ``module`` so that every entry finds its place and every place its entry.
 
     Args:

@@ -209,11 +209,11 @@ def default_criteria(task: str) -> tuple[Criterion, ...]:
                   why="a tenth of the allowed error, so that the verdict does not depend on which run is looked at"),
     ]  # fmt: skip
     if task == "classification":
-        for metric in ("top1_agreement", "top5_agreement"):
-            rules.append(
-                Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
-                          why="MLPerf Inference: task result at least 99 % of the reference's")
-            )  # fmt: skip
+        rules += [
+            Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
+                      why="MLPerf Inference: task result at least 99 % of the reference's")
+            for metric in ("top1_agreement", "top5_agreement")
+        ]  # fmt: skip
     rules.append(
         Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
                   why="fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)")

@@ -95,7 +95,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _prove(device: Device) -> None:
-    """(2 x 2) matrices of small whole numbers are exact in every format, so anything but the exact product is a fault."""
+    """Small whole numbers are exact in every format, so anything but the exact product is a fault of the device."""
     left = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     try:
         product = (left.to(device.name) @ left.to(device.name)).cpu()

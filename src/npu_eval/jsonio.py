@@ -61,7 +61,7 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
     Raises:
         RecordError: a key is unknown or missing, or a value has another type.
     """
-    return typing.cast(T, _read(cls, value, where))
+    return typing.cast("T", _read(cls, value, where))
 
 
 def dumps(value: Any) -> str:
@@ -113,11 +113,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            Path(name).unlink()
         raise
 
 

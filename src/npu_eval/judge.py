@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npu_eval import stats
-from npu_eval.config import METRICS, Comparison, Criterion
-from npu_eval.records import PerformanceData, PrecisionData, Record
+from npu_eval.config import Comparison, Criterion
+from npu_eval.records import LatencyRun, PerformanceData, PrecisionData, Record
 
 
 class Status(enum.StrEnum):
@@ -48,17 +48,17 @@ def judge(record: Record | None, criterion: Criterion) -> Verdict:
         raise ValueError(f"criterion '{criterion.id}' judges {criterion.experiment} records, not {record.kind}")
     values = _values(record, criterion.metric)
     wanted = criterion.outputs
-    absent = [name for name in wanted if name != "*" and not any(output == name for _, output, _ in values)]
+    absent = [name for name in wanted if name != "*" and not any(v.output == name for v in values)]
     if absent:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no output '{absent[0]}'")
-    chosen = [v for v in values if "*" in wanted or v[1] in wanted]
+    chosen = [v for v in values if "*" in wanted or v.output in wanted]
     if not chosen:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no {criterion.metric}")
     pick = max if criterion.comparison is Comparison.AT_MOST else min
-    name, output, value = pick(chosen, key=lambda v: v[2])
-    status = Status.PASS if criterion.comparison.holds(value, criterion.threshold) else Status.FAIL
-    evidence = " ".join(part for part in (name, output) if part)
-    return _verdict(criterion, status, value=value, evidence=evidence, compared=len(chosen))
+    worst = pick(chosen, key=lambda v: v.value)
+    status = Status.PASS if criterion.comparison.holds(worst.value, criterion.threshold) else Status.FAIL
+    compared = sum(v.compared for v in chosen)
+    return _verdict(criterion, status, value=worst.value, evidence=worst.evidence, compared=compared)
 
 
 def judge_all(records: Mapping[str, Record], criteria: Sequence[Criterion]) -> tuple[Verdict, ...]:
@@ -88,14 +88,23 @@ def _verdict(criterion: Criterion, status: Status, *, value: float | None = None
     )
 
 
-def _values(record: Record, metric: str) -> list[tuple[str, str, float]]:
-    """(input or run, output or batch size, value) for every value of a metric that a record holds."""
+@dataclass(frozen=True)
+class _Value:
+    """A value of a metric: of which output (or batch size), where it was seen, and of how many comparisons it is."""
+
+    output: str
+    evidence: str
+    value: float
+    compared: int = 1
+
+
+def _values(record: Record, metric: str) -> list[_Value]:
     data = record.data
     if isinstance(data, PrecisionData):
         return _precision_values(data, metric)
     if isinstance(data, PerformanceData):
-        return [(f"batch {run.batch_size}", str(run.batch_size), _latency_value(stats.latency(run), metric))
-                for run in data.runs if len(run.samples_s) >= MIN_RUN or metric == "sample_count"]  # fmt: skip
+        return [_performance_value(run, metric) for run in data.runs
+                if len(run.samples_s) >= MIN_RUN or metric == "sample_count"]  # fmt: skip
     return []
 
 
@@ -103,22 +112,24 @@ MIN_RUN = 4
 """Samples below which a run has no statistics at all (quarters of a run would be empty)."""
 
 
-def _precision_values(data: PrecisionData, metric: str) -> list[tuple[str, str, float]]:
+def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
     if metric in ("top1_agreement", "top5_agreement"):
         if not data.rankings:
             return []
-        inputs = f"{len(data.rankings)} inputs"
-        return [(inputs, data.rankings[0].output, stats.top_k_agreement(data.rankings, int(metric[3])))]
-    repeats = metric.startswith("repeat_")
+        value = stats.top_k_agreement(data.rankings, int(metric[3]))
+        return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
     name = metric.removeprefix("repeat_")
-    differences = data.repeats if repeats else data.differences
-    return [(d.input, d.output, float(getattr(stats.agreement(d), name))) for d in differences]
+    differences = data.repeats if metric.startswith("repeat_") else data.differences
+    return [_Value(d.output, f"{d.input}, {d.output}", float(getattr(stats.agreement(d), name))) for d in differences]
 
 
-def _latency_value(latency: stats.Latency, metric: str) -> float:
-    if metric == "latency_p50_s":
-        return latency.percentiles_s.get("p50", latency.max_s)
-    return float(getattr(latency, {"latency_mean_s": "mean_s"}.get(metric, metric)))
-
-
-assert all(kind in ("precision", "performance") for kind in METRICS.values())
+def _performance_value(run: LatencyRun, metric: str) -> _Value:
+    evidence = f"batch {run.batch_size}"
+    if metric == "sample_count":
+        return _Value(str(run.batch_size), evidence, float(len(run.samples_s)))
+    latency = stats.latency(run)
+    if metric == "latency_p50_s":  # without support the worst sample stands in: never better than the truth
+        value = latency.percentiles_s.get("p50", latency.max_s)
+    else:
+        value = float(getattr(latency, {"latency_mean_s": "mean_s"}.get(metric, metric)))
+    return _Value(str(run.batch_size), evidence, value)

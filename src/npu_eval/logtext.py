@@ -136,7 +136,7 @@ def _precision(data: PrecisionData) -> list[str]:
 
 def _performance(data: PerformanceData) -> list[str]:
     measured = [(run, stats.latency(run)) for run in data.runs if len(run.samples_s) >= MIN_RUN]
-    lines = [
+    return [
         f"timed: {data.timed}",
         f"clock: {data.clock}",
         "",
@@ -144,7 +144,8 @@ def _performance(data: PerformanceData) -> list[str]:
             ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
             [
                 (units.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
-                 "-" if run.first_call_s is None else units.ms(run.first_call_s), units.count(len(run.warmup_s)), _yes(run.warmup_steady), units.count(len(run.samples_s)), run.ended_by)
+                 "-" if run.first_call_s is None else units.ms(run.first_call_s), units.count(len(run.warmup_s)),
+                 _yes(run.warmup_steady), units.count(len(run.samples_s)), run.ended_by)
                 for run in data.runs
             ],
         ),
@@ -180,7 +181,6 @@ def _performance(data: PerformanceData) -> list[str]:
             ],
         ),
     ]  # fmt: skip
-    return lines
 
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
@@ -189,10 +189,7 @@ def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     lines = ["", "verdicts (criteria fixed before the run)"]
     for v in verdicts:
         rule = f"{v.metric} {v.comparison} {v.threshold:g}"
-        if v.value is None:
-            found = v.reason
-        else:
-            found = f"worst {v.value:.6g} of {v.compared} ({v.evidence})"
+        found = v.reason if v.value is None else f"worst {v.value:.6g} of {v.compared} ({v.evidence})"
         lines.append(f"{v.status:<12} {v.criterion:<16} {rule:<32} {found}")
     return lines
 

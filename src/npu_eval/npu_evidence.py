@@ -30,7 +30,7 @@ def device_nodes() -> tuple[str, ...]:
 def evidence() -> str:
     """``real``, ``simulated``, ``unknown`` or ``absent``.
 
-    Real needs all of: device nodes, the driver's version file, and a loaded libascendcl that is not marked as a stand-in.
+    Real needs all of: device nodes, the driver's version file, and a loaded libascendcl without a stand-in's mark.
     """
     library = _loaded_ascendcl()
     if library is None:

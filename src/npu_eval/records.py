@@ -113,7 +113,7 @@ class InferenceData:
 # --- precision -------------------------------------------------------------------------------------------------------
 
 RELATIVE_ERROR_BOUNDS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
-"""Bounds whose exceedances are counted: 10 %, msprobe's dual-hundredth, five-thousandths, -thousandth, -ten-thousandth."""
+"""Bounds whose exceedances are counted: 10 %, and those of msprobe: 1 %, 5 ‰, 1 ‰ and 0.1 ‰."""
 
 ULP_EDGES = (0, 1, 4, 16, 64, 256, 1024)
 """Upper edges of the ULP histogram's bins; a last bin holds what lies beyond."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
-import datetime
+import datetime as dt
 import os
 import sys
 import traceback
@@ -104,11 +104,10 @@ def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) 
         sys.stderr.write(f"{ERROR_MARK}interrupted\n")
         return EXIT_INTERRUPTED
     except OSError as error:
-        sys.stderr.write(
-            f"{ERROR_MARK}{error.filename or 'file system'}: {error.strerror or error}; free space or use another folder\n"
-        )
+        place = error.filename or "file system"
+        sys.stderr.write(f"{ERROR_MARK}{place}: {error.strerror or error}; free space or use another folder\n")
         return ConfigError.exit_code
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the last line of defence: a bug is reported as one
         traceback.print_exc()
         sys.stderr.write(
             f"{ERROR_MARK}this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}\n"
@@ -156,7 +155,7 @@ def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Names
 
 
 def _effective(spec: EvalSpec, arguments: argparse.Namespace) -> EvalSpec:
-    """The spec with the command line's changes. Its hash changes with it, so such a record never passes for the spec's."""
+    """The spec with the command line's changes; its hash changes too, so such a record never passes for the spec's."""
     if arguments.device is not None:
         spec = replace(spec, candidate=replace(spec.candidate, device=arguments.device))
     if arguments.weights is not None:
@@ -257,4 +256,4 @@ def _relative(argv: Sequence[str], root: Path) -> list[str]:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -28,8 +28,8 @@ def ratio(value: float) -> str:
 
 
 def cosine(value: float) -> str:
-    """A cosine similarity with ten decimals; fewer would print 1 for what is not: ``0.9999999123``."""
-    return f"{value:.10f}"
+    """A cosine similarity with fifteen decimals: fewer would print 1 for what is not 1."""
+    return f"{value:.15f}"
 
 
 def sci(value: float) -> str:
@@ -38,7 +38,9 @@ def sci(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent with two decimals: ``0.9876`` → ``98.76 %``."""
+    """A share in per cent with two decimals, ``98.76 %``; what they cannot show is ``1.16e-04 %``, never 0."""
+    if 0 < abs(share) < 5e-5:  # would round to 0.00
+        return f"{share * 100:.2e} %"
     return f"{share * 100:.2f} %"
 
 
