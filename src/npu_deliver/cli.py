@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from collections.abc import Iterator
-from enum import Enum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 

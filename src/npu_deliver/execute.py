@@ -53,7 +53,7 @@ def execute(
             kept.append(step.experiment)
         else:
             logger.info("%s: %s", title, step.shell)
-            record = _run(step, engine, staged, consoles)
+            record = _run(step, title, engine, staged, consoles)
         records[step.experiment] = record
     return Execution(records=records, kept=tuple(kept))
 
@@ -64,25 +64,23 @@ def forget(folder: Path) -> None:
         shutil.rmtree(folder / "evaluation" / name, ignore_errors=True)
 
 
-def _run(step: Step, engine: Engine, staged: Staged, consoles: Path) -> Record:
-    logger = log.get()
+def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
     (staged.folder / step.record).unlink(missing_ok=True)
     console: list[str] = []
-    reason = ""
-
-    def tell(line: str) -> None:
-        nonlocal reason
-        console.append(line)
-        reason = error_line(line) or reason
-        logger.info("    %s", line)
-
     try:
-        code = engine.run(step, staged.folder, tell)
+        with log.working(title) as show:
+
+            def tell(line: str) -> None:
+                console.append(line)
+                show(line)
+
+            code = engine.run(step, staged.folder, tell)
     finally:
         write_atomic(consoles / f"{step.experiment}.txt", "\n".join(console) + "\n")
     if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (EXIT_OK, EXIT_NOT_PASSED):
+        reason = next((said for said in map(error_line, reversed(console)) if said), None)
         if reason:
             raise from_exit_code(code, reason, where=step.experiment)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -96,13 +94,14 @@ def _run(step: Step, engine: Engine, staged: Staged, consoles: Path) -> Record:
 
 
 def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
-    """The step's record, if it is complete and was made under this spec, by this code, in this environment."""
+    """The step's record, if it is complete and of this spec, this code, these weights and this environment."""
     try:
         record = read_record(folder / step.record, spec_sha256=staged.spec.evaluation.sha256)
         logged = (folder / step.log).read_text(encoding="utf-8")
     except (RecordError, OSError, UnicodeDecodeError):  # absent, torn by others, or of another spec: run it again
         return None
     same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
+    same &= staged.weights_sha256 in (None, record.provenance.weights.sha256)
     complete = logged == log_text(record, staged.spec.evaluation.criteria)
     return record if same and complete and _pictures_are_there(folder, record) else None
 

@@ -1,11 +1,17 @@
-"""Logging: what the user is told while work goes on. Set up by the command line alone; libraries only call `get`."""
+"""What the user is told while work goes on. The command line alone sets it up; libraries call `get` and `working`."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import re
 import sys
+from collections.abc import Callable, Iterator
 
 NAME = "npu_deliver"
+
+_PROGRESS = re.compile(r"\[\w+\] .+|device: .+|weights: .+")
+"""Lines by which a step says how far it is."""
 
 
 def get() -> logging.Logger:
@@ -21,7 +27,7 @@ def set_up(*, verbose: bool) -> None:
         from rich.logging import RichHandler
 
         handler = RichHandler(
-            console=Console(stderr=True), show_path=False, show_level=False, log_time_format="%H:%M:%S"
+            console=Console(stderr=True), show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
         )
     else:
         handler = logging.StreamHandler(sys.stderr)
@@ -30,3 +36,27 @@ def set_up(*, verbose: bool) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
+
+
+@contextlib.contextmanager
+def working(title: str) -> Iterator[Callable[[str], None]]:
+    """While a step works: gives a function that takes each line of the step's output.
+
+    On a terminal the step's latest word stands beside a spinner, and the other lines are shown with ``--verbose``
+    only, because the report holds them. Elsewhere each line is a line.
+    """
+    logger = get()
+    if not sys.stderr.isatty():
+        yield lambda line: logger.info("    %s", line)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status(escape(title)) as status:
+
+        def tell(line: str) -> None:
+            if _PROGRESS.fullmatch(line):
+                status.update(f"{escape(title)}  {escape(line)}")
+            logger.debug("    %s", line)
+
+        yield tell

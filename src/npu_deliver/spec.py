@@ -20,7 +20,7 @@ Task = Literal["classification", "detection", "instance-segmentation", "semantic
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
 
-GENERIC_TASK: dict[str, Task] = {"timm": "classification"}
+GENERIC_TASK: dict[str, Task] = {"timm": "classification", "torchvision": "classification"}
 """Libraries whose models need no adapter, and the task of their models unless a spec says otherwise."""
 
 

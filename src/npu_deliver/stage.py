@@ -30,16 +30,17 @@ MAX_INPUT_BYTES = 64 * 2**20
 """Inputs travel in the deliverable; more than a mail attachment's worth belongs into a data set evaluation."""
 
 _BASE_REQUIREMENTS = ("torch", "numpy", "pillow")
-_LIBRARY_REQUIREMENTS = {"timm": ("torchvision", "timm", "safetensors")}
+_LIBRARY_REQUIREMENTS = {"timm": ("torchvision", "timm", "safetensors"), "torchvision": ("torchvision",)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """A folder that is ready to run."""
+    """A folder that is ready to run. ``weights_sha256`` is None where no file was fetched beforehand."""
 
     folder: Path
     spec: SpecFile
     code_sha256: str
+    weights_sha256: str | None
 
 
 def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
@@ -64,7 +65,12 @@ def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
     spec = _spec_file(job, inputs, weights)
     files["spec.json"] = dumps(spec)
     _lay_out(folder, files)
-    return Staged(folder=folder, spec=spec, code_sha256=code_sha256(folder))
+    return Staged(
+        folder=folder,
+        spec=spec,
+        code_sha256=code_sha256(folder),
+        weights_sha256=weights.sha256 if weights else None,
+    )
 
 
 def refuse_foreign(output: Path, name: str) -> None:

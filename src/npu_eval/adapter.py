@@ -21,7 +21,7 @@ from torch import nn
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
 
-GENERIC = ("timm", "torchvision", "transformers")
+GENERIC = ("timm", "torchvision")
 """Model libraries whose models need no adapter of their own: ``<library>:<model name>``."""
 
 

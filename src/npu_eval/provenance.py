@@ -64,7 +64,5 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     found["torch"] = torch.__version__
-    for name, version in (("cann", npu_evidence.cann_version()), ("ascend-driver", npu_evidence.driver_version())):
-        if version:
-            found[name] = version
-    return found
+    others = {"cann": npu_evidence.cann_version(), "ascend-driver": npu_evidence.driver_version()}
+    return found | {name: version for name, version in others.items() if version}

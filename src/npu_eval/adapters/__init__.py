@@ -1,1 +1,35 @@
-"""Adapters for the model libraries that are addressed by name: ``timm:<name>`` and the like."""
+"""Adapters for the model libraries that are addressed by name: ``timm:<name>``, ``torchvision:<name>``.
+
+Here is what any image classifier needs; an `adapter.py` of a user may use it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from npu_eval.records import Prediction
+
+
+def photo_batch(photos: Sequence[Path], transform: Callable[[Image.Image], torch.Tensor]) -> torch.Tensor:
+    """Photos as one (N, C, H, W) batch; ``transform`` turns an RGB image into a (C, H, W) float32 tensor.
+
+    Raises:
+        OSError: a file is no readable image.
+    """
+    batch = []
+    for photo in photos:
+        with Image.open(photo) as image:
+            batch.append(transform(image.convert("RGB")))
+    return torch.stack(batch)
+
+
+def best_classes(logits: torch.Tensor, names: Sequence[str], count: int = 5) -> tuple[Prediction, ...]:
+    """The ``count`` most probable classes of one row of logits (classes,), with their softmax probabilities."""
+    scores, classes = logits.double().softmax(0).topk(min(count, logits.numel()))
+    return tuple(
+        Prediction(label=names[c], index=c, score=s) for s, c in zip(scores.tolist(), classes.tolist(), strict=True)
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 import timm
 import timm.data
 import torch
-from PIL import Image
 from torch import nn
 
+from npu_eval.adapters import best_classes, photo_batch
 from npu_eval.errors import AdapterError, nearest
 from npu_eval.records import Prediction
 
@@ -49,11 +49,7 @@ class TimmFeatures:
 
     def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
         """Photos as (N, 3, H, W) float32 by timm's own evaluation transform: resize, centre crop, normalise."""
-        batch = []
-        for photo in photos:
-            with Image.open(photo) as image:
-                batch.append(self._transform(image.convert("RGB")))
-        return torch.stack(batch)
+        return photo_batch(photos, self._transform)
 
     def forward(self, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """``features``: (N, dimensions)."""
@@ -77,12 +73,7 @@ class TimmClassifier(TimmFeatures):
 
     def predictions(self, outputs: dict[str, torch.Tensor], index: int) -> tuple[Prediction, ...]:
         """The five most probable classes with their softmax probabilities."""
-        probabilities = outputs["logits"][index].double().softmax(0)
-        scores, classes = probabilities.topk(min(5, probabilities.numel()))
-        names = self.class_names
-        return tuple(
-            Prediction(label=names[c], index=c, score=s) for s, c in zip(scores.tolist(), classes.tolist(), strict=True)
-        )
+        return best_classes(outputs["logits"][index], self.class_names)
 
 
 def create_adapter(name: str) -> TimmFeatures:

@@ -1,0 +1,70 @@
+"""``torchvision:<name>``: any torchvision image classifier, with its own preprocessing and label names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+from torchvision import models
+
+from npu_eval.adapters import best_classes, photo_batch
+from npu_eval.errors import AdapterError, nearest
+from npu_eval.records import Prediction
+
+
+class TorchvisionClassifier:
+    """A torchvision classifier. Its output is called ``logits``."""
+
+    task = "classification"
+    class_output = "logits"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._weights: Any = models.get_model_weights(name).DEFAULT
+        self._transform = self._weights.transforms()
+
+    def default_weights(self) -> str:
+        """The checkpoint that torchvision's authors publish as the default for this model; its name holds its hash."""
+        return str(self._weights.url)
+
+    def build(self) -> nn.Module:
+        """The network with random initialisation; weights are loaded by the caller, never by torchvision."""
+        options = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        network: nn.Module = models.get_model(self.name, weights=None, **options)
+        return network.eval()
+
+    def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
+        """Photos as (N, 3, H, W) float32 by the transforms that belong to the default weights."""
+        return photo_batch(photos, self._transform)
+
+    def forward(self, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """``logits``: (N, classes)."""
+        return {"logits": model(batch)}
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names in the order of the logits, as the weights' metadata gives them."""
+        names: Sequence[str] = self._weights.meta["categories"]
+        return names
+
+    def predictions(self, outputs: dict[str, torch.Tensor], index: int) -> tuple[Prediction, ...]:
+        """The five most probable classes with their softmax probabilities."""
+        return best_classes(outputs["logits"][index], self.class_names)
+
+
+def create_adapter(name: str) -> TorchvisionClassifier:
+    """The adapter for a classifier of torchvision, by the name that ``torchvision.models.get_model`` takes.
+
+    Raises:
+        AdapterError: this version of torchvision has no such classifier; the nearest name is suggested.
+    """
+    known = models.list_models(module=models)
+    if name not in known:
+        fix = nearest(name, known)
+        what = f"torchvision {torchvision.__version__} has no classifier '{name}'"
+        raise AdapterError(what, where=f"torchvision:{name}", fix=fix)
+    return TorchvisionClassifier(name)
