@@ -24,7 +24,7 @@ OLDEST = (3, 11)
 def main() -> int:
     folder, extras = Path(sys.argv[1]), sorted(sys.argv[2].split(","))
     if sys.version_info < OLDEST:
-        return fail(f"Python {sys.version.split()[0]} is too old; install Python 3.11 and run `make PYTHON=python3.11 …`", 2)
+        return fail(f"Python {sys.version.split()[0]} is too old; install 3.11 and run `make PYTHON=python3.11 …`", 2)
     own = installed_here()
     wanted = fingerprint(own)
     ready = folder / ".ready"
@@ -35,16 +35,15 @@ def main() -> int:
         say("the pins or the Python have changed: making the environment anew")
         shutil.rmtree(folder)
     started = time.monotonic()
+    keep = sorted({*extras, *have[1:]}) if have[:1] == [wanted] else extras
+    hint = "install Python's venv module (python3-venv on Debian and Ubuntu)"
     try:
         if not (folder / "bin" / "python").exists():
-            share = ["--system-site-packages"] if "torch" in own else []
-            say(f"making {folder} with Python {sys.version.split()[0]}" + (f", on top of torch {own['torch']}" if share else ""))
-            subprocess.run([sys.executable, "-m", "venv", *share, str(folder)], check=True)
-        keep = sorted({*extras, *have[1:]}) if have[:1] == [wanted] else extras
+            make(folder, own)
+        hint = "if no package index answers, set PIP_INDEX_URL to a mirror or PIP_FIND_LINKS to a folder of wheels"
         install(folder, keep, own if "torch" in own else {})
     except subprocess.CalledProcessError as error:
-        hint = "no package index answers? set PIP_INDEX_URL to a mirror, or PIP_FIND_LINKS to a folder of wheels"
-        return fail(f"setting up {folder} failed (exit code {error.returncode}); {hint}; then run the command again", 3)
+        return fail(f"making {folder} failed (exit code {error.returncode}); {hint}; then run the command again", 3)
     ready.write_text(" ".join([wanted, *keep]) + "\n")
     say(f"ready after {time.monotonic() - started:.0f} s")
     return 0
@@ -60,6 +59,13 @@ def installed_here() -> dict[str, str]:
     return found
 
 
+def make(folder: Path, own: dict[str, str]) -> None:
+    share = ["--system-site-packages"] if "torch" in own else []
+    base = f", on top of its torch {own['torch']}" if share else ""
+    say(f"making {folder} with Python {sys.version.split()[0]}{base}")
+    subprocess.run([sys.executable, "-m", "venv", *share, str(folder)], check=True)
+
+
 def install(folder: Path, extras: list[str], own: dict[str, str]) -> None:
     pins = [
         line
@@ -68,11 +74,11 @@ def install(folder: Path, extras: list[str], own: dict[str, str]) -> None:
     ]
     chosen = folder / "constraints.txt"
     chosen.write_text("\n".join(pins) + "\n", encoding="utf-8")
-    size = "" if own else "; the first time this loads torch: a few hundred MB, several GB where the index has only its CUDA build"
+    size = "" if own else "; the first time it loads torch: 0.2 GB, or 3 GB where the index has its CUDA build alone"
     say(f"installing npu-deliver[{','.join(extras)}] with pinned versions{size}")
     subprocess.run(
-        [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet",
-         "--progress-bar", "on", "--editable", f"{ROOT}[{','.join(extras)}]"],
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",
+         "--editable", f"{ROOT}[{','.join(extras)}]"],
         check=True, env={**os.environ, "PIP_CONSTRAINT": str(chosen.resolve())},
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ def execute(
             kept.append(step.experiment)
         else:
             logger.info("%s: %s", title, step.shell)
+            started = time.monotonic()
             record = _run(step, title, engine, staged, consoles)
+            logger.info("%s: done in %.0f s", title, time.monotonic() - started)
         records[step.experiment] = record
     return Execution(records=records, kept=tuple(kept))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from npu_deliver import execute, figures, image, log, manifest, plan, render, stage, verify
 from npu_deliver.engine import Engine, LocalEngine, ReplayEngine
-from npu_deliver.errors import ConfigError, RecordError, VerifyError
+from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.execute import Execution
 from npu_deliver.image import Image
 from npu_deliver.spec import Job
@@ -166,13 +166,3 @@ def working(job: Job) -> Iterator[None]:
         if job.work.is_dir():
             execute.clean(job.work)
         yield
-
-
-def checked_folder(folder: Path) -> None:
-    """Refuse to verify what is not a folder.
-
-    Raises:
-        VerifyError: it does not exist.
-    """
-    if not folder.is_dir():
-        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")

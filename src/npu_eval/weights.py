@@ -320,8 +320,8 @@ def _in_hugging_face_cache(
 
 
 def _offline_ways(cache: Path, wanted: WeightsReference, expected: str | None) -> str:
-    place = f"{cache / 'weights' / expected / wanted.file_name} or anywhere" if expected else "anywhere"
-    put = "" if wanted.scheme == "file" else f"put the file at {place} and "
+    place = f"at {cache / 'weights' / expected / wanted.file_name} or anywhere" if expected else "anywhere"
+    put = "" if wanted.scheme == "file" else f"put the file {place} and "
     return f"{put}pass WEIGHTS=/path/to/file (CLI: --weights), or WEIGHTS=random for a stamped dry run"
 
 
