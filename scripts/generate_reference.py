@@ -26,7 +26,8 @@ def pages() -> dict[str, str]:
 
 
 def _cli() -> str:
-    parts = ["# Commands", "", "Each command is a part of one line: load, stage, plan, run, judge, render, seal, verify.", ""]
+    line = "Each command is a part of one line: load, stage, plan, run, judge, render, seal, verify."
+    parts = ["# Commands", "", line, ""]
     for command in ("", *COMMANDS):
         environment = {**os.environ, "TERMINAL_WIDTH": "110", "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
         environment.pop("FORCE_COLOR", None)
@@ -44,8 +45,8 @@ def _spec(document: dict[str, Any]) -> str:
     lines = [
         "# spec.yaml",
         "",
-        "One file describes a deliverable. Unknown keys are refused by name. The JSON schema is `spec.schema.json`; an editor",
-        "that knows it completes and checks the file: put `# yaml-language-server: $schema=…/spec.schema.json` in its first line.",
+        "One file describes a deliverable. Unknown keys are refused by name. The JSON schema is `spec.schema.json`; with",
+        "`# yaml-language-server: $schema=…/spec.schema.json` in its first line an editor completes and checks the file.",
         "",
     ]
     lines += _table("", document, document["$defs"])

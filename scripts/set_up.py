@@ -2,7 +2,7 @@
 
     python3 scripts/set_up.py .venv runtime,timm
 
-Run by `make`; needs Python 3.11 or newer with venv, and a package index. A second run with nothing changed ends at once.
+Run by `make`; needs Python 3.11 or newer with venv, and a package index. With nothing changed it ends at once.
 Where the machine's own Python already has torch (an Ascend notebook with torch_npu, say), the environment builds on it
 and leaves its packages alone: torch_npu fits one torch only.
 """

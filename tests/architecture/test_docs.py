@@ -1,4 +1,4 @@
-"""The documentation says what is so: generated pages are current, links lead somewhere, metrics and codes are complete."""
+"""The documentation says what is so: generated pages are current, links lead somewhere, tables are complete."""
 
 from __future__ import annotations
 

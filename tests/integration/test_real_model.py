@@ -82,12 +82,14 @@ def test_stands_alone_in_an_environment_of_its_own_requirements(finished: Path, 
 @pytest.mark.slow
 def test_random_weights_are_stamped_and_missing_ones_are_one_line(tmp_path: Path) -> None:
     output = tmp_path / "npu_deliverables"
-    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "NPU_DELIVER_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path)}
-    failed = _run("deliver", "convnextv2_atto", "--output", str(output), **nobody)
+    cache = {"NPU_DELIVER_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path)}
+    nobody = {"HF_ENDPOINT": "https://127.0.0.1:9", **cache}
+    arguments = ["deliver", "convnextv2_atto", "--output", str(output)]
+    failed = _run(*arguments, **nobody)
     assert failed.returncode == 5
     assert "WEIGHTS=random" in failed.stderr.splitlines()[-1]
     assert not output.exists()
-    made = _run("deliver", "convnextv2_atto", "--weights", "random", "--tier", "smoke", "--output", str(output), **nobody)
+    made = _run(*arguments, "--weights", "random", "--tier", "smoke", **nobody)
     assert made.returncode == 1, made.stderr
     checked = json.loads(_run("verify", str(output), "--json").stdout)
     assert checked["holds"], checked["findings"]

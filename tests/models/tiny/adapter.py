@@ -1,8 +1,9 @@
 """A two-layer network on 32x32 pixels, with everything that a classifier's adapter offers."""
 
-from npu_eval.adapters import best_classes, photo_batch
 from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
+
+from npu_eval.adapters import best_classes, photo_batch
 
 
 class TinyAdapter:
