@@ -45,8 +45,8 @@ def _spec(document: dict[str, Any]) -> str:
     lines = [
         "# spec.yaml",
         "",
-        "One file describes a deliverable. Unknown keys are refused by name. The JSON schema is `spec.schema.json`; with",
-        "`# yaml-language-server: $schema=…/spec.schema.json` in its first line an editor completes and checks the file.",
+        "One file describes a deliverable. Unknown keys are refused by name. The JSON schema is `spec.schema.json`:",
+        "with `# yaml-language-server: $schema=…/spec.schema.json` in its first line, an editor checks the file.",
         "",
     ]
     lines += _table("", document, document["$defs"])
