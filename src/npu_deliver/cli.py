@@ -282,7 +282,9 @@ def _as_exit_codes() -> Iterator[None]:
         yield
     except DeliverError as error:
         _die(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise
         _die("interrupted; finished steps are kept, the same command goes on from there", EXIT_INTERRUPTED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -305,9 +307,12 @@ def _job(
     tier: Tier | None,
 ) -> Job:  # fmt: skip
     from npu_deliver.spec import Overrides, load
+    from npu_eval.weights_reference import parse
 
-    if weights is not None and ":" not in weights and weights != "random":
-        weights = str(Path(weights).absolute())  # a path on the command line starts here, not in the spec's folder
+    if weights not in (None, "default"):
+        named = parse(weights)
+        if named.scheme == "file" and not named.path.startswith("~"):
+            weights = f"file:{Path(named.path).absolute()}"  # a path given here starts here, not in the spec's folder
     overrides = Overrides(device=device, weights=weights, input=input_, tier=tier.value if tier else None)
     return load(model, root, overrides=overrides, output=output)
 

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -149,7 +148,7 @@ class ReplayEngine:
         record = read_record(self._source / step.record, spec_sha256=spec.sha256)
         if record.code_sha256 != code_sha256(folder):
             raise RecordError("was made by other code", where=step.record, fix="run the experiment again")
-        marked = replace(replayed(record), command=record.command)
+        marked = replayed(record)
         if step.experiment == "inference" and (self._source / RESULTS).is_dir():
             shutil.copytree(self._source / RESULTS, folder / RESULTS, dirs_exist_ok=True)
         text = log_text(marked, spec.criteria)
@@ -171,7 +170,8 @@ def _lines(stream: IO[str], deadline: float) -> Iterator[str]:
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while True:
-            if not selector.select(timeout=max(0.0, deadline - time.monotonic())):
+            left = deadline - time.monotonic()  # a child that never pauses must not outlive its time either
+            if left <= 0 or not selector.select(timeout=left):
                 raise TimeoutError
             chunk = os.read(stream.fileno(), 65536)
             if not chunk:

@@ -27,9 +27,12 @@ from npu_eval.units import short_hash
 
 FOLDER = "evaluation/screenshots"
 
-_CAPTION = {"zh": "由 {log} 绘制(非截屏),sha256 {sha256}", "en": "rendered (not captured) from {log}, sha256 {sha256}"}
+_CAPTION = {
+    "zh": "由 {log} 绘制（非截屏），sha256 {sha256}",
+    "en": "rendered (not captured) from {log}, sha256 {sha256}",
+}
 _FOOTER = {
-    "zh": "{name} · {device} · 由 {source} 绘制,sha256 {sha256}",
+    "zh": "{name} · {device} · 由 {source} 绘制，sha256 {sha256}",
     "en": "{name} · {device} · drawn from {source}, sha256 {sha256}",
 }
 

@@ -67,7 +67,7 @@ def foreign_files(folder: Path) -> list[str]:
     try:
         known = read(folder).files
     except RecordError:
-        return []
+        return list(files_of(folder))
     return [name for name in files_of(folder) if name not in known]
 
 
@@ -85,6 +85,10 @@ def differences(folder: Path) -> list[tuple[str, str]]:
             wrong.append((name, "is a link; a deliverable holds plain files"))
         elif entry is None:
             wrong.append((name, "is not in the manifest"))
+        elif not path.is_file():
+            wrong.append((name, "is no plain file"))
+        elif (size := path.stat().st_size) != entry.size_bytes:
+            wrong.append((name, f"has {size} bytes, the manifest says {entry.size_bytes}"))
         elif (digest := file_sha256(path)) != entry.sha256:
             wrong.append((name, f"has sha256 {digest[:12]}…, the manifest says {entry.sha256[:12]}…"))
     return wrong

@@ -1,80 +1,187 @@
-"""Which numerals a page may hold: those of its template's own words, and those of the summary in some unit.
+"""Which numerals a page may hold, and where: the verifier's own reading of pages, without the code that renders.
 
-The verifier's own reading of pages, written without the code that renders them. Standard library only.
+A line of the template that has no blank stands as it is. In every other line a numeral must be a number of the summary
+in the unit beside it. A table row may hold only the numbers of the thing that its first cells name: the row of batch 8
+those of batch 8, the row ``max_abs_diff`` that one number. Standard library only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import html
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from npu_deliver.profiles import templates_folder
-from npu_deliver.summary import Summary
-from npu_deliver.words import LANGUAGES
-from npu_eval.config import SpecFile
+from npu_deliver.summary import Performance, Precision, Summary
+from npu_deliver.words import COMPONENTS, LANGUAGES
+from npu_eval import units
 
-NUMERAL = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-SCALES = (1.0, 100.0, 1e3, 1e-6, 2.0**-20, 2.0**-30)
-"""Units in which a page may show a stored value: as it is, per cent, ms of seconds, millions, MiB and GiB of bytes."""
+_BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
+_TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_UNIT = re.compile(r" (ms|s|/s|dB|MiB|GiB|M|%)(?![\w/])")
+_STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b|(?<![\w.])(true|false)(?![\w.])")
+_ASIDE = ".~≈±%"  # signs that may stand at either end of a word and are no part of it
+
+_IN_UNITS = (units.ms, units.seconds, units.rate, units.ratio, units.cosine, units.sci, units.percent, units.db)
+_WHOLE_IN_UNITS = (units.count, units.mib, units.gib, units.millions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """What a line may hold: numbers as they are written with their unit, words with a digit, and verdicts."""
+
+    numbers: frozenset[str]
+    words: frozenset[str]
+    states: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """Values and texts from which a page's numerals may come."""
+    """What the pages of one deliverable may hold: in any line, and in a table row by its first cells."""
 
-    values: tuple[float, ...]
-    words: frozenset[str]
+    anywhere: Scope
+    rows: dict[tuple[str, ...], Scope]
 
 
-def allowed_numbers(summary: Summary, spec_file: SpecFile, folder: Path) -> Allowed:
-    """Every number and every word with a digit in a summary, in its spec and in the deliverable's file names."""
-    values: set[float] = set()
-    words: set[str] = set()
-    for leaf in _leaves(dataclasses.asdict(summary)):
-        _collect(leaf, values, words)
-    for leaf in _leaves(dataclasses.asdict(spec_file)):
-        _collect(leaf, values, words)
-    for line in (folder / "requirements.txt").read_text(encoding="utf-8").split():
-        words.update(_tokens(line))
-    return Allowed(values=tuple(sorted(values)), words=frozenset(words))
+def allowed_numbers(summary: Summary) -> Allowed:
+    """The numbers of a summary, and the table rows in which they may stand."""
+    things: dict[tuple[str, ...], list[Any]] = {}
+    for key, *found in _rows(summary):
+        things.setdefault(key, []).extend(found)
+    protocol = summary.performance.protocol if summary.performance else None
+    derived = [protocol.min_samples, protocol.min_duration_s] if protocol else []
+    return Allowed(
+        anywhere=dataclasses.replace(
+            _scope([summary, derived]), states=frozenset({str(summary.overall), "true", "false"})
+        ),
+        rows={key: _scope(found) for key, found in things.items()},
+    )
+
+
+def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
+    """(first cells of a row, the things whose numbers it shows …)."""
+    found = summary.provenance
+    for settings in (found.versions, found.numeric_modes, found.environment):
+        for name, value in settings.items():
+            yield (COMPONENTS.get(name, name),), value
+    for verdict in summary.verdicts:
+        yield (verdict.criterion,), verdict
+    for result in summary.inference:
+        yield (result.input,), result
+    for evidence in summary.evidence:
+        yield (evidence.experiment,), evidence
+    if summary.precision is not None:
+        yield from _precision_rows(summary.precision)
+    if summary.performance is not None:
+        side = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
+        yield from _performance_rows(summary.performance, side)
+
+
+def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
+    for agreement in precision.agreements:
+        yield (agreement.input, agreement.output), agreement
+    for ranking in precision.rankings:
+        yield (ranking.input,), ranking
+    for name in ("max_abs_diff", "mean_abs_diff", "cosine_similarity", "relative_l2"):
+        yield (name,), getattr(precision, f"worst_{name}")
+    yield ("match_within_1_percent",), precision.within_1_percent
+    for k in ("top1", "top5"):
+        yield (f"{k}_match",), getattr(precision, f"{k}_match"), getattr(precision, f"{k}_agreement")
+
+
+def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any, ...]]:
+    for run in performance.runs:
+        yield (str(run.batch_size),), run
+        for stage in ("baseline", "\u57fa\u7ebf"):  # the stage's name in both languages of the optimisation record
+            yield (stage, performance.dtype, str(run.batch_size)), run, performance.dtype
+    if (single := performance.single) is not None:
+        yield (f"{side} latency_ms",), single.mean_s, single.batch_size
 
 
 def stray_numerals(text: str, page: str, allowed: Allowed, profile: str) -> Iterator[tuple[int, str]]:
-    """(line, numeral) for each numeral of a page that comes from nowhere."""
-    fixed = _fixed_words(profile, page)
+    """(line, numeral or verdict) for each of a page that comes from nowhere, or stands where another belongs."""
+    literal, fixed = _template(profile, page)
     for number, line in enumerate(text.splitlines(), start=1):
-        for token in _tokens(line):
-            if token in fixed or token in allowed.words:
-                continue
-            if not _is_some_value(token, allowed.values):
+        if line in literal:
+            continue
+        if line.startswith("##"):
+            yield number, f"the heading '{line.strip('# ')}'"
+            continue
+        scope = _scope_of(line, allowed)
+        plain = html.unescape(line)
+        for token in _tokens(plain):
+            if token not in scope.numbers and token not in scope.words and token not in fixed:
                 yield number, token
+        for match in _STATE.finditer(plain):
+            if (match[1] or match[2]) not in scope.states:
+                yield number, match[1] or match[2]
 
 
-_BREAK = r"\s×|`*<>()\[\],;:=!\"'(),。;:、"
-_TOKEN = re.compile(rf"[^{_BREAK}]*\d[^{_BREAK}]*")
+def rows_of(text: str) -> frozenset[tuple[str, ...]]:
+    """The first one, two and three cells of every table row of a page."""
+    cells = [_cells(line) for line in text.splitlines()]
+    return frozenset(row[:n] for row in cells for n in range(1, 4) if len(row) >= n)
 
 
-def _tokens(line: str) -> list[str]:
-    """The words of a line that hold a digit, without the punctuation around them."""
-    return [token.strip(".=~≈±×%") for token in _TOKEN.findall(line)]
+def _cells(line: str) -> tuple[str, ...]:
+    if not line.startswith("|"):
+        return ()
+    inner = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+    return tuple(html.unescape(re.sub(r"\\(.)", r"\1", cell.strip())).strip("`* ") for cell in inner)
 
 
-def _collect(leaf: Any, values: set[float], words: set[str]) -> None:
-    if isinstance(leaf, bool) or leaf is None:
-        return
-    if isinstance(leaf, (int, float)):
-        values.add(float(leaf))
-    else:
-        words.update(_tokens(str(leaf)))
-        if re.fullmatch(r"[0-9a-f]{64}", str(leaf)):
-            words.add(str(leaf)[:12])
+def _scope_of(line: str, allowed: Allowed) -> Scope:
+    """The scope of a line: the one of the longest known key that its row begins with."""
+    cells = _cells(line)
+    for length in (3, 2, 1):
+        if (scope := allowed.rows.get(cells[:length])) is not None and len(cells) > length:
+            return _with_key(scope, cells[:length])
+    return allowed.anywhere
+
+
+def _with_key(scope: Scope, key: tuple[str, ...]) -> Scope:
+    """A row may also hold its own key."""
+    return dataclasses.replace(scope, words=scope.words.union(*map(_tokens, key)))
+
+
+def _tokens(line: str) -> Iterator[str]:
+    """The words of a line that hold a digit, a number with the unit after it, without the punctuation around them."""
+    for match in _TOKEN.finditer(line):
+        token = match[0].strip(_ASIDE)
+        unit = _UNIT.match(line, match.end()) if _NUMBER.fullmatch(token) else None
+        yield token + (unit[0] if unit else "")
+
+
+def _scope(things: list[Any]) -> Scope:
+    numbers: set[str] = set()
+    words: set[str] = set()
+    states: set[str] = set()
+    for leaf in (leaf for thing in things for leaf in _leaves(thing)):
+        if leaf is None:
+            continue
+        if isinstance(leaf, bool):
+            states.add("true" if leaf else "false")
+        elif isinstance(leaf, (int, float)):
+            numbers.update(written(leaf) for written in _IN_UNITS)
+            if isinstance(leaf, int):
+                numbers.update(written(leaf) for written in _WHOLE_IN_UNITS)
+            else:
+                numbers.add(f"{leaf:g}")
+        else:
+            states.add(str(leaf))
+            words.update(_tokens(str(leaf)))
+            if re.fullmatch(r"[0-9a-f]{64}", str(leaf)):
+                words.add(units.short_hash(str(leaf)))
+    return Scope(numbers=frozenset(numbers), words=frozenset(words), states=frozenset(states))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         for key, item in value.items():
             yield key
@@ -87,27 +194,17 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _is_some_value(token: str, values: tuple[float, ...]) -> bool:
-    """Whether a numeral is a stored value in some unit, rounded to the digits that are shown."""
-    try:
-        shown = float(token)
-    except ValueError:
-        return False
-    mantissa, _, exponent = token.lower().partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    half = 0.5000001 * 10.0 ** (int(exponent or 0) - decimals)
-    return any(abs(value * scale - shown) <= half for value in values for scale in SCALES)
-
-
 @functools.cache
-def _fixed_words(profile: str, page: str) -> frozenset[str]:
-    """The words with digits that stand in a page's templates themselves."""
+def _template(profile: str, page: str) -> tuple[frozenset[str], frozenset[str]]:
+    """(the lines of a page's templates that have no blank, the words with a digit of those that have one)."""
     stem, dot, suffix = page.partition(".")
-    found: set[str] = set()
+    literal: set[str] = set()
+    fixed: set[str] = set()
     for lang in LANGUAGES:
         path = templates_folder(profile) / f"{stem}.{lang}{dot}{suffix}.j2"
-        if path.is_file():
-            plain = re.sub(r"\{[{%#].*?[}%#]\}", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-            for line in plain.splitlines():
-                found.update(_tokens(line))
-    return frozenset(found)
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            if "{{" not in line and "{%" not in line:
+                literal.add(line)
+                continue
+            fixed.update(_tokens(re.sub(r"\{[{%#].*?[}%#]\}", " ", line)))
+    return frozenset(literal), frozenset(fixed)

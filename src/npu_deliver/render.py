@@ -5,8 +5,12 @@ An undefined name, None or a bare float ends the rendering: a number passes thro
 
 from __future__ import annotations
 
+import html
+import json
+import math
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +19,14 @@ import jinja2
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
-from npu_deliver.words import STAMPS, reason
+from npu_deliver.words import COMPONENTS, STAMPS, ended, reason, seen, unmeasured
 from npu_eval import units
 from npu_eval.config import METRICS
 from npu_eval.stamps import Stamp
 
-PLACEHOLDER = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\{\{|\}\}|\{%|%\}|<TODO>|\bTODO\b|\bNone\b|\bnan\b|\bundefined\b")
+PLACEHOLDER = re.compile(
+    r"\$\{?[A-Za-z_]\w*\}?|\{\{|\}\}|\{%|%\}|<TODO>|\bTODO\b|\bNone\b|\bnan\b|\binf\b|\bundefined\b"
+)
 """What an unexpanded or empty value looks like in a finished page."""
 
 
@@ -39,14 +45,21 @@ def render(summary: Summary, *, lang: str) -> dict[str, str]:
         name = template.relative_to(templates).as_posix()
         try:
             text = environment.get_template(name).render(s=summary)
-        except jinja2.TemplateError as error:
-            line = getattr(error, "lineno", None)
-            place = f"{name}, line {line}" if line else name
-            raise RenderError(error.message or str(error), where=place, fix="mend the template") from error
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise RenderError(str(error), where=_place(error, name), fix="mend the template") from error
         pages[name.removesuffix(".j2").replace(f".{lang}.", ".")] = _checked(text, name)
     if not pages:
         raise RenderError(f"profile '{summary.profile}' has no pages in '{lang}'", where=str(templates))
     return pages
+
+
+def _place(error: Exception, name: str) -> str:
+    """The template and its line; jinja shows the lines of a template as frames of the traceback."""
+    line = getattr(error, "lineno", None)
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.endswith(name):
+            line = number
+    return f"{name}, line {line}" if line else name
 
 
 def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environment:
@@ -81,18 +94,49 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "db": units.db,
         "n": _refusing(units.count),
         "cell": _cell,
+        "code": _code,
+        "src": _src,
+        "yaml": _yaml,
+        "settings": lambda values: " ".join(_code(f"{name}={value}") for name, value in values.items()),
         "stamp": lambda stamp: STAMPS[lang][stamp],
         "yes": lambda value: ("是" if value else "否") if lang == "zh" else ("yes" if value else "no"),
         "flag": lambda value: "true" if value else "false",
         "why": lambda text: reason(text, lang),
+        "unmeasured": lambda text: unmeasured(text, lang),
+        "ended": lambda text: ended(text, lang),
+        "seen": lambda text: seen(text, lang),
+        "component": lambda name: COMPONENTS.get(name, name),
+        "status": str,
         "names": lambda values: ", ".join(values),
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
+    if Stamp.SIMULATED in summary.stamps:
+        environment.filters |= _simulated(dict(environment.filters))
     environment.tests["stamped"] = lambda s, stamp: Stamp(stamp) in s.stamps
     environment.globals["metrics"] = METRICS
     environment.globals["percentiles"] = _percentiles(summary)
     return environment
+
+
+SIMULATED = "n/a (simulated)"
+"""Stands where a time would: the clock of a simulated device says nothing about an NPU."""
+
+
+def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """The filters of a simulated device's pages: no time, and no verdict that could be taken for an NPU's."""
+
+    def untimed(name: str) -> Callable[..., str]:
+        def apply(value: Any) -> str:
+            filters[name](value)  # refuses what is no number
+            return SIMULATED
+
+        return apply
+
+    def value(found: float, metric: str) -> str:
+        return SIMULATED if metric.startswith(("latency", "throughput")) else _metric_value(found, metric)
+
+    return {"ms": untimed("ms"), "rate": untimed("rate"), "value": value, "status": lambda s: f"{s} (simulated)"}
 
 
 def _percentiles(summary: Summary) -> list[str]:
@@ -116,8 +160,11 @@ def _refusing(function: Any) -> Any:
     """A unit filter that names the mistake when it is given nothing."""
 
     def apply(value: Any) -> str:
-        if value is None or isinstance(value, (bool, jinja2.Undefined)):
-            raise jinja2.TemplateRuntimeError(f"the filter '{function.__name__}' was given {value!r}, not a number")
+        wanted = str if function is units.short_hash else (int, float)
+        wrong = isinstance(value, (bool, jinja2.Undefined)) or not isinstance(value, wanted)
+        if wrong or (isinstance(value, float) and not math.isfinite(value)):
+            found = "an undefined name" if isinstance(value, jinja2.Undefined) else repr(value)
+            raise jinja2.TemplateRuntimeError(f"the filter '{function.__name__}' was given {found}")
         return str(function(value))
 
     return apply
@@ -133,10 +180,36 @@ def _finalize(value: Any) -> Any:
 
 
 def _cell(text: Any) -> str:
-    """Text inside a Markdown table: a pipe or a newline would break the row."""
-    if text is None:
-        raise jinja2.TemplateRuntimeError("None stands in a table cell")
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """Text as Markdown shows it literally, in a table too: a pipe or a newline would break the row."""
+    one_line = " ".join(_given(text).split())
+    escaped = re.sub(r"([\\|`])", r"\\\1", one_line.replace("&", "&amp;"))
+    return escaped.replace("<", "&lt;")
+
+
+def _code(text: Any) -> str:
+    """Text as a code span, fenced by more backticks than it holds in a row (CommonMark 0.31, 6.1)."""
+    one_line = " ".join(_given(text).split()).replace("|", "\\|")  # a table splits its row even inside a code span
+    fence = "`" * (1 + max(map(len, re.findall("`+", one_line)), default=0))
+    pad = " " if one_line.startswith("`") or one_line.endswith("`") else ""
+    return f"{fence}{pad}{one_line}{pad}{fence}"
+
+
+def _src(path: Any) -> str:
+    """A path as an HTML attribute inside a table."""
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029|`]", lambda found: f"&#{ord(found[0])};", html.escape(_given(path)))
+
+
+def _yaml(text: Any) -> str:
+    """Text as a YAML scalar: plain where that is safe, else quoted."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*", _given(text))
+    return str(text) if plain else json.dumps(str(text), ensure_ascii=False)
+
+
+def _given(text: Any) -> str:
+    if text is None or isinstance(text, (bool, float, jinja2.Undefined)):
+        found = "an undefined name" if isinstance(text, jinja2.Undefined) else repr(text)
+        raise jinja2.TemplateRuntimeError(f"{found} stands where text belongs")
+    return str(text)
 
 
 def _checked(text: str, name: str) -> str:

@@ -55,57 +55,63 @@ class Weights(_Strict):
 class Reference(_Strict):
     """The side that the candidate is compared with."""
 
-    device: str = Field(default="cpu", pattern=DevicePattern)
-    dtype: Dtype = "float64"
+    device: str = Field(default="cpu", pattern=DevicePattern, description="Where the reference runs")
+    dtype: Dtype = Field(default="float64", description="In which dtype; float64 shows float32's own error")
 
 
 class Timing(_Strict):
     """How latency is measured."""
 
-    tier: Literal["smoke", "standard", "publish"] = "standard"
-    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(default=[1, 8], min_length=1)
+    tier: Literal["smoke", "standard", "publish"] = Field(
+        default="standard", description="At least 1 s and 8 calls, 10 s and 64 calls, or 60 s and 662 calls"
+    )
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[1, 8], min_length=1, description="Batch sizes to measure"
+    )
     limit_s: float = Field(default=300.0, gt=0, strict=False, description="Seconds of one batch size at most")
-    warmup_limit_s: float = Field(default=30.0, gt=0, strict=False)
+    warmup_limit_s: float = Field(default=30.0, gt=0, strict=False, description="Seconds of warm-up at most")
 
 
 class CriterionSpec(_Strict):
     """A rule fixed before the run."""
 
-    id: str = Field(pattern=r"^[a-z0-9-]+$")
-    metric: Literal[tuple(METRICS)]  # type: ignore[valid-type]  # the known metrics, as a closed set
-    comparison: Literal["<=", ">="]
-    threshold: float = Field(strict=False)
+    id: str = Field(pattern=r"^[a-z0-9-]+$", description="Its name in logs and reports")
+    metric: Literal[tuple(METRICS)] = Field(  # type: ignore[valid-type]  # the known metrics, as a closed set
+        description="What is judged; see metrics.md"
+    )
+    comparison: Literal["<=", ">="] = Field(description="How the worst value is held against the threshold")
+    threshold: float = Field(strict=False, description="The bound, in the metric's own unit")
     why: str = Field(description="Where the threshold comes from")
-    outputs: list[str] = ["*"]
+    outputs: list[str] = Field(default=["*"], description="Output names or batch sizes; * is each of them")
 
 
 class Evaluation(_Strict):
     """What is run, on what, and how it is judged."""
 
-    device: str = Field(default="auto", pattern=DevicePattern)
-    dtype: Dtype = "float32"
-    reference: Reference = Reference()
-    seed: int = 0
-    repeats: int = Field(default=2, ge=2, le=100)
-    timing: Timing = Timing()
+    device: str = Field(default="auto", pattern=DevicePattern, description="Where the candidate runs: auto, npu:0, …")
+    dtype: Dtype = Field(default="float32", description="In which dtype the candidate runs")
+    reference: Reference = Field(default=Reference(), description="What the candidate is compared with")
+    seed: int = Field(default=0, description="Seed of random weights")
+    repeats: int = Field(default=2, ge=2, le=100, description="Runs of each input on the candidate")
+    timing: Timing = Field(default=Timing(), description="How latency is measured")
     criteria: list[CriterionSpec] | None = Field(default=None, description="Default: the profile contest-1pct")
-    step_timeout_s: float = Field(default=3600.0, gt=0, strict=False)
+    step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
 
 class Spec(_Strict):
     """A deliverable, as its author describes it."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    profile: Literal["npu_deliverables"] = "npu_deliverables"
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="The folder's name")
+    profile: Literal["npu_deliverables"] = Field(default="npu_deliverables", description="Layout of the deliverable")
     adapter: str = Field(description="timm:<model>, or the path of an adapter.py beside the spec")
-    task: Task
-    model: Model
-    weights: Weights = Weights()
+    task: Task = Field(description="What the outputs mean")
+    model: Model = Field(description="Facts of the model for the report")
+    weights: Weights = Field(default=Weights(), description="Which weights")
     inputs: list[str] | None = Field(
         default=None, description="Photos or folders beside the spec; default: the samples"
     )
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
-    evaluation: Evaluation = Evaluation()
+    evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The criteria of this deliverable; the default profile where the spec names none."""
@@ -211,7 +217,9 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is no text", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"key '{key}' appears twice", key_node.start_mark)
         seen.add(key)
@@ -228,7 +236,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SpecError(f"not readable as YAML: {error.problem}", where=f"{path}{line}", fix="mend the line") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise SpecError(f"cannot be read ({error})", where=str(path)) from error
     if not isinstance(values, dict):
         raise SpecError("holds no keys", where=str(path), fix="see docs/reference/spec.md")
@@ -238,20 +246,27 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[str, Any]:
     values = dict(values)
     if overrides.weights is not None:
-        mapping = (values.get("weights") or {}).get("mapping", "by_name")
-        values["weights"] = {"source": overrides.weights, "mapping": mapping}
+        given = _keys(values, "weights", where)
+        values["weights"] = {"source": overrides.weights, "mapping": given.get("mapping", "by_name")}
     if overrides.input is not None:
         values["inputs"] = [str(overrides.input.absolute())]
-    evaluation = values.get("evaluation") or {}
-    if not isinstance(evaluation, dict):
-        raise SpecError("evaluation must hold keys", where=where)
+    evaluation = _keys(values, "evaluation", where)
     if overrides.device is not None:
         evaluation = {**evaluation, "device": overrides.device}
     if overrides.tier is not None:
-        evaluation = {**evaluation, "timing": {**(evaluation.get("timing") or {}), "tier": overrides.tier}}
+        evaluation = {**evaluation, "timing": {**_keys(evaluation, "timing", where), "tier": overrides.tier}}
     if evaluation:
         values["evaluation"] = evaluation
     return values
+
+
+def _keys(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """The part of a spec under a key, whose own keys an override changes."""
+    part = values.get(name) or {}
+    if not isinstance(part, dict):
+        raise SpecError(f"{name} must hold keys, found {str(part)[:60]!r}", where=where,
+                        fix="see docs/reference/spec.md")  # fmt: skip
+    return part
 
 
 def _validate(values: dict[str, Any], where: str) -> Spec:

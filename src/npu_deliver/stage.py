@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS
-from npu_deliver.profiles import templates_folder
+from npu_deliver.profiles import PLATFORM_SUPPLIES, templates_folder
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
 from npu_eval.codehash import code_sha256
@@ -170,7 +171,7 @@ def _inputs(job: Job) -> dict[str, Path]:
 
 def _photos(path: Path, given: str) -> list[Path]:
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
         if not found:
             raise SpecError(
                 "there is no photo in this folder", where=given, fix=f"looked for {' '.join(PHOTO_SUFFIXES)}"
@@ -200,6 +201,9 @@ def _requirements(job: Job, image: Image) -> str:
     wanted = [*_BASE_REQUIREMENTS, *_LIBRARY_REQUIREMENTS.get(library, ()), *job.spec.requirements]
     lines = []
     for name in dict.fromkeys(wanted):
+        if re.sub(r"[-_.]+", "_", name.lower()) in PLATFORM_SUPPLIES:
+            raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
+                            fix="leave it out")  # fmt: skip
         version = image.packages.get(name.lower().replace("-", "_"))
         if version is None:
             raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements",
@@ -235,10 +239,14 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
 
 
 def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> WeightsSpec:
-    """The weights as the deliverable names them: a local file by its name and hash, never by a path of this machine."""
-    if found is None or parse(wanted.source).scheme != "file":
+    """The weights as the deliverable names them: a local file by its name and hash, never by a path of this machine,
+    and an address without its query, which can hold a signature.
+    """
+    if found is None:
         return wanted
-    return WeightsSpec(source=f"file:{found.path.name}", sha256=found.sha256, mapping=wanted.mapping)
+    if parse(wanted.source).scheme == "file":
+        return WeightsSpec(source=f"file:{found.path.name}", sha256=found.sha256, mapping=wanted.mapping)
+    return WeightsSpec(source=found.source, sha256=wanted.sha256, mapping=wanted.mapping)
 
 
 def _lay_out(folder: Path, files: dict[str, Path | str]) -> None:

@@ -155,6 +155,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         _check_same(kind, record, first, spec.sha256)
     verdicts = judge_all(records, spec.criteria)
     provenance = first.provenance
+    stamps = stamps_of(record.provenance for record in records.values())
     return Summary(
         schema=SCHEMA,
         name=spec.name,
@@ -163,8 +164,8 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         profile=spec_file.profile,
         model=spec_file.model,
         overall=overall(verdicts),
-        stamps=stamps_of(record.provenance for record in records.values()),
-        hardware="NPU" if is_real_npu(provenance.device) and not provenance.replayed_from else None,
+        stamps=stamps,
+        hardware="NPU" if is_real_npu(provenance.device) and Stamp.REPLAYED not in stamps else None,
         npu_count=int(provenance.device.kind == "npu"),
         provenance=provenance,
         reference=spec.reference,
@@ -186,7 +187,8 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
 
 def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> None:
     if record.spec_sha256 != spec_sha256:
-        raise RecordError("was made under another spec", where=f"records/{kind}.json", fix="run the experiment again")
+        raise RecordError("was made under another spec", where=f"evaluation/records/{kind}.json",
+                          fix="run the experiment again")  # fmt: skip
     ours, theirs = record.provenance, first.provenance
     for what, same in (
         ("code", record.code_sha256 == first.code_sha256),
@@ -196,8 +198,8 @@ def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> N
     ):
         if not same:
             raise RecordError(
-                f"was made with other {what} than records/{first.kind}.json",
-                where=f"records/{kind}.json",
+                f"was made with other {what} than evaluation/records/{first.kind}.json",
+                where=f"evaluation/records/{kind}.json",
                 fix="run both again with --fresh",
             )
 
@@ -223,7 +225,7 @@ def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
                 input=r.input,
                 reference_classes=r.reference_classes,
                 candidate_classes=r.candidate_classes,
-                top1_match=r.reference_classes[:1] == r.candidate_classes[:1],
+                top1_match=bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1],
                 top5_common=len(set(r.reference_classes) & set(r.candidate_classes)),
             )
             for r in data.rankings
@@ -235,7 +237,10 @@ def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
         worst_share_over_1_percent=max(a.share_over_1_percent for a in agreements),
         worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
         repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
-        within_1_percent=all(a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 for a in agreements),
+        within_1_percent=all(
+            a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 and (d.finite_count > 0 or d.count == 0)
+            for a, d in zip(agreements, data.differences, strict=True)
+        ),
         top1_agreement=top1,
         top5_agreement=top5,
         top1_match=None if top1 is None else top1 == 1.0,

@@ -7,25 +7,28 @@ summary in some unit or part of the page's fixed words; stamps; pictures, which 
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver import manifest
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
-from npu_deliver.numerals import allowed_numbers, stray_numerals
+from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
+from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_deliver.summary import Summary, summarize, summary_sha256
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.codehash import code_sha256
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
 from npu_eval.logtext import LOG_NAMES, log_text
-from npu_eval.records import Record, read_record
+from npu_eval.records import Record, read_record, record_text
 
 PAGES = ("readme.md", "OPTIMIZATION_RECORD.md")
-FORBIDDEN_REQUIREMENTS = ("torch_npu", "torch-npu", "cann", "python")
-"""What the platform supplies; naming it in requirements.txt breaks its own test."""
+_UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
+"""What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +75,11 @@ def verify(folder: Path) -> Report:
         summary = summarize(spec_file, records)
     except DeliverError as error:
         findings.append(_finding(error))
+    except _UNDERIVABLE as error:
+        findings.append(Finding(file="evaluation/records", what=f"no statistics can be derived from them ({error})"))
     if summary is not None:
         findings += _check_summary(folder, summary)
-        findings += _check_pages(folder, summary, spec_file)
+        findings += _check_pages(folder, summary)
         findings += _check_pictures(folder, summary)
         findings += _check_inputs(folder, summary)
         findings += _check_requirements(folder, summary)
@@ -115,7 +120,14 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
     if record.kind != kind:
         yield Finding(file=name, what=f"is a record of {record.kind}")
         return
+    try:
+        expected = log_text(record, spec.criteria)
+    except _UNDERIVABLE as error:
+        yield Finding(file=name, what=f"holds values from which no statistics can be derived ({error})")
+        return
     records[kind] = record
+    if (folder / name).read_text(encoding="utf-8") != record_text(record):
+        yield Finding(file=name, what="is not written as records are, so its hash is not the one on the pages")
     code = code_sha256(folder)
     if record.code_sha256 != code:
         yield Finding(file=name, what=f"was made by code {record.code_sha256[:12]}…, the folder's code is {code[:12]}…")
@@ -124,7 +136,10 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
             file=name,
             what=f"asked for device {record.provenance.requested_device}, spec.json for {spec.candidate.device}",
         )
-    yield from _check_log(folder, log, log_text(record, spec.criteria))
+    loaded = record.provenance.weights
+    if loaded.random != spec.weights.random or spec.weights.sha256 not in (None, loaded.sha256):
+        yield Finding(file=name, what=f"was made with weights {loaded.source}, spec.json names {spec.weights.source}")
+    yield from _check_log(folder, log, expected)
 
 
 def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
@@ -162,8 +177,8 @@ def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
         yield Finding(file="summary.json", what="is longer or shorter than what the records give")
 
 
-def _check_pages(folder: Path, summary: Summary, spec_file: SpecFile) -> Iterator[Finding]:
-    allowed = allowed_numbers(summary, spec_file, folder)
+def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
+    allowed = allowed_numbers(summary)
     for page in PAGES:
         try:
             text = (folder / page).read_text(encoding="utf-8")
@@ -171,22 +186,45 @@ def _check_pages(folder: Path, summary: Summary, spec_file: SpecFile) -> Iterato
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
         for line, numeral in stray_numerals(text, page, allowed, summary.profile):
-            yield Finding(file=page, what=f"line {line}: {numeral} is no number of the records")
+            yield Finding(file=page, what=f"line {line}: {numeral} is not what the records say there")
         for stamp in summary.stamps:
             if not any(STAMPS[lang][stamp] in text for lang in LANGUAGES):
                 yield Finding(file=page, what=f"does not carry the stamp '{stamp}' that its records call for")
-        if "hardware: NPU" in text and summary.hardware != "NPU":
+        if _HARDWARE_NPU.search(text) and summary.hardware != "NPU":
             yield Finding(file=page, what="says 'hardware: NPU', but no record shows a real NPU")
+        for picture in _PICTURE.findall(text):
+            if not (folder / picture).is_file():
+                yield Finding(file=picture, what=f"is missing, but {page} shows it")
+        yield from _check_verdicts(page, text, summary)
+
+
+def _check_verdicts(page: str, text: str, summary: Summary) -> Iterator[Finding]:
+    """The report shows each verdict; what stands in its row is checked with the numerals."""
+    rows = rows_of(text)
+    for verdict in summary.verdicts if page == PAGES[0] else ():
+        if (verdict.criterion,) not in rows:
+            yield Finding(file=page, what=f"does not show the verdict of '{verdict.criterion}'")
+
+
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
+_HARDWARE_NPU = re.compile(r"""^\s*hardware\s*:\s*['"]?npu\b""", re.IGNORECASE | re.MULTILINE)
 
 
 def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
-    sources = {e.log_sha256 for e in summary.evidence} | {e.record_sha256 for e in summary.evidence}
-    sources.add(summary_sha256(summary))
+    sources = {"precision_chart": ("summary.json", summary_sha256(summary))}
+    for e in summary.evidence:
+        sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
+        if e.experiment == "performance":
+            sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
     for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
         name = path.relative_to(folder).as_posix()
-        source = png_texts(path.read_bytes()).get("Source-SHA256")
-        if source not in sources:
-            yield Finding(file=name, what="was not drawn from these records: its Source-SHA256 is of nothing here")
+        texts = png_texts(path.read_bytes())
+        if texts is None:
+            yield Finding(file=name, what="is no whole PNG")
+        elif path.stem not in sources:
+            yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
+        elif texts.get("Source-SHA256") != sources[path.stem][1]:
+            yield Finding(file=name, what=f"was not drawn from {sources[path.stem][0]} as it is here")
     for result in summary.inference:
         picture = folder / (result.picture or "")
         if result.picture is not None and (not picture.is_file() or file_sha256(picture) != result.picture_sha256):
@@ -213,24 +251,28 @@ def _check_requirements(folder: Path, summary: Summary) -> Iterator[Finding]:
         yield Finding(file="requirements.txt", what=f"cannot be read ({error})")
         return
     for line in lines:
-        name, _, version = line.partition("==")
+        name, version = re.split(r"[=<>!~;\[@]", line, maxsplit=1)[0], line.partition("==")[2]
         measured = summary.provenance.versions.get(name)
-        if name.lower() in FORBIDDEN_REQUIREMENTS:
+        if re.sub(r"[-_.]+", "_", name.lower()) in PLATFORM_SUPPLIES:
             yield Finding(file="requirements.txt", what=f"names {name}, which the platform supplies")
         elif measured is not None and measured.partition("+")[0] != version:
             yield Finding(file="requirements.txt", what=f"says {name} {version}, the records were made with {measured}")
 
 
-def png_texts(data: bytes) -> dict[str, str]:
-    """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); empty for what is no PNG."""
-    texts: dict[str, str] = {}
+def png_texts(data: bytes) -> dict[str, str] | None:
+    """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); None unless every chunk up to IEND is whole."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return texts
-    position = 8
-    while position + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        return None
+    texts: dict[str, str] = {}
+    position, kind = 8, b""
+    while kind != b"IEND":
+        body = data[position + 4 : position + 8 + int.from_bytes(data[position : position + 4], "big")]
+        checksum = data[position + 4 + len(body) : position + 8 + len(body)]
+        if len(body) < 4 or checksum != struct.pack(">I", zlib.crc32(body)):
+            return None
+        kind = body[:4]
         if kind == b"tEXt":
-            key, _, value = data[position + 8 : position + 8 + length].partition(b"\0")
+            key, _, value = body[4:].partition(b"\0")
             texts[key.decode("latin-1")] = value.decode("latin-1")
-        position += 12 + length
+        position += 8 + len(body)
     return texts

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from npu_eval.stamps import Stamp
 
 LANGUAGES = ("zh", "en")
 
 STAMPS: dict[str, dict[Stamp, str]] = {
     "zh": {
-        Stamp.SIMULATED: "SIMULATED - NOT AN NPU RESULT  模拟 NPU,非真实结果",
-        Stamp.REPLAYED: "回放:数值来自先前的一次运行",
-        Stamp.RANDOM_WEIGHTS: "随机权重:不是训练好的模型",
-        Stamp.NO_NPU: "未使用 NPU:数值在其他设备上测得",
+        Stamp.SIMULATED: "SIMULATED - NOT AN NPU RESULT  模拟 NPU，非真实结果",
+        Stamp.REPLAYED: "回放：数值来自先前的一次运行",
+        Stamp.RANDOM_WEIGHTS: "随机权重：不是训练好的模型",
+        Stamp.NO_NPU: "未使用 NPU：数值在其他设备上测得",
     },
     "en": {
         Stamp.SIMULATED: "SIMULATED - NOT AN NPU RESULT",
@@ -29,17 +31,56 @@ def stamp_line(stamps: tuple[Stamp, ...], lang: str) -> str | None:
 
 REASONS_ZH = {
     "contest rule: error below 1 %, read as relative L2 error of every declared output":
-        "赛事规则:误差小于 1 %,此处取每个声明输出的相对 L2 误差",
+        "赛事规则：误差小于 1 %，此处取每个声明输出的相对 L2 误差",
     "a NaN or infinity on one side only is a defect whatever the other elements do":
-        "只在一侧出现的 NaN 或无穷大即为缺陷,与其他元素无关",
+        "只在一侧出现的 NaN 或无穷大即为缺陷，与其他元素无关",
     "a tenth of the allowed error, so that the verdict does not depend on which run is looked at":
-        "取允许误差的十分之一,使判定不依赖于查看哪一次运行",
+        "取允许误差的十分之一，使判定不依赖于查看哪一次运行",
     "MLPerf Inference: task result at least 99 % of the reference's":
-        "MLPerf Inference:任务结果不低于参考端的 99 %",
+        "MLPerf Inference：任务结果不低于参考端的 99 %",
     "fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)":
-        "在 99 % 置信度下支持 p90 所需的最少计时次数(MLPerf LoadGen 早停规则)",
+        "在 99 % 置信度下支持 p90 所需的最少计时次数（MLPerf LoadGen 早停规则）",
 }  # fmt: skip
 """The default criteria's reasons in Chinese; a reason that a user wrote stands as it was written."""
+
+
+_ENDED_ZH = {"out of memory": "内存不足", "limit": "达到时间上限", "call limit": "达到次数上限", "protocol": "样本过少"}
+
+_UNMEASURED_ZH = {
+    r"there is no (\w+) record": r"没有 \1 记录",
+    r"the record holds no output '(.*)'": r"记录中没有输出 '\1'",
+    r"the record holds no (\w+)": r"记录中没有 \1",
+    r"(.*): no element is finite on both sides": r"\1：没有两侧均为有限值的元素",
+    r"(batch \d+): (\d+) calls, out of memory": r"\1：计时 \2 次，内存不足",
+    r"(batch \d+): (\d+) calls, limit": r"\1：计时 \2 次，达到时间上限",
+    r"(batch \d+): (\d+) calls, call limit": r"\1：计时 \2 次，达到次数上限",
+}
+"""Reasons of a verdict without a value, as `judge` words them."""
+
+
+COMPONENTS = {"python": "Python", "cann": "CANN"}
+"""Names of a record's versions as people write them, where they differ."""
+
+
+def seen(evidence: str, lang: str) -> str:
+    """Where the worst value of a criterion was seen."""
+    return "全部输入" if lang == "zh" and evidence == "all inputs" else evidence
+
+
+def ended(by: str, lang: str) -> str:
+    """Why a batch size has no statistics: how its run ended."""
+    if lang == "zh":
+        return _ENDED_ZH.get(by, by)
+    return "too few calls" if by == "protocol" else by
+
+
+def unmeasured(why: str, lang: str) -> str:
+    """Why a criterion has no value."""
+    if lang == "zh":
+        for pattern, chinese in _UNMEASURED_ZH.items():
+            if re.fullmatch(pattern, why):
+                return re.sub(pattern, chinese, why)
+    return why
 
 
 def reason(why: str, lang: str) -> str:

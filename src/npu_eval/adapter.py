@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import math
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -107,14 +108,19 @@ def resolve(reference: str, root: Path) -> Adapter:
 
 
 def _generic(library: str, name: str) -> Adapter:
+    reference, module_name = f"{library}:{name}", f"npu_eval.adapters.{library}_models"
     try:
-        module = importlib.import_module(f"npu_eval.adapters.{library}_models")
-    except ModuleNotFoundError as error:
-        raise AdapterError(
-            f"the Python package '{error.name}' is not installed", where=f"{library}:{name}",
-            fix="pip install -r requirements.txt",
-        ) from error  # fmt: skip
-    with calling(f"{library}:{name}"):
+        with calling(reference):
+            if importlib.util.find_spec(module_name) is None:  # only the one that the spec names travels
+                raise AdapterError(f"this deliverable holds no adapter for {library}", where=reference,
+                                   fix="make it again with this adapter")  # fmt: skip
+            module = importlib.import_module(module_name)
+    except AdapterError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            what = f"the Python package '{error.__cause__.name}' is not installed"
+            raise AdapterError(what, where=reference, fix="pip install -r requirements.txt") from error
+        raise
+    with calling(reference):
         adapter: Adapter = module.create_adapter(name)
     return adapter
 
@@ -143,16 +149,20 @@ def _from_file(path: Path) -> Adapter:
 
 @contextlib.contextmanager
 def calling(culprit: str) -> Iterator[None]:
-    """Run adapter code; whatever it raises becomes an AdapterError that names the adapter and the line."""
+    """Run adapter code; whatever it raises becomes an AdapterError that names the adapter and the line.
+
+    The line is the innermost one of the adapter's file or of `npu_models`, else wherever it was raised.
+    """
     try:
         yield
     except DeliverError:
         raise
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        raise AdapterError(
-            f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})", where=culprit
-        ) from error
+        frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+        own = [(p, line) for p, line in frames if p.name == Path(culprit).name or "npu_models" in p.parts]
+        file, line = (own or frames)[-1]
+        place = "" if isinstance(error, SyntaxError) and not own else f" ({file.name}, line {line})"
+        raise AdapterError(f"{type(error).__name__}: {error}{place}", where=culprit) from error
 
 
 def checked_forward(adapter: Adapter, model: nn.Module, batch: torch.Tensor, culprit: str) -> dict[str, torch.Tensor]:
@@ -170,3 +180,53 @@ def checked_forward(adapter: Adapter, model: nn.Module, batch: torch.Tensor, cul
             shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise AdapterError(f"output '{name}' must be a tensor with the batch first, found {shape}", where=culprit)
     return outputs
+
+
+def checked_build(adapter: Adapter, culprit: str) -> nn.Module:
+    """The adapter's network.
+
+    Raises:
+        AdapterError: the adapter raised, or returned something else.
+    """
+    with calling(culprit):
+        network: object = adapter.build()
+    if not isinstance(network, nn.Module):
+        raise AdapterError(f"build() must return a torch module, found {type(network).__name__}", where=culprit)
+    return network
+
+
+def checked_preprocess(adapter: Adapter, photos: Sequence[Path], culprit: str) -> torch.Tensor:
+    """The adapter's batch, after checking that it is one tensor with the photos first.
+
+    Raises:
+        AdapterError: the adapter raised, or returned something else.
+    """
+    with calling(culprit):
+        batch: object = adapter.preprocess(photos)
+    if not isinstance(batch, torch.Tensor) or batch.dim() == 0 or batch.shape[0] != len(photos):
+        found = tuple(batch.shape) if isinstance(batch, torch.Tensor) else type(batch).__name__
+        what = f"preprocess() must return a tensor with the {len(photos)} photos first, found {found}"
+        raise AdapterError(what, where=culprit)
+    return batch
+
+
+def checked_predictions(
+    adapter: SupportsPrediction, outputs: dict[str, torch.Tensor], index: int, culprit: str
+) -> tuple[Prediction, ...]:
+    """The adapter's predictions, after checking that a record can hold them and a picture show them.
+
+    Raises:
+        AdapterError: the adapter raised, or returned something else.
+    """
+    with calling(culprit):
+        found: Any = tuple(adapter.predictions(outputs, index))
+    for p in found:
+        if not isinstance(p, Prediction):
+            raise AdapterError(f"predictions() must return Predictions, found {type(p).__name__}", where=culprit)
+        if not isinstance(p.label, str) or type(p.index) is not int:
+            raise AdapterError(f"a prediction needs a label and a class number, found {p}", where=culprit)
+        numbers = (p.score, *(p.box or (0.0, 0.0, 0.0, 0.0)))
+        if len(numbers) != 5 or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers):
+            raise AdapterError(f"a prediction needs a finite score and no box or one of 4, found {p}", where=culprit)
+    predictions: tuple[Prediction, ...] = found
+    return predictions

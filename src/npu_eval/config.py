@@ -118,7 +118,7 @@ TIERS: dict[str, tuple[float, int]] = {"smoke": (1.0, 8), "standard": (10.0, 64)
 """Tier → (seconds, calls) that a timed run lasts at least, for each batch size.
 
 Durations: smoke shows that it runs; 10 s is what optimum-benchmark measures; 60 s settles clocks and heat.
-Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`stats.PERCENTILE_MIN_SAMPLES`).
+Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`stats.min_samples`).
 """
 
 

@@ -89,9 +89,12 @@ def timed(device: Device, call: Callable[[], T]) -> tuple[float, T]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device's memory is full; torch_npu before 2.9 raises a plain RuntimeError."""
-    named = isinstance(error, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
-    return named or (isinstance(error, RuntimeError) and "out of memory" in str(error))
+    """Whether an error says that the device's memory is full; torch_npu before 2.9 raises a plain RuntimeError, and
+    torch's allocator for the CPU always does.
+    """
+    named = isinstance(error, (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)))
+    said = ("out of memory", "can't allocate memory")
+    return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in said))
 
 
 def _prove(device: Device) -> None:
@@ -146,7 +149,10 @@ class _Accelerator:
         if index >= count:
             names = ", ".join(f"{kind}:{i}" for i in range(count))
             raise DeviceError(f"there is no such device; {count} visible: {names}", where=self.name, fix=f"use {names}")
-        self._module.set_device(index)
+        try:
+            self._module.set_device(index)
+        except RuntimeError as error:  # e.g. held by another process in exclusive mode
+            raise DeviceError(f"cannot be used ({error})", where=self.name, fix=_FIX[kind]) from error
 
     def synchronize(self) -> None:
         self._module.synchronize(self._index)

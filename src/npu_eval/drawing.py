@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 
 from npu_eval import units
 from npu_eval.fonts import cjk_font_path
@@ -17,44 +17,50 @@ from npu_eval.records import Prediction
 WIDTH = 720
 """Pixels; smaller photos are enlarged so that the panel's text keeps its size."""
 
+MAX_HEIGHT = 1440
+"""Pixels of the photo in the picture: twice the width, more than any camera's portrait; a strip becomes narrower."""
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
-_ROW = 40
+_ROW = 44
 _MARGIN = 16
+_TAG = 22
 
 
 def draw(photo: Path, predictions: Sequence[Prediction], *, random_weights: bool) -> Image.Image:
-    """The photo with its predictions: an RGB image ``WIDTH`` pixels wide."""
+    """The photo, upright, with its predictions: an RGB image ``WIDTH`` pixels wide."""
     with Image.open(photo) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
-    scale = WIDTH / image.width
-    image = image.resize((WIDTH, max(1, round(image.height * scale))), Image.Resampling.LANCZOS)
+    scale = min(WIDTH / image.width, MAX_HEIGHT / image.height)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    image = image.resize(size, Image.Resampling.LANCZOS)
     _boxes(image, predictions, scale)
     listed = predictions[:5]
     banner = _ROW if random_weights else 0
     panel = _ROW * max(1, len(listed)) + 2 * _MARGIN
     canvas = Image.new("RGB", (WIDTH, image.height + panel + banner), "#ffffff")
-    canvas.paste(image, (0, banner))
     pen = ImageDraw.Draw(canvas)
+    pen.rectangle((0, banner, WIDTH, banner + image.height - 1), fill="#d8dde4")
+    canvas.paste(image, ((WIDTH - image.width) // 2, banner))
     if random_weights:
-        pen.rectangle((0, 0, WIDTH, banner), fill="#b00020")
+        pen.rectangle((0, 0, WIDTH, banner - 1), fill="#b00020")
         pen.text((WIDTH / 2, banner / 2), "RANDOM WEIGHTS 随机权重", font=_font(20), fill="#ffffff", anchor="mm")
     top = image.height + banner + _MARGIN
     for row, prediction in enumerate(listed):
         _bar(pen, top + row * _ROW, prediction, PALETTE[0] if row == 0 else "#8a9bb0")
     if not listed:
-        pen.text((_MARGIN, top), "no prediction", font=_font(20), fill="#444444")
+        pen.text((_MARGIN, top), "no prediction 无预测结果", font=_font(20), fill="#444444")
     return canvas
 
 
 def _bar(pen: ImageDraw.ImageDraw, top: int, prediction: Prediction, colour: str) -> None:
     """One line of the panel: the label, its score, and a bar as long as the score."""
     font, score = _font(19), units.percent(prediction.score)
-    room = WIDTH - 3 * _MARGIN - round(font.getlength("100.00 %"))
+    room = WIDTH - 3 * _MARGIN - round(font.getlength(score))
     pen.text((_MARGIN, top), _fit(prediction.label, font, room), font=font, fill="#1b1f24")
     pen.text((WIDTH - _MARGIN, top), score, font=font, fill="#1b1f24", anchor="ra")
-    base = top + 27
+    base = top + 30  # below the font's descenders
     pen.rectangle((_MARGIN, base, WIDTH - _MARGIN, base + 5), fill="#e6eaf0")
     length = round((WIDTH - 2 * _MARGIN) * min(max(prediction.score, 0.0), 1.0))
     if length:
@@ -62,28 +68,55 @@ def _bar(pen: ImageDraw.ImageDraw, top: int, prediction: Prediction, colour: str
 
 
 def _boxes(image: Image.Image, predictions: Sequence[Prediction], scale: float) -> None:
+    """The part of each box that lies in the photo; its tag stands where no earlier tag does."""
     pen = ImageDraw.Draw(image)
     font = _font(15)
-    for p in predictions:
-        if p.box is None:
+    boxed = [(p, [v * scale for v in p.box]) for p in predictions if p.box is not None]
+    tags: list[tuple[str, str, float, float]] = []
+    for p, (x1, y1, x2, y2) in boxed:
+        left, right = max(0.0, min(x1, x2)), min(image.width - 1.0, max(x1, x2))
+        top, bottom = max(0.0, min(y1, y2)), min(image.height - 1.0, max(y1, y2))
+        if left > right or top > bottom:
             continue
         colour = PALETTE[p.index % len(PALETTE)]
-        x1, y1, x2, y2 = (v * scale for v in p.box)
-        pen.rectangle((x1, y1, x2, y2), outline=colour, width=3)
-        text = f"{p.label} {units.percent(p.score)}"
+        pen.rectangle((left, top, right, bottom), outline=colour, width=3)
+        score = f" {units.percent(p.score)}"
+        text = _fit(p.label, font, image.width - 8 - font.getlength(score)) + score
+        tags.append((text, colour, left, top))
+    placed: list[tuple[float, float, float]] = []
+    for text, colour, left, top in tags:  # after all boxes, so that no line runs through a name
         width = font.getlength(text) + 8
-        left = min(max(0.0, x1), max(0.0, image.width - width))
-        foot = y1 if y1 >= 22 else y1 + 22
-        pen.rectangle((left, foot - 22, left + width, foot), fill=colour)
-        pen.text((left + 4, foot - 20), text, font=font, fill="#ffffff")
+        start = min(left, max(0.0, image.width - width))
+        row = _free_row(placed, start, width, top, image.height)
+        placed.append((start, row, width))
+        pen.rectangle((start, row, start + width, row + _TAG), fill=colour)
+        pen.text((start + 4, row + 2), text, font=font, fill=_ink(colour))
+
+
+def _free_row(placed: Sequence[tuple[float, float, float]], start: float, width: float, top: float, end: int) -> float:
+    """The upper edge of a tag: above its box, else inside, else further down until it covers no earlier tag."""
+    step = _TAG + 1
+    first = top - _TAG if top >= _TAG else top
+    for i in range(max(1, int((end - first) // step))):
+        row = first + i * step
+        if not any(abs(row - y) < step and start < x + w and x < start + width for x, y, w in placed):
+            return row
+    return first
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever reads better on a colour (Rec. 601 luma)."""
+    red, green, blue = ImageColor.getrgb(colour)[:3]
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(cjk_font_path()), size)
 
 
-def _fit(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
-    """The text, or its beginning with an ellipsis when it is wider than ``room`` pixels."""
+def _fit(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+    """The text on one line, or its beginning with an ellipsis when it is wider than ``room`` pixels."""
+    text = " ".join(text.split())
     if font.getlength(text) <= room:
         return text
     while text and font.getlength(text + "…") > room:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npu_eval import drawing
-from npu_eval.adapter import SupportsDrawing, SupportsPrediction, calling, checked_forward
+from npu_eval.adapter import SupportsDrawing, SupportsPrediction, calling, checked_forward, checked_predictions
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import InferenceData, PhotoResult, Prediction
@@ -50,8 +50,7 @@ def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
         on_cpu = {name: tensor.float().cpu() for name, tensor in outputs.items()}
         predictions: tuple[Prediction, ...] = ()
         if isinstance(context.adapter, SupportsPrediction):
-            with calling(context.spec.adapter):
-                predictions = context.adapter.predictions(on_cpu, 0)
+            predictions = checked_predictions(context.adapter, on_cpu, 0, context.spec.adapter)
         drawn = None
         if target is not None:
             drawn = _encode(_picture(context, photo, predictions), target)
@@ -87,21 +86,29 @@ def find_photos(path: Path) -> tuple[Path, ...]:
 
 
 def _targets(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:
+    targets = _named(photos, output, given)
+    originals = {photo.resolve() for photo in photos}
+    for target in targets:
+        if target is not None and target.resolve() in originals:
+            raise ConfigError("a picture would overwrite this photo", where=str(target), fix="name another --output")
+    return targets
+
+
+def _named(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:
     if output is None:
         return [None] * len(photos)
     if given is not None and given.is_file() and output.suffix.lower() in SUFFIXES:
         return [output]
     if output.suffix.lower() in SUFFIXES:
         raise ConfigError(f"{len(photos)} photos do not fit into one file", where=str(output), fix="name a folder")
-    stems = [p.stem for p in photos]
-    twice = {s for s in stems if stems.count(s) > 1}
-    return [output / f"{p.name if p.stem in twice else p.stem}.jpg" for p in photos]
+    unique = len({p.stem for p in photos}) == len(photos)
+    return [output / f"{p.stem if unique else p.name}.jpg" for p in photos]
 
 
 def _picture(context: Context, photo: Path, predictions: Sequence[Prediction]) -> Any:
     if isinstance(context.adapter, SupportsDrawing):
         with calling(context.spec.adapter):
-            return context.adapter.draw(photo, predictions)
+            return context.adapter.draw(photo, predictions).convert("RGB")
     return drawing.draw(photo, predictions, random_weights=context.weights.random)
 
 
@@ -109,7 +116,7 @@ def _encode(image: Any, target: Path) -> bytes:
     buffer = io.BytesIO()
     kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF"}.get(target.suffix.lower(), target.suffix[1:].upper())
     options = {"quality": 90} if kind == "JPEG" else {}
-    image.convert("RGB").save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

@@ -40,12 +40,15 @@ def to_json(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
+        return {to_json(str(k)): to_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise RecordError(f"{value} cannot be stored: JSON has no such number")
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, str):
+        _refuse_surrogates(value, "")
+        return value
+    if value is None or isinstance(value, (int, float)):
         return value
     raise RecordError(f"a {type(value).__name__} cannot be stored as JSON")
 
@@ -134,7 +137,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise _mismatch("an object", value, where)
         item = typing.get_args(kind)[1]
-        return {k: _read(item, v, _join(where, k)) for k, v in value.items()}
+        return {_read(str, k, where): _read(item, v, _join(where, k)) for k, v in value.items()}
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, value, where)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -158,13 +161,24 @@ def _read_union(kind: Any, value: Any, where: str) -> Any:
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise _mismatch("a finite number", value, where)
-        return float(value)
+        with contextlib.suppress(OverflowError):  # a whole number beyond every float
+            if math.isfinite(value):
+                return float(value)
+        raise _mismatch("a finite number", value, where)
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
     if type(value) is not kind:
         raise _mismatch(names.get(kind, str(kind)), value, where)
+    if kind is str:
+        _refuse_surrogates(value, where)
     return value
+
+
+def _refuse_surrogates(text: str, where: str) -> None:
+    """Half characters, e.g. of a file name that is not UTF-8, have no bytes that a file could hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RecordError(f"{text!a} is not text in UTF-8", where=where, fix="rename the file") from error
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from npu_eval import stats
 from npu_eval.config import Comparison, Criterion
-from npu_eval.records import LatencyRun, PerformanceData, PrecisionData, Record
+from npu_eval.records import Difference, LatencyRun, PerformanceData, PrecisionData, Record
 
 
 class Status(enum.StrEnum):
@@ -55,9 +55,14 @@ def judge(record: Record | None, criterion: Criterion) -> Verdict:
     if not chosen:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no {criterion.metric}")
     pick = max if criterion.comparison is Comparison.AT_MOST else min
-    worst = pick(chosen, key=lambda v: v.value)
-    status = Status.PASS if criterion.comparison.holds(worst.value, criterion.threshold) else Status.FAIL
-    compared = sum(v.compared for v in chosen)
+    worst = pick((v for v in chosen if v.measured), key=lambda v: v.value, default=None)
+    holds = worst is None or criterion.comparison.holds(worst.value, criterion.threshold)
+    missing = next((v for v in chosen if not v.measured), None)
+    if missing is not None and holds:
+        return _verdict(criterion, Status.NOT_MEASURED, reason=f"{missing.evidence}: {missing.missing}")
+    assert worst is not None
+    compared = sum(v.compared for v in chosen if v.measured)
+    status = Status.PASS if holds else Status.FAIL
     return _verdict(criterion, status, value=worst.value, evidence=worst.evidence, compared=compared)
 
 
@@ -90,12 +95,21 @@ def _verdict(criterion: Criterion, status: Status, *, value: float | None = None
 
 @dataclass(frozen=True)
 class _Value:
-    """A value of a metric: of which output (or batch size), where it was seen, and of how many comparisons it is."""
+    """A value of a metric: of which output (or batch size), where it was seen, and of how many comparisons it is.
+
+    ``missing`` says why there is no value; ``value`` then means nothing.
+    """
 
     output: str
     evidence: str
     value: float
     compared: int = 1
+    missing: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a value."""
+        return not self.missing
 
 
 def _values(record: Record, metric: str) -> list[_Value]:
@@ -103,8 +117,7 @@ def _values(record: Record, metric: str) -> list[_Value]:
     if isinstance(data, PrecisionData):
         return _precision_values(data, metric)
     if isinstance(data, PerformanceData):
-        return [_performance_value(run, metric) for run in data.runs
-                if len(run.samples_s) >= MIN_RUN or metric == "sample_count"]  # fmt: skip
+        return [_performance_value(run, metric) for run in data.runs]
     return []
 
 
@@ -120,13 +133,23 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
         return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
     name = metric.removeprefix("repeat_")
     differences = data.repeats if metric.startswith("repeat_") else data.differences
-    return [_Value(d.output, f"{d.input}, {d.output}", float(getattr(stats.agreement(d), name))) for d in differences]
+    return [_precision_value(d, name) for d in differences]
+
+
+def _precision_value(d: Difference, name: str) -> _Value:
+    """An output whose elements are all NaN or infinite, on one side or on both, was not compared: it has no error."""
+    hollow = d.count > 0 and d.finite_count == 0 and name != "nonfinite_mismatch"
+    value = 0.0 if hollow else float(getattr(stats.agreement(d), name))
+    missing = "no element is finite on both sides" if hollow else ""
+    return _Value(d.output, f"{d.input}, {d.output}", value, missing=missing)
 
 
 def _performance_value(run: LatencyRun, metric: str) -> _Value:
     evidence = f"batch {run.batch_size}"
     if metric == "sample_count":
         return _Value(str(run.batch_size), evidence, float(len(run.samples_s)))
+    if len(run.samples_s) < MIN_RUN:
+        return _Value(str(run.batch_size), evidence, 0.0, missing=f"{len(run.samples_s)} calls, {run.ended_by}")
     latency = stats.latency(run)
     if metric == "latency_p50_s":  # without support the worst sample stands in: never better than the truth
         value = latency.percentiles_s.get("p50", latency.max_s)

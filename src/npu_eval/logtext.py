@@ -59,7 +59,6 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
 def _head(record: Record) -> list[str]:
     p = record.provenance
     title = TITLES[record.kind]
-    weights = "random (seeded)" if p.weights.random else f"{p.weights.source}  sha256 {p.weights.sha256}"
     lines = [title, "=" * len(title)]
     lines += [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps_of([p])]
     facts = {
@@ -70,7 +69,8 @@ def _head(record: Record) -> list[str]:
         "host": f"{p.host.cpu_model}, {p.host.usable_cpus} of {p.host.cpu_count} CPUs, {p.host.torch_threads} threads",
         "versions": ", ".join(f"{name} {version}" for name, version in p.versions.items()),
         "modes": ", ".join(f"{name}={value}" for name, value in p.numeric_modes.items()) or "-",
-        "weights": weights,
+        "weights": "random (seeded)" if p.weights.random else p.weights.source,
+        "": "-" if p.weights.sha256 is None else f"sha256 {p.weights.sha256}",
         "loaded": f"{p.weights.tensors} tensors, {units.millions(p.weights.parameters)} parameters, "
         f"{len(p.weights.missing_keys)} missing, {len(p.weights.unexpected_keys)} unexpected keys",
         "image": p.image,
@@ -126,7 +126,7 @@ def _precision(data: PrecisionData) -> list[str]:
     if data.rankings:
         rows = [
             (r.input, _classes(r.reference_classes), _classes(r.candidate_classes),
-             _yes(r.reference_classes[:1] == r.candidate_classes[:1]),
+             _yes(bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1]),
              f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}")
             for r in data.rankings
         ]  # fmt: skip

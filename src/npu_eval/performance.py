@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from npu_eval.config import TimingProtocol
 from npu_eval.device import is_out_of_memory, timed
 from npu_eval.records import LatencyRun, PerformanceData
 from npu_eval.session import Context, dtype_of
-from npu_eval.stats import is_steady
+from npu_eval.stats import STEADY_WINDOW, is_steady
 
 DESCRIPTION = """Measure the latency of the model's forward pass.
 
@@ -24,7 +24,7 @@ TIMED = "forward pass of one batch that already lies on the device; one synchron
 CLOCK = "time.perf_counter (monotonic), device synchronised before both readings"
 
 MAX_SAMPLES = 20_000
-"""Samples kept of one batch size at most: three times what a p99.9 needs."""
+"""Samples kept of one batch size at most, and calls of its warm-up: three times what a p99.9 needs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +40,8 @@ def run(context: Context, arguments: argparse.Namespace) -> PerformanceData:
     photos = context.photos()
     singles = [context.preprocess([photo]) for photo in photos]
     same_shape = [s for s in singles if s.shape == singles[0].shape]
-    runs = []
-    for size in context.spec.timing.batch_sizes:
-        batch = torch.cat([same_shape[i % len(same_shape)] for i in range(size)])
-        runs.append(_measure(context, model, batch.to(context.device.name, dtype_of(side)), side.dtype))
-    return PerformanceData(clock=CLOCK, timed=TIMED, runs=tuple(runs))
+    runs = tuple(_measure(context, model, same_shape, size) for size in context.spec.timing.batch_sizes)
+    return PerformanceData(clock=CLOCK, timed=TIMED, runs=runs)
 
 
 @dataclass
@@ -62,9 +59,9 @@ class _Progress:
             self.context.say(f"[performance] batch {self.size}: {phase} {calls} calls, {spent:.0f} of {seconds:.0f} s")
 
 
-def _measure(context: Context, model: torch.nn.Module, batch: torch.Tensor, dtype: str) -> LatencyRun:
-    timing, device = context.spec.timing, context.device
-    progress = _Progress(context, batch.shape[0])
+def _measure(context: Context, model: torch.nn.Module, singles: Sequence[torch.Tensor], size: int) -> LatencyRun:
+    timing, device, side = context.spec.timing, context.device, context.spec.candidate
+    progress = _Progress(context, size)
     first: float | None = None
     warmup: list[float] = []
     samples: list[float] = []
@@ -75,6 +72,7 @@ def _measure(context: Context, model: torch.nn.Module, batch: torch.Tensor, dtyp
         return timed(device, lambda: checked_forward(context.adapter, model, batch, context.spec.adapter))[0]
 
     try:
+        batch = torch.cat([singles[i % len(singles)] for i in range(size)]).to(device.name, dtype_of(side))
         first = call()
         steady = _warm_up(call, warmup, timing, progress)
         ended_by = _sample(call, samples, timing, progress)
@@ -83,11 +81,11 @@ def _measure(context: Context, model: torch.nn.Module, batch: torch.Tensor, dtyp
         if cause is None or not is_out_of_memory(cause):
             raise
         ended_by = "out of memory"
-        context.say(f"[performance] batch {batch.shape[0]}: out of memory, recorded as such")
+        context.say(f"[performance] batch {size}: out of memory, recorded as such")
     return LatencyRun(
-        batch_size=batch.shape[0],
-        input_shape=tuple(batch.shape),
-        dtype=dtype,
+        batch_size=size,
+        input_shape=(size, *singles[0].shape[1:]),
+        dtype=side.dtype,
         first_call_s=first,
         warmup_s=tuple(warmup),
         warmup_steady=steady,
@@ -98,25 +96,30 @@ def _measure(context: Context, model: torch.nn.Module, batch: torch.Tensor, dtyp
 
 
 def _warm_up(call: Callable[[], float], warmup: list[float], timing: TimingProtocol, progress: _Progress) -> bool:
-    """Call until the calls are steady; gives up, and says so, at the protocol's limit."""
-    spent = 0.0
-    while not is_steady(warmup):
-        if spent >= timing.warmup_limit_s:
-            return False
+    """Call until the calls are steady; gives up, and says so, at the protocol's limit.
+
+    Looks only when the calls have grown by a twentieth: each look sorts them all, and fast calls are many.
+    """
+    spent, look = 0.0, STEADY_WINDOW
+    while spent < timing.warmup_limit_s and len(warmup) < MAX_SAMPLES:
         warmup.append(call())
         spent += warmup[-1]
         progress.say("warm-up", len(warmup), spent, timing.warmup_limit_s)
-    return True
+        if len(warmup) >= look:
+            if is_steady(warmup):
+                return True
+            look += max(1, look // 20)
+    return False
 
 
 def _sample(call: Callable[[], float], samples: list[float], timing: TimingProtocol, progress: _Progress) -> str:
-    """Call until the tier's seconds and calls are both reached, or the limit; says which."""
+    """Call until the tier's seconds and calls are both reached, or a limit; says which."""
     spent = 0.0
     while spent < timing.min_duration_s or len(samples) < timing.min_samples:
         if spent >= timing.limit_s:
             return "limit"
         if len(samples) >= MAX_SAMPLES:
-            break
+            return "call limit"
         samples.append(call())
         spent += samples[-1]
         progress.say("timed", len(samples), spent, timing.min_duration_s)

@@ -50,7 +50,7 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
             again = _outputs(context, candidate_model, on_device)
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
         if isinstance(context.adapter, SupportsClassification):
-            rankings.append(_ranking(entry.path, context.adapter.class_output, reference, first))
+            rankings.append(_ranking(entry.path, context.adapter.class_output, reference, first, spec.adapter))
     return PrecisionData(
         reference_dtype=spec.reference.dtype,
         candidate_dtype=spec.candidate.dtype,
@@ -72,13 +72,16 @@ def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.T
 
 
 def _ranking(
-    name: str, output: str, reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor]
+    name: str, output: str, reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor], culprit: str
 ) -> ClassRanking:
     """The five best classes on both sides; a stable sort, so that equal values keep the order of the classes."""
     best = {}
     for side, outputs in (("reference", reference), ("candidate", candidate)):
+        if output not in outputs or outputs[output].dim() != 2:
+            raise AdapterError(f"class_output '{output}' is no output of shape (N, classes)", where=culprit)
         values, classes = outputs[output][0].double().sort(descending=True, stable=True)
-        best[side] = tuple(classes[:5].tolist()), tuple(values[:5].tolist())
+        finite = torch.isfinite(values)
+        best[side] = tuple(classes[finite][:5].tolist()), tuple(values[finite][:5].tolist())
     return ClassRanking(
         input=name,
         output=output,

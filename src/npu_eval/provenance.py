@@ -63,6 +63,6 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    found["torch"] = torch.__version__
+    found["torch"] = str(torch.__version__)  # with its build; torch has a type of its own, equal by other rules
     others = {"cann": npu_evidence.cann_version(), "ascend-driver": npu_evidence.driver_version()}
     return found | {name: version for name, version in others.items() if version}

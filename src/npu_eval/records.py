@@ -156,10 +156,18 @@ class Difference:
     over_bounds: tuple[int, ...]
     ulp_counts: tuple[int, ...]
 
+    @property
+    def finite_count(self) -> int:
+        """The elements that are finite on both sides: those that the sums are of, each in one bin of the histogram."""
+        return sum(self.ulp_counts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRanking:
-    """The best classes of one input on both sides, best first, as class numbers with their raw output values."""
+    """The best classes of one input on both sides, best first, as class numbers with their raw output values.
+
+    Only classes with finite values are ranked, so there are fewer, or none, where an output is NaN or infinite.
+    """
 
     input: str
     output: str
@@ -188,8 +196,8 @@ class PrecisionData:
 class LatencyRun:
     """The calls of one batch size, in order, each synchronised with the device before and after the clock is read.
 
-    ``ended_by`` is ``protocol`` (its seconds and calls were reached), ``limit`` or ``out of memory``; in the last case
-    there may be no call at all and ``first_call_s`` is None.
+    ``ended_by`` is ``protocol`` (its seconds and calls were reached), ``limit`` (of seconds), ``call limit`` or
+    ``out of memory``; in the last case there may be no call at all and ``first_call_s`` is None.
     """
 
     batch_size: int
@@ -292,11 +300,32 @@ def parse_record(text: str, where: str) -> Record:
     if schema != SCHEMA:
         raise RecordError(f"schema '{schema}' is not '{SCHEMA}'", where=where, fix="run the experiment again")
     kind = value.pop("kind", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RecordError(f"kind '{kind}' is unknown", where=where)
     data = from_json(KINDS[kind], value.pop("data", None), f"{where}: data")
+    _check_data(data, f"{where}: data")
     envelope = from_json(_Envelope, value, where)
     return Record(data=data, **{name: getattr(envelope, name) for name in _Envelope.__dataclass_fields__})
+
+
+def _check_data(data: Data, where: str) -> None:
+    """Refuse numbers that no experiment writes, so that every statistic of a record that was read exists."""
+    if isinstance(data, PerformanceData):
+        for i, run in enumerate(data.runs):
+            if run.batch_size < 1 or min((*run.samples_s, 1.0)) <= 0.0:
+                raise RecordError("batch sizes and durations are above zero", where=f"{where}.runs[{i}]")
+    if isinstance(data, PrecisionData):
+        for name, differences in (("differences", data.differences), ("repeats", data.repeats)):
+            for i, d in enumerate(differences):
+                _check_difference(d, f"{where}.{name}[{i}]")
+
+
+def _check_difference(d: Difference, where: str) -> None:
+    if len(d.over_bounds) != len(RELATIVE_ERROR_BOUNDS) or len(d.ulp_counts) != len(ULP_EDGES) + 1:
+        raise RecordError("over_bounds or ulp_counts has another length than its bounds", where=where)
+    sizes = [value for name, value in vars(d).items() if isinstance(value, (int, float)) and name != "dot"]
+    if min((*sizes, *d.over_bounds, *d.ulp_counts)) < 0:
+        raise RecordError("a count or a sum is negative", where=where)
 
 
 def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:

@@ -22,10 +22,17 @@ import torch
 from torch import nn
 
 from npu_eval import checkpoint, codehash, logtext, provenance, weights
-from npu_eval.adapter import Adapter, SupportsDefaultWeights, calling, resolve
+from npu_eval.adapter import (
+    Adapter,
+    SupportsDefaultWeights,
+    calling,
+    checked_build,
+    checked_preprocess,
+    resolve,
+)
 from npu_eval.config import EvalSpec, Side, WeightsSpec, read_spec_file
-from npu_eval.device import Device, open_device
-from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError
+from npu_eval.device import Device, is_out_of_memory, open_device
+from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import write_atomic
 from npu_eval.records import Data, Record, WeightsFacts, write_record
 
@@ -57,8 +64,18 @@ class Context:
     say: Callable[[str], None]
 
     def model(self, side: Side, device: str) -> nn.Module:
-        """A copy of the network in a side's dtype on a device, in eval mode."""
-        return copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
+        """A copy of the network in a side's dtype on a device, in eval mode.
+
+        Raises:
+            DeviceError: it does not fit into the device's memory.
+        """
+        try:
+            return copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise DeviceError("the model does not fit into its memory", where=device,
+                                  fix="free the device or use another one") from error  # fmt: skip
+            raise
 
     def photos(self) -> tuple[Path, ...]:
         """The spec's inputs.
@@ -76,8 +93,7 @@ class Context:
             AdapterError: the adapter raised something else.
         """
         try:
-            with calling(self.spec.adapter):
-                return self.adapter.preprocess(photos)
+            return checked_preprocess(self.adapter, photos, self.spec.adapter)
         except AdapterError as error:
             if isinstance(error.__cause__, OSError):
                 names = ", ".join(p.name for p in photos)
@@ -109,9 +125,8 @@ def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) 
         return ConfigError.exit_code
     except Exception as error:  # noqa: BLE001  the last line of defence: a bug is reported as one
         traceback.print_exc()
-        sys.stderr.write(
-            f"{ERROR_MARK}this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}\n"
-        )
+        bug = DeliverError(f"this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}")
+        sys.stderr.write(f"{ERROR_MARK}{bug}\n")
         return EXIT_BUG
 
 
@@ -186,8 +201,7 @@ def _open(root: Path, spec: EvalSpec, arguments: argparse.Namespace) -> tuple[Co
         raise AdapterError(f"its task is '{adapter.task}', the spec says '{spec.task}'", where=spec.adapter,
                            fix="correct 'task' in the spec")  # fmt: skip
     torch.manual_seed(spec.seed)
-    with calling(spec.adapter):
-        network = adapter.build()
+    network = checked_build(adapter, spec.adapter)
     facts = _load(network, _named(adapter, spec), root, say)
     context = Context(root=root, spec=spec, adapter=adapter, device=device, network=network, weights=facts, say=say)
     return context, requested
@@ -247,9 +261,9 @@ def _relative(argv: Sequence[str], root: Path) -> list[str]:
 
     def shorten(argument: str) -> str:
         with contextlib.suppress(ValueError, OSError):
-            path = Path(argument).resolve()
-            if path.exists():
-                return path.relative_to(root.resolve()).as_posix()
+            path = Path(argument)
+            if path.is_absolute() or path.exists():
+                return path.resolve().relative_to(root.resolve()).as_posix()
         return argument
 
     return [shorten(a) for a in argv]

@@ -235,7 +235,7 @@ def agreement(d: Difference) -> Agreement:
         cosine = math.copysign(1.0, cosine)
     over = dict(zip(RELATIVE_ERROR_BOUNDS, d.over_bounds, strict=True))
     counted = max(d.above_floor, 1)
-    finite = max(d.count - d.nonfinite_mismatch, 1)
+    finite = max(d.finite_count, 1)
     return Agreement(
         input=d.input,
         output=d.output,
@@ -249,7 +249,7 @@ def agreement(d: Difference) -> Agreement:
         share_over_1_percent=over[1e-2] / counted,
         share_within_1_permille=1.0 - over[1e-3] / counted,
         share_within_5_permille=1.0 - over[5e-3] / counted,
-        share_below_floor=1.0 - d.above_floor / max(d.count, 1),
+        share_below_floor=1.0 - d.above_floor / finite,
         mean_relative_error=d.sum_relative / finite,
         max_relative_error=d.max_relative,
         nonfinite_mismatch=d.nonfinite_mismatch,
@@ -260,10 +260,11 @@ def agreement(d: Difference) -> Agreement:
 def top_k_agreement(rankings: Sequence[ClassRanking], k: int) -> float:
     """Share of the reference's k best classes that are among the candidate's k best, averaged over the inputs.
 
-    For k = 1 this is the share of inputs with the same best class.
+    For k = 1 this is the share of inputs with the same best class. A reference without any finite class value agrees
+    with nothing.
     """
     shares = []
     for ranking in rankings:
         reference, candidate = set(ranking.reference_classes[:k]), set(ranking.candidate_classes[:k])
-        shares.append(len(reference & candidate) / len(reference))
+        shares.append(len(reference & candidate) / len(reference) if reference else 0.0)
     return statistics.fmean(shares)

@@ -7,8 +7,9 @@ threshold, square-rooted scores, centre sampling, suppression before clipping.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,17 @@ from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.basis import BASES, BasisModule, blend
 from npu_models.boxes import clip_boxes, nms_by_class, roi_align, scale_boxes
-from npu_models.detections import Batch, Detections, Size, Target, as_tensor, check_sizes, levels, no_detections
+from npu_models.detections import (
+    Batch,
+    Detections,
+    Size,
+    Target,
+    as_targets,
+    as_tensor,
+    check_sizes,
+    levels,
+    no_detections,
+)
 from npu_models.fpn import DetectronFPN
 from npu_models.losses import centerness, focal_sum, giou_loss
 from npu_models.masks import masks_in_boxes, paste_masks, polygons_in_box
@@ -62,7 +73,7 @@ class BlendMask(Network):
         raw, towers = self._dense(as_tensor(batch))
         return raw | {f"top_p{k}": self.top_layer(x) for k, x in enumerate(towers, start=3)}
 
-    def detect(self, images: Sequence[Tensor], resize: bool = True) -> list[Detections]:  # noqa: FBT001, FBT002 - as the base
+    def detect(self, images: Sequence[Tensor], resize: bool = True) -> list[Detections]:
         """As the base class; once optimised, attention maps are computed only for the detections that are kept."""
         if not self.optimised:
             return super().detect(images, resize)
@@ -74,16 +85,16 @@ class BlendMask(Network):
     def postprocess(
         self, raw: dict[str, Tensor], image_sizes: Sequence[Size], output_sizes: Sequence[Size]
     ) -> list[Detections]:
-        """Threshold, top per level, decode, suppress, keep 100, blend their masks, rescale, clip, paste: in this order."""
+        """Threshold, take the top of each level, decode, suppress, keep 100, rescale, clip, blend and paste masks."""
         return self._postprocess(raw, _DenseAttention(levels(raw, "top_p")), image_sizes, output_sizes)
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and, with semantic targets, ``loss_basis_sem``.
+    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+        """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and perhaps ``loss_basis_sem``.
 
-        Targets need boxes, classes and masks or polygons. The semantic loss is left out unless every target has a
-        semantic map, as with the original's ``BASIS_MODULE.LOSS_ON`` switched off.
+        Targets need boxes, classes and masks or polygons. ``loss_basis_sem`` is left out unless every
+        target has a semantic map, as with the original's ``BASIS_MODULE.LOSS_ON`` switched off.
         """
-        images = as_tensor(batch)
+        images, targets = as_tensor(batch), as_targets(targets)
         raw = self.raw_outputs(images)
         positive = _positives(raw, targets)
         losses = _point_losses(raw, positive)
@@ -125,7 +136,7 @@ class BlendMask(Network):
 
 @dataclass(frozen=True)
 class _Proposals:
-    """(K, 4) boxes in pixels of the network's input, (K,) scores, classes, levels from 0, and cells within the level."""
+    """(K, 4) boxes in pixels of the network's input; (K,) scores, classes, levels from 0, cells within the level."""
 
     boxes: Tensor
     scores: Tensor
@@ -152,7 +163,7 @@ class _DenseAttention:
 
 @dataclass(frozen=True)
 class _LazyAttention:
-    """Attention maps computed where they are asked for: the 3x3 neighbourhoods of the cells times the layer's weights."""
+    """Attention maps computed where they are asked for: 3x3 neighbourhoods of the cells times the layer's weights."""
 
     towers: list[Tensor]
     layer: nn.Conv2d

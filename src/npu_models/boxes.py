@@ -1,4 +1,4 @@
-"""Boxes: suppression, RoIAlign, clipping, overlap; each operator that an NPU lacks has a way in plain PyTorch beside it.
+"""Boxes: suppression, RoIAlign, clipping, overlap; what an NPU has no kernel for has a way in plain PyTorch beside it.
 
 torchvision's ``nms`` and ``roi_align`` have no NPU kernel. The functions here take torchvision's on every other device
 and `plain_nms` and `plain_roi_align` on a device of type ``npu``; the two agree, which a test holds them to. Boxes are
@@ -23,7 +23,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Indices of the boxes that no better box overlaps by more than ``iou_threshold``, best score first."""
     if boxes.device.type in _WITHOUT_TORCHVISION_KERNELS:
         return plain_nms(boxes, scores, iou_threshold)
-    return torchvision.ops.nms(boxes, scores, iou_threshold)
+    kept: Tensor = torchvision.ops.nms(boxes, scores, iou_threshold)
+    return kept
 
 
 def plain_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -102,7 +103,8 @@ def roi_align(features: Tensor, rois: Tensor, size: int, scale: float, sampling_
     """
     if features.device.type in _WITHOUT_TORCHVISION_KERNELS:
         return plain_roi_align(features, rois, size, scale, sampling_ratio)
-    return torchvision.ops.roi_align(features, rois, size, scale, sampling_ratio, aligned=True)
+    pooled: Tensor = torchvision.ops.roi_align(features, rois, size, scale, sampling_ratio, aligned=True)
+    return pooled
 
 
 def plain_roi_align(features: Tensor, rois: Tensor, size: int, scale: float, sampling_ratio: int) -> Tensor:

@@ -1,9 +1,10 @@
-"""The values that go in and out of every network here: a batch, the targets of one image, the detections of one image."""
+"""The values that go in and out of every network here: a batch, an image's targets, an image's detections."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,9 +65,9 @@ def as_tensor(batch: Batch | Tensor) -> Tensor:
     return batch.tensor if isinstance(batch, Batch) else batch
 
 
-def level_sizes(raw: dict[str, Tensor], prefix: str) -> list[Size]:
-    """Feature-map sizes of ``raw[prefix + '3']``, ``'4'``, … in the order of the levels."""
-    return [(int(t.shape[-2]), int(t.shape[-1])) for t in levels(raw, prefix)]
+def as_targets(targets: Sequence[Target | Mapping[str, Any]]) -> list[Target]:
+    """Targets, of which some may be dictionaries with the fields of `Target`, as data loaders give them."""
+    return [target if isinstance(target, Target) else Target(**target) for target in targets]
 
 
 def levels(raw: dict[str, Tensor], prefix: str) -> list[Tensor]:
@@ -81,7 +82,8 @@ def check_sizes(count: int, image_sizes: Sequence[Size], output_sizes: Sequence[
     """Refuse size lists that do not go with a batch of ``count`` images (ValueError)."""
     if not len(image_sizes) == len(output_sizes) == count:
         raise ValueError(
-            f"{count} images in the raw outputs, but {len(image_sizes)} image sizes and {len(output_sizes)} output sizes"
+            f"{count} images in the raw outputs, but {len(image_sizes)} image sizes "
+            f"and {len(output_sizes)} output sizes"
         )
 
 

@@ -6,14 +6,25 @@ Tian et al., "FCOS: Fully Convolutional One-Stage Object Detection", 2019; the v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.boxes import clip_boxes, nms_shifted, scale_boxes
-from npu_models.detections import Batch, Detections, Size, Target, as_tensor, check_sizes, levels, no_detections
+from npu_models.detections import (
+    Batch,
+    Detections,
+    Size,
+    Target,
+    as_targets,
+    as_tensor,
+    check_sizes,
+    levels,
+    no_detections,
+)
 from npu_models.fpn import FPN
 from npu_models.losses import centerness, focal_sum, iou_loss
 from npu_models.network import Network, Preprocessing
@@ -61,7 +72,7 @@ class FCOS(Network):
     def postprocess(
         self, raw: dict[str, Tensor], image_sizes: Sequence[Size], output_sizes: Sequence[Size]
     ) -> list[Detections]:
-        """Thresholding on the class alone, decoding, clipping, rescaling, then suppression by class times centerness."""
+        """Threshold the class alone, decode, clip, rescale, then suppress by class times centerness: in this order."""
         heads = [[flatten(x).float() for x in levels(raw, prefix)] for prefix in ("logits_p", "reg_p", "ctr_p")]
         points = _points(levels(raw, "logits_p"), heads[0][0])
         check_sizes(len(heads[0][0]), image_sizes, output_sizes)
@@ -71,14 +82,14 @@ class FCOS(Network):
             found.append(_select(one, points, image_size, output_size))
         return found
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
         """``loss_cls`` focal, ``loss_bbox`` -log IoU, ``loss_centerness``; targets need boxes and classes."""
         raw = self.raw_outputs(batch)
         logits, regression, center = (
             torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1) for prefix in ("logits_p", "reg_p", "ctr_p")
         )
         points = _points(levels(raw, "logits_p"), logits)
-        wanted = [assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES) for target in targets]
+        wanted = [assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES) for target in as_targets(targets)]
         return fcos_losses(logits, regression, center, wanted)
 
 

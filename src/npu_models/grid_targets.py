@@ -21,9 +21,10 @@ _MIDDLE = 0.2  # pos_scale: the part of a box's width and height whose cells are
 
 @dataclass(frozen=True)
 class GridTarget:
-    """One grid of one image: ``classes`` (S * S,); for each assigned mask its cell, ``cells`` (K,), and ``masks`` (K, h, w).
+    """One grid of one image: ``classes`` (S * S,), and for each assigned mask its cell.
 
-    A cell that two objects share appears twice and has the class of the later one.
+    ``cells`` (K,) and ``masks`` (K, h, w) go together. A cell that two objects share appears twice and has the class of
+    the later one.
     """
 
     classes: Tensor
@@ -40,7 +41,7 @@ def assign_cells(
     *,
     background: int,
 ) -> list[GridTarget]:
-    """The targets of one image on each grid; ``size`` is that of the mask features, ``stride`` times smaller than the input.
+    """The targets of one image on each grid; ``size`` is that of the mask features, a ``stride``-th of the input's.
 
     Raises ValueError for a target without masks.
     """

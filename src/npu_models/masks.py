@@ -75,7 +75,7 @@ def draw_polygon(points: Tensor, size: Size) -> Tensor:
 
 
 def boxes_of_masks(masks: Tensor) -> Tensor:
-    """(K, 4) float32 tight boxes around (K, H, W) bool masks: first pixel to one past the last; zeros for an empty mask."""
+    """(K, 4) float32 tight boxes around (K, H, W) bool masks: first pixel to one past the last; zeros if empty."""
     if len(masks) == 0:
         return torch.zeros((0, 4), device=masks.device)
     columns, rows = masks.any(dim=1), masks.any(dim=2)
@@ -108,9 +108,7 @@ def _walk_edge(start: Tensor, end: Tensor) -> Tensor:
     t = torch.arange(steps + 1)
     if flip:
         t = t.flip(0)
-    if steps == 0:
-        slope = 0.0
-    else:
-        slope = (ye - ys) / steps if along_x else (xe - xs) / steps
+    rise = ye - ys if along_x else xe - xs
+    slope = rise / max(steps, 1)
     other = ((ys if along_x else xs) + slope * t.double() + 0.5).trunc().to(torch.int64)
     return torch.stack([t + xs, other] if along_x else [other, t + ys], dim=1)

@@ -12,7 +12,7 @@ _SIGMA = 2.0  # the paper's value, in all SOLOv2 configurations
 
 
 def decayed_scores(masks: Tensor, areas: Tensor, classes: Tensor, scores: Tensor) -> Tensor:
-    """The (K,) scores, which must be sorted best first, after the decay. ``masks`` (K, P) bool, ``areas`` (K,) pixels."""
+    """The (K,) scores, sorted best first, after the decay. ``masks`` (K, P) bool, ``areas`` (K,) pixels."""
     overlap = _overlaps(masks, areas, classes)
     worst = overlap.max(dim=0).values
     decay = torch.exp(-_SIGMA * overlap**2) / torch.exp(-_SIGMA * worst**2)[:, None]

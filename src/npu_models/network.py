@@ -8,9 +8,9 @@ repeats the original's resizing to the bit. `detect` is the three in a row, and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from npu_models.detections import Batch, Detections, Size, Target
 from npu_models.optimise import optimise
 from npu_models.resize import keep_ratio, resize_opencv, resize_pillow, shortest_edge
 
-_DIVISOR = 32  # padded sizes are multiples of the coarsest stride of the backbone, in all three originals
+DIVISOR = 32  # padded sizes are multiples of the coarsest stride of the backbone, in all three originals
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Network(nn.Module, ABC):
         self.preprocessing = preprocessing
         self.optimised = False
 
-    def preprocess(self, images: Sequence[Tensor], resize: bool = True) -> Batch:  # noqa: FBT001, FBT002 - one clear flag
+    def preprocess(self, images: Sequence[Tensor], resize: bool = True) -> Batch:
         """(H, W, 3) uint8 BGR images of any sizes → one padded batch on the device of the weights.
 
         With ``resize`` False the pictures keep their size and are only normalised and padded. Raises ValueError for
@@ -78,7 +78,7 @@ class Network(nn.Module, ABC):
         like = next(self.parameters())
         ready = [self.preprocessing.resized(image) if resize else image for image in images]
         sizes = tuple((int(image.shape[0]), int(image.shape[1])) for image in ready)
-        height, width = (-(-max(side) // _DIVISOR) * _DIVISOR for side in zip(*sizes, strict=True))
+        height, width = (-(-max(side) // DIVISOR) * DIVISOR for side in zip(*sizes, strict=True))
         padded = [
             F.pad(self.preprocessing.normalised(image, like), (0, width - size[1], 0, height - size[0]))
             for image, size in zip(ready, sizes, strict=True)
@@ -90,16 +90,17 @@ class Network(nn.Module, ABC):
         """The same as `raw_outputs`, so that hooks and tracers see it."""
         return self.raw_outputs(batch)
 
-    def detect(self, images: Sequence[Tensor], resize: bool = True) -> list[Detections]:  # noqa: FBT001, FBT002 - as above
+    def detect(self, images: Sequence[Tensor], resize: bool = True) -> list[Detections]:
         """Pictures in, detections out, without gradients."""
         with torch.inference_mode():
             batch = self.preprocess(images, resize)
             return self.postprocess(self.raw_outputs(batch), batch.image_sizes, batch.output_sizes)
 
     def optimise(self) -> Self:
-        """Fold the norms and rearrange the weights for inference, in place; afterwards the names are the originals' no more.
+        """Fold the norms and rearrange the weights for inference, in place.
 
-        Load the checkpoint first. Outputs agree with the plain network's to 1e-5 of their largest value.
+        Load the checkpoint first: afterwards the names are the originals' no more. Outputs agree with the plain
+        network's to 1e-5 of their largest value.
         """
         if not self.optimised:
             self.eval()
@@ -118,5 +119,8 @@ class Network(nn.Module, ABC):
         """Raw outputs, made here or elsewhere → the detections of each image, in pixels of its output size."""
 
     @abstractmethod
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """The original's training losses, by their original names; their plain sum is what training minimises."""
+    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+        """The original's training losses, by their original names; their plain sum is what training minimises.
+
+        One target an image, a `Target` or a dictionary with its fields. Works in training and in evaluation mode.
+        """

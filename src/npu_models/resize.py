@@ -19,7 +19,7 @@ _OPENCV_BITS = 11  # OpenCV's imgproc/resize: INTER_RESIZE_COEF_BITS
 
 
 def shortest_edge(size: Size, shortest: int, longest: int) -> Size:
-    """The size detectron2's ``ResizeShortestEdge`` gives: shorter side ``shortest`` unless the longer exceeds its bound."""
+    """The size detectron2's ``ResizeShortestEdge`` gives: the shorter side's length unless the longer gets too long."""
     height, width = size
     scale = shortest / min(height, width)
     new_height, new_width = (float(shortest), scale * width) if height < width else (scale * height, float(shortest))
@@ -37,7 +37,11 @@ def keep_ratio(size: Size, bound_a: int, bound_b: int) -> Size:
 
 
 def resize_pillow(image: Tensor, size: Size) -> Tensor:
-    """(H, W, C) uint8 → (h, w, C) uint8 as ``PIL.Image.resize(…, BILINEAR)``."""
+    """(H, W, C) uint8 → (h, w, C) uint8 as ``PIL.Image.resize(…, BILINEAR)``: along x first, then along y.
+
+    That is the order of Pillow 11, compared bit for bit; Pillow 13 takes y first for some images that it shrinks, which
+    changes roundings by one level. Enlarged images, the usual case here, are the same in both.
+    """
     height, width = size
     if image.shape[1] != width:
         image = _pillow_axis(image.transpose(0, 1), width).transpose(0, 1)
@@ -73,7 +77,7 @@ def _pillow_axis(image: Tensor, size: int) -> Tensor:
     centre = (torch.arange(size, dtype=torch.float64) + 0.5) * scale
     first = (centre - support + 0.5).to(torch.int64).clamp_(min=0)
     last = (centre + support + 0.5).to(torch.int64).clamp_(max=length)
-    taps = int(math.ceil(support)) * 2 + 1
+    taps = math.ceil(support) * 2 + 1
     offset = torch.arange(taps)
     distance = (first[:, None] + offset - centre[:, None] + 0.5) / support
     weight = (1.0 - distance.abs()).clamp_(min=0.0) * (offset < (last - first)[:, None])

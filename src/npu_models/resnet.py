@@ -1,9 +1,9 @@
 """ResNet-50 and -101 in the two dialects of the original checkpoints.
 
-The arithmetic is one; the names differ (torchvision and mmdet: ``layer1.0.bn1``; detectron2: ``res2.0.conv1.norm``), and
-so does the place of the stride: in the 3x3 convolution (torchvision, ``pytorch`` style) or in the 1x1 before it (the
-original paper, ``caffe`` or MSRA style). Batch norms always use their stored statistics: detectors fine-tune on batches
-too small to estimate any.
+The arithmetic is one; the names differ (torchvision and mmdet: ``layer1.0.bn1``; detectron2: ``res2.0.conv1.norm``),
+and so does the place of the stride: in the 3x3 convolution (torchvision, ``pytorch`` style) or in the 1x1 before it
+(the original paper, ``caffe`` or MSRA style). Batch norms always use their stored statistics: detectors fine-tune on
+batches too small to estimate any.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 from torchvision.ops import FrozenBatchNorm2d
 
-_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}  # bottlenecks of the four stages, by depth
 _WIDTHS = (64, 128, 256, 512)  # channels of the 3x3 convolutions of the four stages
 
 
 class ResNet(nn.Module):
     """A ResNet of bottlenecks with the names of torchvision and mmdet, returning the outputs of all four stages.
 
-    ``frozen_stages`` stages (and the stem) take no gradient; ``trainable_norms`` says whether the norms of the others do.
+    The stem and ``frozen_stages`` stages take no gradient; ``trainable_norms``: whether the norms of the others do.
+    ``blocked``, which `npu_models.optimise` sets once the norms are folded, computes in oneDNN's own layout on the CPU.
     """
 
     def __init__(self, depth: int, *, caffe_style: bool, frozen_stages: int, trainable_norms: bool) -> None:
         super().__init__()
+        self.blocked = False
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -44,7 +46,7 @@ class ResNet(nn.Module):
             frozen += [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
         _freeze(frozen)
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own signature
+    def train(self, mode: bool = True) -> Self:
         """As in torch, but the batch norms stay in evaluation mode."""
         super().train(mode)
         for module in self.modules():
@@ -54,12 +56,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → the outputs of the stages, 1/4, 1/8, 1/16 and 1/32 of the size."""
-        x = self.maxpool(torch.relu_(self.bn1(self.conv1(images))))
-        outputs = []
-        for number in range(1, 5):
-            x = self.get_submodule(f"layer{number}")(x)
-            outputs.append(x)
-        return outputs
+        x = self.maxpool(torch.relu_(self.bn1(self.conv1(_entered(images, self.blocked)))))
+        return _climbed(x, [self.get_submodule(f"layer{number}") for number in range(1, 5)])
 
 
 class DetectronResNet(nn.Module):
@@ -70,6 +68,7 @@ class DetectronResNet(nn.Module):
 
     def __init__(self, depth: int) -> None:
         super().__init__()
+        self.blocked = False
         self.stem = _DetectronStem()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = 64
@@ -83,12 +82,8 @@ class DetectronResNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → the outputs of the stages, 1/4, 1/8, 1/16 and 1/32 of the size."""
-        x = self.maxpool(torch.relu_(self.stem(images)))
-        outputs = []
-        for number in range(2, 6):
-            x = self.get_submodule(f"res{number}")(x)
-            outputs.append(x)
-        return outputs
+        x = self.maxpool(torch.relu_(self.stem(_entered(images, self.blocked))))
+        return _climbed(x, [self.get_submodule(f"res{number}") for number in range(2, 6)])
 
 
 class FrozenNorm(FrozenBatchNorm2d):  # type: ignore[misc]  # torchvision has no type information
@@ -137,7 +132,8 @@ class _Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         x = torch.relu_(self.bn1(self.conv1(x)))
         x = torch.relu_(self.bn2(self.conv2(x)))
-        return torch.relu_(self.bn3(self.conv3(x)) + shortcut)
+        x = self.bn3(self.conv3(x))
+        return torch.relu_(x.add_(shortcut))
 
 
 class _DetectronBottleneck(nn.Module):
@@ -152,7 +148,8 @@ class _DetectronBottleneck(nn.Module):
         shortcut = x if self.shortcut is None else self.shortcut(x)
         x = torch.relu_(self.conv1(x))
         x = torch.relu_(self.conv2(x))
-        return torch.relu_(self.conv3(x) + shortcut)
+        x = self.conv3(x)
+        return torch.relu_(x.add_(shortcut))
 
 
 class _DetectronStem(nn.Module):
@@ -163,6 +160,20 @@ class _DetectronStem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.conv1(x)
         return result
+
+
+def _entered(images: Tensor, blocked: bool) -> Tensor:
+    """The images in the layout in which the backbone computes."""
+    return images.to_mkldnn() if blocked and images.device.type == "cpu" else images
+
+
+def _climbed(x: Tensor, stages: list[nn.Module]) -> list[Tensor]:
+    """The outputs of the stages, one after the other, in the ordinary layout."""
+    outputs = []
+    for stage in stages:
+        x = stage(x)
+        outputs.append(x.to_dense() if x.is_mkldnn else x)
+    return outputs
 
 
 def _freeze(modules: list[nn.Module]) -> None:

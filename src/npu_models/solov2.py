@@ -6,20 +6,31 @@ tight ones around the masks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
-from npu_models.detections import Batch, Detections, Size, Target, as_tensor, check_sizes, levels, no_detections
+from npu_models.detections import (
+    Batch,
+    Detections,
+    Size,
+    Target,
+    as_targets,
+    as_tensor,
+    check_sizes,
+    levels,
+    no_detections,
+)
 from npu_models.fpn import FPN
 from npu_models.grid_targets import GridTarget, assign_cells
 from npu_models.losses import dice_loss, focal_sum
 from npu_models.masks import boxes_of_masks
 from npu_models.matrix_nms import decayed_scores
-from npu_models.network import Network, Preprocessing
+from npu_models.network import DIVISOR, Network, Preprocessing
 from npu_models.points import flatten
 from npu_models.resnet import ResNet
 from npu_models.towers import ConvGroupNorm, climb, initialise_head, tower, with_coordinates
@@ -84,8 +95,14 @@ class SOLOv2(Network):
         self.mask_head = _Head(configuration)
 
     def raw_outputs(self, batch: Batch | Tensor) -> dict[str, Tensor]:
-        """See the class for the names."""
-        stages = self.backbone(as_tensor(batch))
+        """See the class for the names. Raises ValueError for a size that is no multiple of 32."""
+        images = as_tensor(batch)
+        if images.shape[-2] % DIVISOR or images.shape[-1] % DIVISOR:
+            raise ValueError(
+                f"SOLOv2 takes sizes that are multiples of {DIVISOR}, not {images.shape[-2]} x {images.shape[-1]}; "
+                "preprocess pads to one"
+            )
+        stages = self.backbone(images)
         pyramid = self.neck(stages)
         pyramid.append(F.max_pool2d(pyramid[-1], 1, stride=2))
         raw = {f"res{k}": x for k, x in enumerate(stages, start=2)}
@@ -110,13 +127,15 @@ class SOLOv2(Network):
             for index, (image_size, output_size) in enumerate(zip(image_sizes, output_sizes, strict=True))
         ]
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
         """``loss_mask`` Dice and ``loss_cls`` focal, divided as mmdet does; targets need boxes, classes and masks."""
         raw = self.raw_outputs(batch)
         logits, kernels, features = levels(raw, "cls_"), levels(raw, "kernel_"), raw["mask_feats"]
         size = (features.shape[-2], features.shape[-1])
         grids, ranges = [x.shape[-1] for x in logits], self.configuration.scale_ranges
-        wanted = [assign_cells(target, size, MASK_STRIDE, grids, ranges, background=CLASSES) for target in targets]
+        wanted = [
+            assign_cells(target, size, MASK_STRIDE, grids, ranges, background=CLASSES) for target in as_targets(targets)
+        ]
         positives = sum(int(level.cells.unique().numel()) for image in wanted for level in image)
         focal = [
             focal_sum(flatten(x)[index], image[level].classes.to(x.device))
@@ -207,7 +226,7 @@ def _select(
 
 
 def _upsampled(soft: Tensor, image_size: Size, output_size: Size) -> Tensor:
-    """(K, h, w) probabilities → (K, H, W) bool at the output size: up to the input's size, cut to the image, resized."""
+    """(K, h, w) probabilities → (K, H, W) bool: up to the input's size, cut to the image, resized to the output."""
     full = (soft.shape[-2] * MASK_STRIDE, soft.shape[-1] * MASK_STRIDE)
     masks = torch.empty((len(soft), *output_size), dtype=torch.bool, device=soft.device)
     for index in range(len(soft)):
@@ -215,7 +234,7 @@ def _upsampled(soft: Tensor, image_size: Size, output_size: Size) -> Tensor:
         one = one[:, :, : image_size[0], : image_size[1]]
         if image_size != output_size:  # bilinear at the same size copies
             one = F.interpolate(one, size=output_size, mode="bilinear", align_corners=False)
-        masks[index] = one[0, 0] > MASK_THRESHOLD
+        torch.gt(one[0, 0], MASK_THRESHOLD, out=masks[index])
     return masks
 
 
@@ -255,9 +274,9 @@ class _MaskFeatures(nn.Module):
 
     def forward(self, pyramid: list[Tensor]) -> Tensor:
         total: Tensor | None = None
-        for level, blocks in enumerate(self.convs_all_levels):
+        for level in range(4):
             x = with_coordinates(pyramid[level]) if level == 3 else pyramid[level]
-            for block in blocks.values():
+            for block in self.convs_all_levels.get_submodule(str(level)).children():
                 x = block(x)
                 if level > 0:
                     x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -55,7 +55,8 @@ def with_coordinates(x: Tensor) -> Tensor:
 def initialise_head(head: nn.Module, scores: nn.Conv2d | None = None) -> None:
     """Fresh weights for training: normal with deviation 0.01, biases 0, and ``scores`` such that all start at 1 %.
 
-    The prior keeps the many background cells from drowning the first steps; Lin et al., "Focal Loss", 2017, section 4.1.
+    The prior keeps the many background cells from drowning the first steps: Lin et al., "Focal Loss for Dense Object
+    Detection", 2017, section 4.1.
     """
     for module in head.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,0 +1,235 @@
+"""A complete small deliverable, made by the whole line in about a second: without torch, a container or a network.
+
+`write_model` writes what a user brings, `FakeEngine` stands for the machine that runs the scripts, and `make` is
+`pipeline.deliver` with both. What comes out is real: staged code, records, logs, pictures, pages, seal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from unittest import mock
+
+import yaml
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
+
+import samples
+from npu_deliver import figures, manifest, pipeline
+from npu_deliver.image import Image
+from npu_deliver.plan import Step
+from npu_deliver.spec import Job, Overrides, load
+from npu_deliver.summary import Summary, summary_sha256
+from npu_eval.codehash import code_sha256
+from npu_eval.config import EvalSpec, read_spec_file
+from npu_eval.jsonio import file_sha256, write_atomic
+from npu_eval.logtext import exit_code, log_text, verdicts_of
+from npu_eval.records import InferenceData, PhotoResult, Provenance, Record, write_record
+
+IMAGE = Image(
+    kind="local",
+    digest="sha256:" + "1a9e" * 16,
+    python=sys.executable,
+    packages={"torch": "2.7.1+cpu", "numpy": "2.2.6", "pillow": "11.3.0", "timm": "1.0.20", "torch_npu": "2.7.1"},
+)
+SPEC: dict[str, Any] = {
+    "name": "tiny",
+    "adapter": "adapter.py",
+    "task": "classification",
+    "model": {
+        "title": "Tiny",
+        "source": "https://example.org/tiny",
+        "paper": "https://example.org/tiny.pdf",
+        "license": "apache-2.0",
+        "dataset": "ImageNet-1k",
+        "summary_zh": "一个很小的分类网络。",
+        "summary_en": "A very small classifier.",
+    },
+    "weights": {"source": "random"},
+    "inputs": ["photos"],
+    "evaluation": {"device": "npu:0", "timing": {"batch_sizes": [1, 8]}},
+}
+WEIGHTS = b"weights of a very small classifier"
+OPTIONS = pipeline.Options(python=Path(sys.executable), lang="zh", fresh=False)
+
+
+def write_photo(path: Path, colour: tuple[int, int, int] = (200, 120, 40)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.new("RGB", (8, 6), colour).save(path)
+    return path
+
+
+def write_model(root: Path, name: str = "tiny", *, real_weights: bool = True, **changes: Any) -> Path:
+    """A model's folder as a user writes it; ``changes`` replace whole keys of the spec."""
+    folder = root / name
+    write_photo(folder / "photos/cat.png")
+    (folder / "adapter.py").write_text('"""An adapter that nobody calls here."""\n', encoding="utf-8")
+    values = {**SPEC, "name": name}
+    if real_weights:
+        (folder / "tiny.pth").write_bytes(WEIGHTS)
+        values["weights"] = {"source": "tiny.pth"}
+    text = yaml.safe_dump(values | changes, allow_unicode=True, sort_keys=False)
+    (folder / "spec.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def job_of(root: Path, name: str = "tiny", **overrides: Any) -> Job:
+    return load(name, root, overrides=Overrides(**overrides))
+
+
+Change = Callable[[Record], Record]
+
+
+@dataclass
+class FakeEngine:
+    """Leaves what the scripts would leave, and counts what it ran.
+
+    ``change`` alters each record before it is stored; ``instead`` takes the place of one experiment and returns its
+    exit code.
+    """
+
+    change: Change = field(default=lambda record: record)
+    instead: dict[str, Callable[[Step, Path, Callable[[str], None]], int]] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    name: str = "fake"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing runs."""
+
+    def run(self, step: Step, folder: Path, tell: Callable[[str], None]) -> int:
+        self.ran.append(step.experiment)
+        if step.experiment in self.instead:
+            return self.instead[step.experiment](step, folder, tell)
+        return leave_record(step, folder, tell, self.change)
+
+
+def leave_record(step: Step, folder: Path, tell: Callable[[str], None], change: Change = lambda record: record) -> int:
+    """The record, the log and the result pictures of one experiment, bound to the folder in which they lie."""
+    spec = read_spec_file(folder / "spec.json").evaluation
+    record = change(make_record(step, folder, spec))
+    text = log_text(record, spec.criteria)
+    write_atomic(folder / step.log, text)
+    write_record(folder / step.record, record)
+    for line in text.splitlines():
+        tell(line)
+    return exit_code(record, verdicts_of(record, spec.criteria))
+
+
+def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
+    builders = {
+        "inference": lambda: samples.inference_record(spec=spec, data=_inference(folder, spec)),
+        "precision": lambda: samples.precision_record(spec=spec),
+        "performance": lambda: samples.performance_record(spec=spec),
+    }
+    record = builders[step.experiment]()
+    return replace(
+        record,
+        code_sha256=code_sha256(folder),
+        command=step.command,
+        provenance=_provenance(spec, image=step.image, reference_device=record.provenance.reference_device),
+    )
+
+
+def _inference(folder: Path, spec: EvalSpec) -> InferenceData:
+    results: list[PhotoResult] = []
+    for entry in spec.inputs:
+        picture = f"evaluation/results/{Path(entry.path).stem}.png"
+        write_photo(folder / picture, (0, 60, 200))
+        results.append(
+            samples.photo_result(
+                entry.path,
+                input_sha256=entry.sha256,
+                picture=picture,
+                picture_sha256=file_sha256(folder / picture),
+                predictions=samples.predictions() if spec.task == "classification" else (),
+            )
+        )
+    return InferenceData(results=tuple(results))
+
+
+def _provenance(spec: EvalSpec, **changes: Any) -> Provenance:
+    weights = samples.random_weights()
+    if not spec.weights.random:
+        weights = samples.weights_facts(source=spec.weights.source, sha256=spec.weights.sha256, size_bytes=len(WEIGHTS))
+    device = samples.device_facts() if spec.candidate.device.startswith("npu") else samples.cpu_facts()
+    return samples.provenance(requested_device=spec.candidate.device, device=device, weights=weights, **changes)
+
+
+def on_cpu(root: Path, **changes: Any) -> Path:
+    """A model whose candidate is the CPU."""
+    return write_model(root, evaluation={**SPEC["evaluation"], "device": "cpu"}, **changes)
+
+
+@contextlib.contextmanager
+def engine_in_place(engine: Any, image: Image = IMAGE) -> Iterator[None]:
+    """`pipeline` with this engine and image instead of those of the machine."""
+    with (
+        mock.patch.object(pipeline, "prepare_image", return_value=image),
+        mock.patch.object(pipeline, "prepare_engine", return_value=engine),
+    ):
+        yield
+
+
+def blank_pictures(summary: Summary, records: Any, logs: Any, lang: str) -> dict[str, bytes]:
+    """Instead of `figures.draw` where nobody looks: one pixel each, with the right names and sources."""
+    sources = {f"{e.experiment}_report": e.log_sha256 for e in summary.evidence}
+    sources["precision_chart"] = summary_sha256(summary)
+    for e in summary.evidence:
+        if e.experiment == "performance":
+            sources |= {"performance_chart": e.record_sha256, "batch_chart": e.record_sha256}
+    return {f"{figures.FOLDER}/{name}.png": png(source) for name, source in sources.items()}
+
+
+def png(source_sha256: str) -> bytes:
+    """The smallest picture that says what it was drawn from."""
+    text, buffer = PngInfo(), io.BytesIO()
+    text.add_text("Source-SHA256", source_sha256)
+    Pillow.new("1", (1, 1)).save(buffer, "PNG", pnginfo=text)
+    return buffer.getvalue()
+
+
+def make(job: Job, engine: Any = None, *, pictures: bool = False, **options: Any) -> Summary:
+    """The whole line, with a fake engine unless another is given, and with drawn pictures where a test needs them."""
+    drawn = contextlib.nullcontext() if pictures else mock.patch.object(figures, "draw", blank_pictures)
+    with engine_in_place(engine or FakeEngine()), drawn:
+        return pipeline.deliver(job, replace(OPTIONS, **options))
+
+
+def reseal(folder: Path) -> None:
+    """What somebody does who changes a finished folder and knows how it is sealed."""
+    manifest.seal(folder)
+
+
+def change_file(path: Path, old: str, new: str) -> None:
+    """Replace a text that stands in a file exactly once or more."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} does not hold {old!r}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def digits(text: str) -> list[int]:
+    """Where a text has a digit."""
+    return [match.start() for match in re.finditer(r"[0-9]", text)]
+
+
+def changed(text: str, position: int, step: int = 1) -> str:
+    """The text with one digit turned into another."""
+    digit = (int(text[position]) + step) % 10
+    return text[:position] + str(digit) + text[position + 1 :]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder with its bytes."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

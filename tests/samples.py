@@ -1,0 +1,364 @@
+"""Small, complete, consistent examples of what the parts hand to each other: specs and records.
+
+Every builder returns the example of a good run (a real NPU, trained weights, everything passes) and takes the fields
+that shall differ as keyword arguments. The records are bound to ``eval_spec()`` unless another ``spec`` is given. No
+torch and no numpy, so that tests of what reads records stay as light as what they test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from npu_eval.config import (
+    SCHEMA,
+    Comparison,
+    Criterion,
+    EvalSpec,
+    InputFile,
+    ModelFacts,
+    Side,
+    SpecFile,
+    TimingProtocol,
+    WeightsSpec,
+    default_criteria,
+)
+from npu_eval.records import (
+    RELATIVE_ERROR_BOUNDS,
+    RELATIVE_FLOOR,
+    ULP_EDGES,
+    ClassRanking,
+    Data,
+    DeviceFacts,
+    Difference,
+    HostFacts,
+    InferenceData,
+    LatencyRun,
+    PerformanceData,
+    PhotoResult,
+    PrecisionData,
+    Prediction,
+    Provenance,
+    Record,
+    WeightsFacts,
+)
+
+CODE_SHA256 = "c0de" * 16
+PHOTOS = {"inputs/cat.jpg": "ca7a" * 16, "inputs/flower.jpg": "f10a" * 16}
+"""Path → sha256 of the inputs of ``eval_spec()``."""
+
+EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+SMALLEST_NORMAL = {"float64": 2.0**-1022, "float32": 2.0**-126, "float16": 2.0**-14, "bfloat16": 2.0**-126}
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def criterion(metric: str = "relative_l2", threshold: float = 0.01, **changes: Any) -> Criterion:
+    at_least = ("cosine_similarity", "top1_agreement", "top5_agreement", "sample_count", "throughput_per_s")
+    comparison = Comparison.AT_LEAST if metric in at_least or "within" in metric else Comparison.AT_MOST
+    rule = Criterion(id=metric, metric=metric, comparison=comparison, threshold=threshold, why="a test's own rule")
+    return replace(rule, **changes)
+
+
+def eval_spec(**changes: Any) -> EvalSpec:
+    spec = EvalSpec(
+        name="tiny",
+        adapter="adapter.py",
+        task="classification",
+        weights=WeightsSpec(source="file:tiny.pth", sha256="3e16" * 16),
+        inputs=tuple(InputFile(path=path, sha256=sha256) for path, sha256 in PHOTOS.items()),
+        reference=Side(device="cpu", dtype="float64"),
+        candidate=Side(device="npu:0", dtype="float32"),
+        seed=0,
+        repeats=3,
+        timing=TimingProtocol(),
+        criteria=default_criteria("classification"),
+    )
+    return replace(spec, **changes)
+
+
+def model_facts(**changes: Any) -> ModelFacts:
+    facts = ModelFacts(
+        title="Tiny",
+        source="https://example.org/tiny",
+        paper="https://example.org/tiny.pdf",
+        license="apache-2.0",
+        dataset="ImageNet-1k",
+        summary_zh="一个很小的分类网络。",
+        summary_en="A very small classifier.",
+    )
+    return replace(facts, **changes)
+
+
+def spec_file(**changes: Any) -> SpecFile:
+    content = SpecFile(
+        schema=SCHEMA, profile="npu_deliverables", model=model_facts(), requirements=(), evaluation=eval_spec()
+    )
+    return replace(content, **changes)
+
+
+# --- under which circumstances ---------------------------------------------------------------------------------------
+
+
+def device_facts(**changes: Any) -> DeviceFacts:
+    """A real Ascend 910B; ``cpu_facts`` and ``simulated_facts`` are the others."""
+    facts = DeviceFacts(
+        name="npu:0",
+        kind="npu",
+        description="Ascend910B4",
+        evidence="real",
+        memory_bytes=32 * 2**30,
+        soc="Ascend910B4",
+    )
+    return replace(facts, **changes)
+
+
+def cpu_facts() -> DeviceFacts:
+    return DeviceFacts(name="cpu", kind="cpu", description="Kunpeng-920", evidence="real")
+
+
+def simulated_facts() -> DeviceFacts:
+    return device_facts(evidence="simulated")
+
+
+def host_facts(**changes: Any) -> HostFacts:
+    facts = HostFacts(
+        system="Linux 5.10.0",
+        machine="aarch64",
+        cpu_model="Kunpeng-920",
+        cpu_count=192,
+        usable_cpus=24,
+        torch_threads=24,
+        memory_bytes=512 * 2**30,
+    )
+    return replace(facts, **changes)
+
+
+def weights_facts(**changes: Any) -> WeightsFacts:
+    facts = WeightsFacts(
+        source="file:tiny.pth",
+        random=False,
+        file="tiny.pth",
+        sha256="3e16" * 16,
+        sha256_fixed_before=True,
+        size_bytes=18_623_456,
+        mapping="by_name",
+        tensors=244,
+        parameters=4_652_008,
+        missing_keys=(),
+        unexpected_keys=(),
+    )
+    return replace(facts, **changes)
+
+
+def random_weights() -> WeightsFacts:
+    return weights_facts(
+        source="random",
+        random=True,
+        file=None,
+        sha256=None,
+        sha256_fixed_before=False,
+        size_bytes=None,
+        mapping="none",
+    )
+
+
+def provenance(**changes: Any) -> Provenance:
+    found = Provenance(
+        requested_device="npu:0",
+        device=device_facts(),
+        reference_device=None,
+        host=host_facts(),
+        versions={"python": "3.11.13", "torch": "2.7.1", "torch_npu": "2.7.1", "timm": "1.0.20", "cann": "8.2.RC1"},
+        weights=weights_facts(),
+        numeric_modes={"deterministic": "off", "hf32_conv": "on", "hf32_matmul": "off", "jit_compile": "off"},
+        environment={"OMP_NUM_THREADS": "24", "TASK_QUEUE_ENABLE": "1"},
+        image="sha256:" + "1a9e" * 16,
+    )
+    return replace(found, **changes)
+
+
+# --- what was found --------------------------------------------------------------------------------------------------
+
+
+def predictions() -> tuple[Prediction, ...]:
+    return (
+        Prediction(label="tabby, tabby cat", index=281, score=0.7261),
+        Prediction(label="Egyptian cat", index=285, score=0.1405),
+        Prediction(label="tiger cat", index=282, score=0.0932),
+        Prediction(label="lynx, catamount", index=287, score=0.0011),
+        Prediction(label="虎斑猫", index=292, score=0.0000012),
+    )
+
+
+def photo_result(path: str = "inputs/cat.jpg", **changes: Any) -> PhotoResult:
+    stem = path.rpartition("/")[2].partition(".")[0]
+    result = PhotoResult(
+        input=path,
+        input_sha256=PHOTOS.get(path, "0f0f" * 16),
+        picture=f"results/{stem}.jpg",
+        picture_sha256="91c7" * 16,
+        predictions=predictions(),
+    )
+    return replace(result, **changes)
+
+
+def difference(
+    reference: Sequence[float] = (1.0, -2.0, 3.0, 0.5),
+    candidate: Sequence[float] | None = None,
+    *,
+    input: str = "inputs/cat.jpg",  # noqa: A002  the field's name
+    output: str = "logits",
+    dtype: str = "float32",
+    **changes: Any,
+) -> Difference:
+    """The sums of two short finite vectors, in plain Python; by default the candidate is off by 1e-7 of each value."""
+    r = [float(x) for x in reference]
+    y = [x * (1 + 1e-7) for x in r] if candidate is None else [float(x) for x in candidate]
+    d = [abs(b - a) for a, b in zip(r, y, strict=True)]
+    top = max(map(abs, r), default=0.0)
+    counted = [(abs(a), e) for a, e in zip(r, d, strict=True) if abs(a) > RELATIVE_FLOOR * top]
+    relative = [e / (abs(a) + 1e-7) for a, e in zip(r, d, strict=True)]
+    sums = Difference(
+        input=input,
+        output=output,
+        shape=(1, len(r)),
+        reference_dtype="float64",
+        candidate_dtype=dtype,
+        count=len(r),
+        nonfinite_reference=0,
+        nonfinite_candidate=0,
+        nonfinite_mismatch=0,
+        bitwise_equal=False,
+        sum_sq_reference=math.fsum(a * a for a in r),
+        sum_sq_candidate=math.fsum(b * b for b in y),
+        sum_sq_diff=math.fsum(e * e for e in d),
+        dot=math.fsum(a * b for a, b in zip(r, y, strict=True)),
+        sum_abs_diff=math.fsum(d),
+        max_abs_diff=max(d, default=0.0),
+        max_abs_reference=top,
+        sum_relative=math.fsum(relative),
+        max_relative=max(relative, default=0.0),
+        above_floor=len(counted),
+        over_bounds=tuple(sum(e / a > bound for a, e in counted) for bound in RELATIVE_ERROR_BOUNDS),
+        ulp_counts=_ulp_counts(r, d, dtype),
+    )
+    return replace(sums, **changes)
+
+
+def _ulp_counts(reference: Sequence[float], distance: Sequence[float], dtype: str) -> tuple[int, ...]:
+    counts = [0] * (len(ULP_EDGES) + 1)
+    smallest = EPSILON[dtype] * SMALLEST_NORMAL[dtype]
+    for r, d in zip(reference, distance, strict=True):
+        unit = max(smallest, EPSILON[dtype] * 2.0 ** (math.frexp(r)[1] - 1)) if r else smallest
+        counts[next((i for i, edge in enumerate(ULP_EDGES) if d / unit <= edge), len(ULP_EDGES))] += 1
+    return tuple(counts)
+
+
+def repeated(path: str = "inputs/cat.jpg", output: str = "logits") -> Difference:
+    """A repeat that gave the very same bits."""
+    values = (1.0, -2.0, 3.0, 0.5)
+    return difference(values, values, input=path, output=output, reference_dtype="float32", bitwise_equal=True)
+
+
+def ranking(path: str = "inputs/cat.jpg", **changes: Any) -> ClassRanking:
+    classes, values = (281, 285, 282, 287, 292), (9.25, 7.5, 7.125, 3.0, 2.75)
+    same = ClassRanking(
+        input=path,
+        output="logits",
+        reference_classes=classes,
+        reference_values=values,
+        candidate_classes=classes,
+        candidate_values=values,
+    )
+    return replace(same, **changes)
+
+
+def latency_samples(count: int = 70, centre_s: float = 0.0215) -> tuple[float, ...]:
+    """A quiet series: a fixed pattern of less than two per cent around its centre."""
+    return tuple(round(centre_s * (1 + 0.001 * ((i * 7) % 17 - 8)), 9) for i in range(count))
+
+
+def latency_run(batch_size: int = 1, **changes: Any) -> LatencyRun:
+    run = LatencyRun(
+        batch_size=batch_size,
+        input_shape=(batch_size, 3, 224, 224),
+        dtype="float32",
+        first_call_s=3.25,
+        warmup_s=(0.0301, *latency_samples(11, 0.0215 * batch_size**0.5)),
+        warmup_steady=True,
+        samples_s=latency_samples(70, 0.0215 * batch_size**0.5),
+        peak_memory_bytes=(40 + 30 * batch_size) * 2**20,
+        ended_by="protocol",
+    )
+    return replace(run, **changes)
+
+
+def out_of_memory_run(batch_size: int = 64) -> LatencyRun:
+    return latency_run(
+        batch_size, first_call_s=None, warmup_s=(), warmup_steady=False, samples_s=(), ended_by="out of memory"
+    )
+
+
+def record(data: Data, command: Sequence[str], *, spec: EvalSpec | None = None, **changes: Any) -> Record:
+    wanted = spec or eval_spec()
+    found = Record(
+        spec_sha256=wanted.sha256,
+        code_sha256=CODE_SHA256,
+        command=tuple(command),
+        started_at="2025-06-01T08:00:00+00:00",
+        finished_at="2025-06-01T08:01:40+00:00",
+        provenance=provenance(reference_device="cpu" if data.kind == "precision" else None),
+        data=data,
+    )
+    return replace(found, **changes)
+
+
+def inference_record(*, spec: EvalSpec | None = None, data: InferenceData | None = None, **changes: Any) -> Record:
+    paths = [entry.path for entry in (spec or eval_spec()).inputs]
+    data = data or InferenceData(results=tuple(photo_result(path) for path in paths))
+    return record(data, ("python", "inference.py", "--save", "evaluation"), spec=spec, **changes)
+
+
+def precision_data(paths: Sequence[str] = tuple(PHOTOS), **changes: Any) -> PrecisionData:
+    found = PrecisionData(
+        reference_dtype="float64",
+        candidate_dtype="float32",
+        differences=tuple(difference(input=path) for path in paths),
+        repeats=tuple(repeated(path) for path in paths for _ in range(2)),
+        rankings=tuple(ranking(path) for path in paths),
+    )
+    return replace(found, **changes)
+
+
+def precision_record(*, spec: EvalSpec | None = None, data: PrecisionData | None = None, **changes: Any) -> Record:
+    data = data or precision_data([entry.path for entry in (spec or eval_spec()).inputs])
+    command = ("python", "evaluation/eval_precision.py", "--save", "evaluation")
+    return record(data, command, spec=spec, **changes)
+
+
+def performance_data(batch_sizes: Sequence[int] = (1, 8), **changes: Any) -> PerformanceData:
+    found = PerformanceData(
+        clock="time.perf_counter (monotonic), device synchronised before both readings",
+        timed="forward pass of one batch that already lies on the device; one synchronised call per sample",
+        runs=tuple(latency_run(size) for size in batch_sizes),
+    )
+    return replace(found, **changes)
+
+
+def performance_record(*, spec: EvalSpec | None = None, data: PerformanceData | None = None, **changes: Any) -> Record:
+    data = data or performance_data((spec or eval_spec()).timing.batch_sizes)
+    command = ("python", "evaluation/eval_performance.py", "--save", "evaluation")
+    return record(data, command, spec=spec, **changes)
+
+
+def records(spec: EvalSpec | None = None, **changes: Any) -> dict[str, Record]:
+    """One record of each experiment, of one run: what ``summarize`` takes."""
+    return {
+        "inference": inference_record(spec=spec, **changes),
+        "precision": precision_record(spec=spec, **changes),
+        "performance": performance_record(spec=spec, **changes),
+    }

@@ -1,0 +1,46 @@
+"""A finished deliverable for the tests that read, tamper with or replay one: made once, copied for each."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import deliverables
+from npu_deliver.spec import Job
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Nobody pulls the plug during a test; what a kill leaves is tested without it."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory) -> Job:
+    """A job whose output is finished, with drawn pictures. Nobody may change it."""
+    root = tmp_path_factory.mktemp("models")
+    deliverables.write_model(root)
+    job = deliverables.job_of(root)
+    deliverables.make(job, pictures=True)
+    return job
+
+
+@pytest.fixture(scope="session")
+def original_on_cpu(tmp_path_factory) -> Job:
+    """The same without an NPU, in English."""
+    root = tmp_path_factory.mktemp("models")
+    deliverables.on_cpu(root)
+    job = deliverables.job_of(root)
+    deliverables.make(job, pictures=True, lang="en")
+    return job
+
+
+@pytest.fixture
+def folder(original, tmp_path) -> Path:
+    """A copy of the finished folder, to be spoilt."""
+    return Path(shutil.copytree(original.output, tmp_path / "npu_deliverables"))
+
+
+@pytest.fixture
+def folder_on_cpu(original_on_cpu, tmp_path) -> Path:
+    return Path(shutil.copytree(original_on_cpu.output, tmp_path / "npu_deliverables"))

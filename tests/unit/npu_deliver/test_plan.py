@@ -1,0 +1,54 @@
+"""A plan is a pure function of the spec: what would be run, where its results lie, on what."""
+
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+
+import deliverables
+from npu_deliver.plan import INPUTS, RESULTS, WEIGHTS_VARIABLE, Mount, plan
+from npu_eval.logtext import LOG_NAMES
+
+
+@pytest.fixture
+def spec(tmp_path):
+    deliverables.write_model(tmp_path)
+    return deliverables.job_of(tmp_path).spec
+
+
+def on(spec, device):
+    return spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"device": device})})
+
+
+def test_the_steps_are_the_experiments_in_their_order(spec):
+    steps = plan(spec, deliverables.IMAGE, weights=None)
+    assert [s.experiment for s in steps] == list(LOG_NAMES) == ["inference", "precision", "performance"]
+    assert [s.shell for s in steps] == [
+        f"python inference.py --input {INPUTS} --output {RESULTS} --device npu:0 --save evaluation",
+        "python evaluation/eval_precision.py --device npu:0 --save evaluation",
+        "python evaluation/eval_performance.py --device npu:0 --save evaluation",
+    ]
+    assert [s.record for s in steps] == [f"evaluation/records/{s.experiment}.json" for s in steps]
+    assert [s.log for s in steps] == [f"evaluation/logs/{LOG_NAMES[s.experiment]}" for s in steps]
+    assert {s.image for s in steps} == {deliverables.IMAGE.digest}
+    assert {s.timeout_s for s in steps} == {3600.0}
+    assert {s.mounts for s in steps} == {()}
+
+
+@pytest.mark.parametrize(("device", "devices"), [("cpu", ()), ("npu:1", ("npu:1",)), ("auto", ("auto",))])
+def test_a_step_names_the_accelerators_that_it_needs(spec, device, devices):
+    assert {s.devices for s in plan(on(spec, device), deliverables.IMAGE, weights=None)} == {devices}
+
+
+def test_fetched_weights_are_mounted_read_only_for_every_step(spec):
+    for step in plan(spec, deliverables.IMAGE, weights=Path("/w/tiny.pth")):
+        assert step.mounts == (Mount(source="/w/tiny.pth", variable=WEIGHTS_VARIABLE, read_only=True),)
+        assert "/w/" not in step.shell  # a path of this machine is in no command that is published
+
+
+def test_the_same_spec_gives_the_same_plan_and_another_environment_another(spec):
+    first = plan(spec, deliverables.IMAGE, weights=None)
+    assert first == plan(spec, deliverables.IMAGE, weights=None)
+    assert first != plan(spec, replace(deliverables.IMAGE, digest="sha256:0"), weights=None)
+    with pytest.raises(FrozenInstanceError):
+        first[0].image = "other"

@@ -1,0 +1,294 @@
+"""A staged folder is complete before anything runs, the same bytes each time, and nobody else's files are touched."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import deliverables
+import npu_eval
+from deliverables import IMAGE, job_of, write_model, write_photo
+from npu_deliver import stage
+from npu_deliver.errors import ConfigError, SpecError
+from npu_eval.config import read_spec_file
+from npu_eval.jsonio import file_sha256
+from npu_eval.weights import FetchedWeights, fetch
+
+
+def staged(job, image=IMAGE):
+    wanted = job.spec.weights_spec()
+    weights = None if wanted.random else fetch(wanted.source, sha256=wanted.sha256, base=job.folder, say=print)
+    return stage.stage(job, image, weights)
+
+
+def refusal(job, image=IMAGE, error=SpecError):
+    with pytest.raises(error) as told:
+        staged(job, image)
+    assert told.value.exit_code == 2
+    assert len(str(told.value).splitlines()) == 1
+    return str(told.value)
+
+
+def inside(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_staged_folder_has_all_that_runs(tmp_path):
+    write_model(tmp_path)
+    found = staged(job_of(tmp_path))
+    names = inside(found.folder)
+    assert {"inference.py", "evaluation/eval_precision.py", "evaluation/eval_performance.py", "adapter.py", "spec.json",
+            "requirements.txt", "inputs/cat.png", "npu_eval/session.py", "npu_eval/__init__.py"} <= names  # fmt: skip
+    assert not any(n.startswith("npu_models/") for n in names)  # this adapter does not use them
+    assert not any("__pycache__" in n or n.endswith(".j2") for n in names)
+    assert not any(n.startswith("npu_eval/adapters/") and n.endswith("_models.py") for n in names)
+    assert read_spec_file(found.folder / "spec.json") == found.spec
+    assert found.spec.evaluation.inputs[0].sha256 == file_sha256(tmp_path / "tiny/photos/cat.png")
+
+
+def test_what_is_staged_is_what_lies_in_the_package(tmp_path):
+    write_model(tmp_path)
+    folder = staged(job_of(tmp_path)).folder
+    source = Path(npu_eval.__file__).parent
+    for name in ("judge.py", "session.py", "fonts/NotoSansSC-gb2312.otf"):
+        assert (folder / "npu_eval" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_an_adapter_that_uses_our_networks_brings_them(tmp_path):
+    folder = write_model(tmp_path)
+    (folder / "adapter.py").write_text("from npu_models import resnet\n", encoding="utf-8")
+    assert any(n.startswith("npu_models/") for n in inside(staged(job_of(tmp_path)).folder))
+
+
+def test_a_library_adapter_brings_its_own_code_and_packages(tmp_path):
+    write_model(tmp_path, adapter="timm:resnet18")
+    image = replace(IMAGE, packages=IMAGE.packages | {"torchvision": "0.22.1+cpu", "safetensors": "0.5.3"})
+    folder = staged(job_of(tmp_path), image).folder
+    assert (folder / "npu_eval/adapters/timm_models.py").is_file()
+    assert not (folder / "adapter.py").exists()
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == [
+        "torch==2.7.1",
+        "numpy==2.2.6",
+        "pillow==11.3.0",
+        "torchvision==0.22.1",
+        "timm==1.0.20",
+        "safetensors==0.5.3",
+    ]
+
+
+def test_staging_again_writes_nothing(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    folder = staged(job).folder
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*")}
+    again = staged(job)
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*")} == before
+    assert again.code_sha256 == staged(job).code_sha256
+
+
+def test_what_is_stale_goes_and_what_was_made_stays(tmp_path):
+    folder = write_model(tmp_path)
+    job = job_of(tmp_path)
+    out = staged(job).folder
+    made = ["evaluation/records/precision.json", "evaluation/logs/precision_eval.log", "evaluation/results/cat.png"]
+    stale = ["readme.md", "old.py", "npu_eval/gone.py", "inputs/other.png", "evaluation/.partial-x",
+             "evaluation/logs/.partial-y",
+             "npu_eval/__pycache__/x.pyc"]  # fmt: skip
+    for name in made + stale:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(name, encoding="utf-8")
+    (out / "inference.py").write_text("spoilt", encoding="utf-8")
+    write_photo(folder / "photos/cat.png", (9, 9, 9))
+    staged(job)
+    assert all((out / name).read_text(encoding="utf-8") == name for name in made)
+    assert not any((out / name).exists() for name in stale)
+    assert (out / "inference.py").read_text(encoding="utf-8") != "spoilt"
+    assert (out / "inputs/cat.png").read_bytes() == (folder / "photos/cat.png").read_bytes()
+
+
+def test_a_working_folder_of_another_model_is_not_kept(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    out = staged(job).folder
+    (out / "evaluation/records").mkdir(parents=True)
+    (out / "evaluation/records/precision.json").write_text("{}", encoding="utf-8")
+    deliverables.change_file(out / "spec.json", '"name": "tiny"', '"name": "other"')
+    staged(job)
+    assert not (out / "evaluation/records").exists()
+
+
+# --- somebody else's files -------------------------------------------------------------------------------------------
+
+
+def test_another_models_folder_is_refused(tmp_path, original):
+    write_model(tmp_path, "huge")
+    job = replace(job_of(tmp_path, "huge"), output=original.output)
+    before = deliverables.tree(original.output)
+    assert "holds the deliverable of 'tiny', not of 'huge'" in refusal(job, error=ConfigError)
+    assert deliverables.tree(original.output) == before
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", ".hidden", "sub/file"])
+def test_a_folder_of_foreign_files_is_refused(tmp_path, name):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    (job.output / name).parent.mkdir(parents=True)
+    (job.output / name).write_text("years of work", encoding="utf-8")
+    assert "holds files that are no deliverable, not of 'tiny'" in refusal(job, error=ConfigError)
+    assert (job.output / name).read_text(encoding="utf-8") == "years of work"
+
+
+def test_a_foreign_file_in_our_folder_is_refused(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    deliverables.make(job)
+    (job.output / "notes.txt").write_text("mine", encoding="utf-8")
+    assert "holds 'notes.txt', which is not in its manifest; move it away first" in refusal(job, error=ConfigError)
+
+
+def test_our_folder_without_its_manifest_is_nobodys(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    deliverables.make(job)
+    (job.output / "MANIFEST.json").unlink()
+    assert "which is not in its manifest" in refusal(job, error=ConfigError)
+
+
+def test_a_file_instead_of_a_folder_is_refused(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    job.output.write_text("a file", encoding="utf-8")
+    assert "is a file; name another folder with --output" in refusal(job, error=ConfigError)
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path)
+    job.output.mkdir()
+    assert staged(job).folder.is_dir()
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg: the photo does not exist"),
+        (["nowhere/"], "nowhere/: the photo does not exist"),
+        (["empty"], "empty: there is no photo in this folder; looked for .jpg .jpeg .png"),
+        (["photos", "again/cat.png"], "two inputs are called 'cat.png'; rename one"),
+        (["broken.png"], "not a readable image"),
+        (["half.png"], "not a readable image"),
+        (["text.jpg"], "not a readable image"),
+        ([], "there is no input; name at least one photo"),
+    ],
+)
+def test_wrong_inputs_are_told(tmp_path, inputs, told):
+    folder = write_model(tmp_path, inputs=inputs)
+    (folder / "empty/dir.jpg").mkdir(parents=True)
+    write_photo(folder / "again/cat.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
+    data = write_photo(folder / "half.png", (1, 2, 3)).read_bytes()
+    (folder / "half.png").write_bytes(data[: len(data) // 2])
+    (folder / "text.jpg").write_text("no picture", encoding="utf-8")
+    error = ConfigError if not inputs else SpecError
+    assert told in refusal(job_of(tmp_path), error=error)
+
+
+def test_too_many_photos_are_told(tmp_path):
+    folder = write_model(tmp_path)
+    photo = (folder / "photos/cat.png").read_bytes()
+    for i in range(stage.MAX_INPUTS):
+        (folder / f"photos/{i}.png").write_bytes(photo)
+    assert f"{stage.MAX_INPUTS + 1} photos of 0 MiB are too much" in refusal(job_of(tmp_path))
+
+
+def test_too_large_photos_are_told(tmp_path, monkeypatch):
+    write_model(tmp_path)
+    monkeypatch.setattr(stage, "MAX_INPUT_BYTES", 10)
+    assert "are too much to travel in a deliverable" in refusal(job_of(tmp_path))
+
+
+def test_without_inputs_the_samples_are_taken(tmp_path):
+    write_model(tmp_path, inputs=None)
+    names = [entry.path for entry in staged(job_of(tmp_path)).spec.evaluation.inputs]
+    assert names == [f"inputs/{n}.jpg" for n in ("cat", "coffee", "flower", "palace", "rocket")]
+
+
+def test_an_input_from_the_command_line_takes_the_place_of_the_specs(tmp_path):
+    write_model(tmp_path)
+    photo = write_photo(tmp_path / "elsewhere/\u72d7.png")
+    found = staged(job_of(tmp_path, input=photo)).spec.evaluation.inputs
+    assert [entry.path for entry in found] == ["inputs/\u72d7.png"]
+
+
+# --- adapter, weights, requirements ----------------------------------------------------------------------------------
+
+
+def test_a_missing_adapter_is_told(tmp_path):
+    (write_model(tmp_path) / "adapter.py").unlink()
+    assert "the adapter 'adapter.py' does not exist; correct 'adapter'" in refusal(job_of(tmp_path))
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_only_the_code_of_the_library_that_is_used_travels(tmp_path, library):
+    write_model(tmp_path, adapter=f"{library}:resnet18")
+    image = replace(IMAGE, packages=IMAGE.packages | {"torchvision": "0.22.1", "safetensors": "0.5.3"})
+    names = {p.name for p in (staged(job_of(tmp_path), image).folder / "npu_eval/adapters").glob("*_models.py")}
+    assert names == {f"{library}_models.py"}
+
+
+@pytest.mark.parametrize("how", ["relative", "absolute", "file:"])
+def test_a_local_weights_file_is_named_without_its_path(tmp_path, how):
+    folder = write_model(tmp_path)
+    path = folder / "tiny.pth"
+    source = {"relative": "tiny.pth", "absolute": str(path), "file:": f"file:{path}"}[how]
+    found = staged(job_of(tmp_path, weights=source))
+    weights = found.spec.evaluation.weights
+    assert weights.source == "file:tiny.pth"
+    assert weights.sha256 == file_sha256(path)
+    assert str(tmp_path) not in (found.folder / "spec.json").read_text(encoding="utf-8")
+    assert (
+        json.loads((found.folder / "spec.json").read_text(encoding="utf-8"))["evaluation"]["weights"]["source"]
+        == "file:tiny.pth"
+    )
+
+
+def test_an_address_is_named_without_its_query(tmp_path):
+    write_model(tmp_path)
+    job = job_of(tmp_path, weights="https://example.org/w.pth?signature=secret")
+    found = FetchedWeights(tmp_path / "w.pth", "https://example.org/w.pth", "ab" * 32, 3)
+    assert stage.portable_weights(job.spec.weights_spec(), found).source == "https://example.org/w.pth"
+
+
+def test_the_hash_of_the_weights_is_told_to_whoever_runs(tmp_path):
+    folder = write_model(tmp_path)
+    assert staged(job_of(tmp_path)).weights_sha256 == file_sha256(folder / "tiny.pth")
+    assert staged(job_of(tmp_path, weights="random")).weights_sha256 is None
+
+
+@pytest.mark.parametrize("source", ["random", "default"])
+def test_weights_without_a_file_stay_as_they_were_named(tmp_path, source):
+    write_model(tmp_path, weights={"source": source})
+    assert stage.stage(job_of(tmp_path), IMAGE, None).spec.evaluation.weights.source == source
+
+
+def test_requirements_are_pinned_to_what_ran(tmp_path):
+    write_model(tmp_path, requirements=["timm", "numpy"])
+    text = (staged(job_of(tmp_path)).folder / "requirements.txt").read_text(encoding="utf-8")
+    assert text == "torch==2.7.1\nnumpy==2.2.6\npillow==11.3.0\ntimm==1.0.20\n"  # no build label, nothing twice
+
+
+@pytest.mark.parametrize("name", ["torch_npu", "torch-npu", "Torch.NPU", "python", "CANN"])
+def test_what_the_platform_supplies_may_not_be_required(tmp_path, name):
+    """Otherwise the finished folder would be refused after everything had run."""
+    write_model(tmp_path, requirements=[name])
+    assert f"'{name}' may not be required: the platform supplies it" in refusal(job_of(tmp_path))
+
+
+def test_a_package_that_is_not_installed_is_told(tmp_path):
+    write_model(tmp_path, requirements=["opencv-python"])
+    assert "the package 'opencv-python' is not installed in" in refusal(job_of(tmp_path))
