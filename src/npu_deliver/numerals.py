@@ -27,7 +27,8 @@ _STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b|(?<![\w.])(true|fal
 _ASIDE = ".~≈±%"  # signs that may stand at either end of a word and are no part of it
 
 _IN_UNITS = (units.ms, units.seconds, units.rate, units.ratio, units.cosine, units.sci, units.percent, units.db)
-_WHOLE_IN_UNITS = (units.count, units.mib, units.gib, units.millions)
+_WHOLE_IN_UNITS = (units.mib, units.gib, units.millions)
+_BEYOND = 2**63  # no count and no size of a measurement is larger; a stranger's might not even fit into a float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,12 +166,13 @@ def _scope(things: list[Any]) -> Scope:
             continue
         if isinstance(leaf, bool):
             states.add("true" if leaf else "false")
-        elif isinstance(leaf, (int, float)):
+        elif isinstance(leaf, int):
+            numbers.add(units.count(leaf))
+            if abs(leaf) < _BEYOND:
+                numbers.update(written(leaf) for written in (*_IN_UNITS, *_WHOLE_IN_UNITS))
+        elif isinstance(leaf, float):
+            numbers.add(f"{leaf:g}")
             numbers.update(written(leaf) for written in _IN_UNITS)
-            if isinstance(leaf, int):
-                numbers.update(written(leaf) for written in _WHOLE_IN_UNITS)
-            else:
-                numbers.add(f"{leaf:g}")
         else:
             states.add(str(leaf))
             words.update(_tokens(str(leaf)))

@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "container: builds and runs images; skips, with the reason, without an engine")
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """The engine refused a build; the text is its whole output."""
 
 
@@ -54,13 +54,13 @@ class Engine:
                 if output[-1].startswith(" ---> ") and "Running" not in output[-1]:
                     self.made.add(output[-1].split()[1])
                 if "error" in event:
-                    raise BuildFailed("".join(output))
+                    raise BuildError("".join(output))
         self.made.add(build.tag)
         return "".join(output)
 
     def refusal(self, build: Build, **transport: str) -> str:
         """The output of a build that the engine must refuse."""
-        with pytest.raises(BuildFailed) as told:
+        with pytest.raises(BuildError) as told:
             self.build(build, **transport)
         return str(told.value)
 
@@ -144,13 +144,16 @@ class Index:
         return {"PIP_INDEX_URL": self.url, "PIP_EXTRA_INDEX_URL": "", "PIP_TRUSTED_HOST": "127.0.0.1"}
 
 
+# No public index has these names: a build that asked the wrong index must fail, not install a stranger's package.
 WHEELS = dict(
     [
-        tiny_wheel("tinystack", "1.0"),
-        tiny_wheel("tinystack", "2.0"),
-        tiny_wheel("tinynpu", "1.0", requires="tinytorch==1.0+cpu"),  # which no index has, as with torch_npu
-        tiny_wheel("tinymodel", "1.0", requires="tinystack>=1.0"),
-        tiny_wheel("greedymodel", "1.0", requires="tinystack>=2.0"),
+        tiny_wheel("npudelivertest_stack", "1.0"),
+        tiny_wheel("npudelivertest_stack", "2.0"),
+        tiny_wheel(
+            "npudelivertest_npu", "1.0", requires="npudelivertest_torch==1.0+cpu"
+        ),  # which no index has, as with torch_npu
+        tiny_wheel("npudelivertest_model", "1.0", requires="npudelivertest_stack>=1.0"),
+        tiny_wheel("npudelivertest_greedy", "1.0", requires="npudelivertest_stack>=2.0"),
     ]
 )
 

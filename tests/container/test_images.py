@@ -14,14 +14,14 @@ pytestmark = pytest.mark.container
 
 CPU = replace(
     load_stacks()["cpu"], name=f"test{os.getpid()}", torch=None, torchvision=None, torch_index="",
-    packages=("tinystack==1.0",),
+    packages=("npudelivertest_stack==1.0",),
 )  # fmt: skip
 CANN = base_image(load_stacks()["npu"], soc="Ascend910B4")
 USER = (os.getuid(), os.getgid()) if os.getuid() else (12345, 23456)
 
 
 def prepared(
-    requirements: str = "tinymodel\n", *, stack: Stack = CPU, base: BaseImage | None = None, **options
+    requirements: str = "npudelivertest_model\n", *, stack: Stack = CPU, base: BaseImage | None = None, **options
 ) -> Build:
     return prepare(stack, base or base_image(stack), requirements, machine=os.uname().machine, user=USER, **options)
 
@@ -50,10 +50,15 @@ def test_a_command_runs_as_the_caller_and_its_files_are_the_callers(engine, imag
 
 def test_the_model_finds_its_requirements_and_the_stack(engine, image):
     told = engine.run(
-        image, "python", "-c", "import tinymodel, tinystack; print(tinymodel.__file__, tinystack.VERSION)"
+        image,
+        "python",
+        "-c",
+        "import npudelivertest_model, npudelivertest_stack; print(npudelivertest_model.__file__, npudelivertest_stack.VERSION)",
     )
-    assert told == "/opt/model/lib/python3.11/site-packages/tinymodel.py 1.0\n"
-    told = engine.run(image, "python", "-c", "from importlib.metadata import version as v; print(v('tinymodel'))")
+    assert told == "/opt/model/lib/python3.11/site-packages/npudelivertest_model.py 1.0\n"
+    told = engine.run(
+        image, "python", "-c", "from importlib.metadata import version as v; print(v('npudelivertest_model'))"
+    )
     assert told == "1.0\n"
 
 
@@ -105,7 +110,7 @@ def test_another_model_shares_the_layer_of_the_stack(engine, index, image):
 
 
 def test_no_credential_is_in_the_image(engine, index, image):
-    assert "tinystack" in index.asked  # the index wants the password, so the build had it
+    assert "npudelivertest_stack" in index.asked  # the index wants the password, so the build had it
     assert "s3cr3t" not in str(engine.client.images.get(image.tag).history())
     assert "s3cr3t" not in str(engine.attributes(image))
     tail = b""
@@ -115,32 +120,37 @@ def test_no_credential_is_in_the_image(engine, index, image):
 
 
 def test_a_model_may_not_change_the_stack(engine, index, image):
-    told = engine.refusal(prepared("greedymodel\n"), **index.transport())
-    assert "tinystack==1.0" in told
+    told = engine.refusal(prepared("npudelivertest_greedy\n"), **index.transport())
+    assert "npudelivertest_stack==1.0" in told
     assert "ResolutionImpossible" in told
 
 
 def test_what_is_installed_without_dependencies_needs_none(engine, index, image, monkeypatch):
-    monkeypatch.setattr(Stack, "requirements_without_dependencies", ("tinynpu==1.0",))
+    monkeypatch.setattr(Stack, "requirements_without_dependencies", ("npudelivertest_npu==1.0",))
     build = prepared()
     engine.build(build, **index.transport())
-    assert engine.run(build, "python", "-c", "import tinynpu; print(tinynpu.VERSION)") == "1.0\n"
-    told = engine.refusal(prepared("tinymodel\n", stack=replace(CPU, packages=("tinynpu==1.0",))), **index.transport())
-    assert "tinytorch==1.0+cpu" in told
+    assert engine.run(build, "python", "-c", "import npudelivertest_npu; print(npudelivertest_npu.VERSION)") == "1.0\n"
+    told = engine.refusal(
+        prepared("npudelivertest_model\n", stack=replace(CPU, packages=("npudelivertest_npu==1.0",))),
+        **index.transport(),
+    )
+    assert "npudelivertest_torch==1.0+cpu" in told
 
 
 def test_a_wheelhouse_is_enough_and_does_not_stay(engine, index, image, tmp_path):
     wheels = []
-    for name in ("tinystack-1.0-py3-none-any.whl", "tinymodel-1.0-py3-none-any.whl"):
+    for name in ("npudelivertest_stack-1.0-py3-none-any.whl", "npudelivertest_model-1.0-py3-none-any.whl"):
         (tmp_path / name).write_bytes(index.wheels[name])
         wheels.append(tmp_path / name)
     build = prepared(wheels=wheels)
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": ""}
     assert "packages come from the wheelhouse alone" in engine.build(build, **nowhere)
-    assert engine.run(build, "python", "-c", "import tinymodel; print(tinymodel.VERSION)") == "1.0\n"
+    assert (
+        engine.run(build, "python", "-c", "import npudelivertest_model; print(npudelivertest_model.VERSION)") == "1.0\n"
+    )
     assert engine.run(build, "sh", "-c", "ls /opt") == "model\nnpu-deliver\nvenv\n"
     told = engine.refusal(prepared(wheels=wheels[:1]), **index.transport())
-    assert "No matching distribution found for tinymodel" in told
+    assert "No matching distribution found for npudelivertest_model" in told
 
 
 def test_an_extra_certificate_authority_is_trusted_while_building_and_running(engine, secure_index, image):

@@ -79,6 +79,11 @@ def test_what_may_be_secret_is_declared_only_where_the_image_does_not_come_from(
     text = (docker_folder() / "Dockerfile").read_text(encoding="utf-8")
     stages = re.split(r"^FROM ", text, flags=re.M)
     assert stages[-1].startswith("base\n")  # the image grows from this stage, and from no stage that installs
+    for name in ("stack", "model"):  # an argument does not hold in the next stage
+        stage = next(stage for stage in stages if stage.partition("\n")[0].endswith(f" AS {name}"))
+        assert {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "WHEELHOUSE"} <= set(
+            re.findall(r"^ARG (\w+)", stage, re.M)
+        )
     for stage in (stages[0], stages[-1], next(stage for stage in stages if stage.startswith("${BASE_IMAGE} AS base"))):
         assert not re.search(r"^ARG PIP_", stage, re.M)
 

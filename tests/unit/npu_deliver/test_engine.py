@@ -220,7 +220,8 @@ def staged(folder):
 
 def replay_step(kind: str = "precision") -> Step:
     return Step(experiment=kind, command=("python", "x.py"), record=f"evaluation/records/{kind}.json",
-                log=f"evaluation/logs/{LOG_NAMES[kind]}", devices=(), image="sha256:0", mounts=(), timeout_s=1.0)  # fmt: skip
+                log=f"evaluation/logs/{LOG_NAMES[kind]}", devices=(), image="sha256:0", mounts=(),
+                timeout_s=1.0)  # fmt: skip
 
 
 def test_what_is_replayed_is_marked(staged):

@@ -103,7 +103,7 @@ CASES = {
     "real-npu": summary_of,
     "cpu": lambda: summary_of(*on(samples.cpu_facts())),
     "simulated-npu": lambda: summary_of(*on(samples.simulated_facts())),
-    "hub-weights": lambda: summary_of(*on(samples.cpu_facts(), weights=samples.weights_facts(source="hf:timm/x/m.pth"))),
+    "hub-weights": lambda: summary_of(*on(samples.cpu_facts(), weights=samples.weights_facts(source="hf:a/b/m.pth"))),
     "replayed": replayed,
     "random-weights": random_weights,
     "failing": failing,

@@ -437,6 +437,13 @@ def leaves(value):
             yield from leaves(item)
 
 
+def test_a_number_beyond_every_float_is_a_finding(folder):
+    value = json.loads((folder / RECORDS[1]).read_text(encoding="utf-8"))
+    value["data"]["rankings"][0]["reference_classes"][0] = 10**400
+    (folder / RECORDS[1]).write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    assert RECORDS[1] in files(folder)
+
+
 def test_values_without_statistics_are_a_finding(folder):
     for name, old in ((RECORDS[1], '"differences": [\n'), (RECORDS[2], '"runs": [\n')):
         value = json.loads((folder / name).read_text(encoding="utf-8"))
