@@ -20,9 +20,12 @@ if [[ -d $ascend ]]; then
   # Without the option the script starts Python and imports torch to find it out. torch has the new ABI since 2.7.
   load "$ascend/nnal/atb/set_env.sh" --cxx_abi=1
   set -e
-  # The driver is mounted when the container starts; not every CANN image looks for it.
+  # The driver is mounted when the container starts; not every CANN image looks for it. Empty parts, which the CANN images
+  # have, mean the working directory: a library in a deliverable would replace the driver's.
   driver=$ascend/driver/lib64
-  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$driver:$driver/common:$driver/driver"
+  libraries=${LD_LIBRARY_PATH:-}:$driver:$driver/common:$driver/driver
+  while [[ $libraries == *::* ]]; do libraries=${libraries//::/:}; done
+  export LD_LIBRARY_PATH=${libraries#:}
 fi
 
 if [[ -f /etc/npu-deliver/ca-bundle.crt ]]; then  # requests and Python's ssl do not ask the system

@@ -30,10 +30,10 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.config import EvalSpec, Side, WeightsSpec, read_spec_file
+from npu_eval.config import EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
-from npu_eval.jsonio import write_atomic
+from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import Data, Record, WeightsFacts, write_record
 
 
@@ -83,7 +83,7 @@ class Context:
         Raises:
             ConfigError: one is missing or is not the file that the spec names.
         """
-        return tuple(_photo(self.root, entry.path) for entry in self.spec.inputs)
+        return tuple(_photo(self.root, entry) for entry in self.spec.inputs)
 
     def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
         """Photos as one float32 batch on the CPU.
@@ -249,10 +249,13 @@ def _load(network: nn.Module, wanted: WeightsSpec, root: Path, say: Callable[[st
     )
 
 
-def _photo(root: Path, path: str) -> Path:
-    photo = root / path
+def _photo(root: Path, entry: InputFile) -> Path:
+    photo = root / entry.path
+    fix = "restore it, or make the deliverable again"
     if not photo.is_file():
-        raise ConfigError("the photo does not exist", where=path, fix="restore it, or make the deliverable again")
+        raise ConfigError("the photo does not exist", where=entry.path, fix=fix)
+    if file_sha256(photo) != entry.sha256:
+        raise ConfigError("is not the photo that spec.json names: its sha256 differs", where=entry.path, fix=fix)
     return photo
 
 

@@ -47,8 +47,8 @@ class Engine:
             write_context(build, context)
             context.seek(0)
             for event in self.client.api.build(
-                fileobj=context, custom_context=True, tag=build.tag, buildargs=arguments, network_mode="host", rm=True,
-                forcerm=True, decode=True,
+                fileobj=context, custom_context=True, tag=build.tag, buildargs=arguments, platform=build.platform,
+                network_mode="host", rm=True, forcerm=True, decode=True,
             ):  # fmt: skip
                 output.append(event.get("stream", "") + event.get("error", ""))
                 if output[-1].startswith(" ---> ") and "Running" not in output[-1]:

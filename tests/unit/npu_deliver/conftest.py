@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import jinja2
 import pytest
 
 import deliverables
+from npu_deliver import render
 from npu_deliver.spec import Job
 
 
@@ -13,6 +15,24 @@ from npu_deliver.spec import Job
 def no_waiting_for_the_disk(monkeypatch):
     """Nobody pulls the plug during a test; what a kill leaves is tested without it."""
     monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    return jinja2.FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled")))
+
+
+@pytest.fixture(autouse=True)
+def no_compiling_twice(monkeypatch, compiled):
+    """The same template is compiled once in a test run, instead of hundreds of times."""
+    plain = render._environment
+
+    def cached(*arguments):
+        environment = plain(*arguments)
+        environment.bytecode_cache = compiled
+        return environment
+
+    monkeypatch.setattr(render, "_environment", cached)
 
 
 @pytest.fixture(scope="session")

@@ -335,10 +335,12 @@ def test_the_entrypoint_loads_the_environment_of_cann_for_any_command(ascend):
     assert f"LD_LIBRARY_PATH=/mine:{driver}:{driver}/common:{driver}/driver\n" in told
 
 
-def test_the_entrypoint_leaves_no_empty_part_in_the_library_path(ascend):
+@pytest.mark.parametrize("given", ["", ":", "/mine:", ":/mine", "/mine:::/other::"])
+def test_the_entrypoint_leaves_no_empty_part_in_the_library_path(ascend, given):
     """An empty part would be the working directory: a library in a deliverable could replace the driver's."""
-    told = enter(ascend, "env")
+    told = enter(ascend, "env", LD_LIBRARY_PATH=given)
     path = next(line for line in told.splitlines() if line.startswith("LD_LIBRARY_PATH=")).partition("=")[2]
+    assert path.split(":")[:-3] == [part for part in given.split(":") if part]
     assert all(path.split(":"))
 
 

@@ -97,11 +97,11 @@ def test_fast_calls_that_never_settle_are_bounded_in_number_and_in_looks(
 
     monkeypatch.setattr(performance, "is_steady", never)
     monkeypatch.setattr(performance, "MAX_SAMPLES", 600)
-    clock.seconds = itertools.repeat(1e-6)
+    clock.seconds = itertools.repeat(1e-6, 20_000)  # a loop without a bound ends in an error, not never
     (run,) = measure(tmp_path)
     assert len(run.warmup_s) == 600
     assert not run.warmup_steady
-    assert len(looks) < 90, "each look sorts all calls"
+    assert len(looks) < 150, "each look sorts all calls"
     assert all(b - a <= max(1, a // 10) for a, b in itertools.pairwise(looks))
 
 

@@ -273,8 +273,19 @@ def test_a_missing_photo_is_exit_code_2(root: Path, capsys: pytest.CaptureFixtur
         assert reason(capsys).startswith("inputs/cat.png: the photo does not exist; restore it")
 
 
+def test_another_photo_than_the_specs_is_exit_code_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = root / "inputs" / "cat.png"
+    photo.write_bytes(photo.read_bytes() + b"\0")
+    for experiment in (inference, precision, performance):
+        assert session.main(experiment, root, []) == 2
+        assert reason(capsys).startswith("inputs/cat.png: is not the photo that spec.json names")
+
+
 def test_a_corrupt_photo_is_exit_code_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (root / "inputs" / "cat.png").write_bytes(b"\x89PNG no")
+    photo, spec = root / "inputs" / "cat.png", root / "spec.json"
+    before = file_sha256(photo)
+    photo.write_bytes(b"\x89PNG no")
+    spec.write_text(spec.read_text(encoding="utf-8").replace(before, file_sha256(photo)), encoding="utf-8")
     for experiment in (inference, precision, performance):
         assert session.main(experiment, root, []) == 2
         assert reason(capsys).startswith("cat.png: not a readable image (")
