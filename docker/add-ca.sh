@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Adds a certificate authority to what the system trusts: add-ca.sh FILE. An empty file changes nothing.
 #
-# It is appended to the bundle. update-ca-certificates would rebuild the bundle from the distribution's list, and so drop
-# what the makers of the base image may have put there themselves.
+# It is appended to the bundle. update-ca-certificates would rebuild the bundle from the distribution's list, and so
+# drop what the makers of the base image may have put there themselves.
 set -euo pipefail
 
 extra=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with CANN's environment. The CANN images write it to .bashrc, which only an interactive shell reads, and
-# `docker run image python …` is none. Where the image holds no CANN, the command runs as it is.
+# Runs a command with CANN's environment. The CANN images write it to .bashrc, which only an interactive shell reads,
+# and `docker run image python …` is none. Where the image holds no CANN, the command runs as it is.
 set -eo pipefail  # not -u: CANN's scripts read variables that may be unset
 
 ascend=/usr/local/Ascend
@@ -20,8 +20,8 @@ if [[ -d $ascend ]]; then
   # Without the option the script starts Python and imports torch to find it out. torch has the new ABI since 2.7.
   load "$ascend/nnal/atb/set_env.sh" --cxx_abi=1
   set -e
-  # The driver is mounted when the container starts; not every CANN image looks for it. Empty parts, which the CANN images
-  # have, mean the working directory: a library in a deliverable would replace the driver's.
+  # The driver is mounted when the container starts; not every CANN image looks for it. Empty parts, which the CANN
+  # images have, mean the working directory: a library in a deliverable would replace the driver's.
   driver=$ascend/driver/lib64
   libraries=${LD_LIBRARY_PATH:-}:$driver:$driver/common:$driver/driver
   while [[ $libraries == *::* ]]; do libraries=${libraries//::/:}; done

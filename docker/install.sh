@@ -3,6 +3,7 @@
 set -euo pipefail
 
 lists=/opt/npu-deliver
+ascend=/usr/local/Ascend
 venv=/opt/venv
 model=/opt/model
 
@@ -33,14 +34,14 @@ choose_where() {
     if answers "$TORCH_INDEX"; then
       where=(--extra-index-url "$TORCH_INDEX")
     else
-      say "the index TORCH_INDEX does not answer: torch comes from the ordinary index, whose x86_64 build brings CUDA along"
+      say "the index TORCH_INDEX does not answer: torch comes from the ordinary index, on x86_64 with CUDA"
     fi
   fi
 }
 
 pip_install() {
-  "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-input --root-user-action ignore \
-    "${where[@]}" "$@"
+  "$venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-input \
+    --root-user-action ignore "${where[@]}" "$@"
 }
 
 has_packages() { grep -qE '^[[:space:]]*[^#[:space:]]' "$1"; }
@@ -49,8 +50,8 @@ install_stack() {
   local found
   found=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') || die "the base image has no python3"
   [[ $found == "$PYTHON_VERSION" ]] || die "the base image has Python $found, the stack is for $PYTHON_VERSION"
-  if [[ $DEVICE == npu && ! -f /usr/local/Ascend/ascend-toolkit/set_env.sh && ! -f /usr/local/Ascend/cann/set_env.sh ]]; then
-    die "the base image holds no CANN (no set_env.sh below /usr/local/Ascend)"
+  if [[ $DEVICE == npu && ! -f $ascend/ascend-toolkit/set_env.sh && ! -f $ascend/cann/set_env.sh ]]; then
+    die "the base image holds no CANN (no set_env.sh below $ascend)"
   fi
   python3 -m venv "$venv"
   choose_where stack
@@ -58,8 +59,11 @@ install_stack() {
   if has_packages "$lists/stack-no-deps.txt"; then pip_install --no-deps -r "$lists/stack-no-deps.txt"; fi
   # What the model brings is found beside the stack.
   mkdir -p "$model/bin"
-  "$venv/bin/python" -c 'import sys, sysconfig; open(sysconfig.get_path("purelib") + "/npu_deliver_model.pth", "w").write(
-    sysconfig.get_path("purelib", vars={"base": sys.argv[1]}) + "\n")' "$model"
+  "$venv/bin/python" - "$model" <<'PYTHON'
+import sys, sysconfig
+with open(sysconfig.get_path("purelib") + "/npu_deliver_model.pth", "w") as stream:
+    print(sysconfig.get_path("purelib", vars={"base": sys.argv[1]}), file=stream)
+PYTHON
 }
 
 install_model() {

@@ -58,6 +58,9 @@ class Report:
 
 def verify(folder: Path) -> Report:
     """Check a folder against itself; every contradiction is found, not only the first."""
+    if special := manifest.special_files(folder):
+        return Report(findings=tuple(Finding(file=name, what="is no plain file") for name in special), summary=None,
+                      files=len(manifest.files_of(folder)))  # fmt: skip
     findings: list[Finding] = []
     try:
         findings += [Finding(file=name, what=what) for name, what in manifest.differences(folder)]

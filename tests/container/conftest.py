@@ -1,6 +1,7 @@
 """A container engine and a package index for tests that build images. They skip, with the reason, without an engine."""
 
 import contextlib
+import gc
 import hashlib
 import http.server
 import io
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import warnings
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -19,7 +21,10 @@ import pytest
 
 from npu_deliver.build import Build, transport_arguments, write_context
 
-docker = pytest.importorskip("docker", reason="the package docker is not installed")
+try:
+    import docker
+except ImportError:  # the fixture below skips then
+    docker = None
 
 USER, PASSWORD = "user", "s3cr3t"
 
@@ -37,6 +42,7 @@ class Engine:
     """What the tests need of an engine, which removes whatever it made."""
 
     client: "docker.DockerClient"
+    kept: set[str]  # the ids of the images that were here before: bases, and whatever else is somebody's
     made: set[str] = field(default_factory=set)
 
     def build(self, build: Build, **transport: str) -> str:
@@ -83,21 +89,26 @@ class Engine:
         for _ in range(2):  # a stage can go when the image above it has gone
             for image in sorted(self.made, key=lambda name: ":" not in name):
                 with contextlib.suppress(docker.errors.APIError):  # gone already, or a base of something else
-                    self.client.images.remove(image)
+                    if ":" in image or self.client.images.get(image).id not in self.kept:  # a tag of ours, or a stage
+                        self.client.images.remove(image)
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    try:
-        client = docker.from_env(timeout=1800)
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no container engine answers: {error}")
-    try:
-        client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        client.close()
-        pytest.skip(f"no container engine answers: {error}")
-    engine = Engine(client)
+    if docker is None:
+        pytest.skip("the package docker is not installed")
+    client, reason = None, ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # docker leaves the socket of a refused connection open
+        try:
+            client = docker.from_env(timeout=1800)
+            client.ping()
+        except (docker.errors.DockerException, OSError) as error:
+            reason = str(error)
+        gc.collect()
+    if client is None or reason:
+        pytest.skip(f"no container engine answers: {reason}")
+    engine = Engine(client, kept={image.id for image in client.images.list(all=True)})
     try:
         yield engine
     finally:
@@ -110,7 +121,7 @@ def base_or_skip(engine: Engine, name: str) -> None:
     if engine.has(name):
         return
     try:
-        engine.client.images.pull(name)
+        engine.kept.add(engine.client.images.pull(name).id)
     except docker.errors.APIError as error:
         pytest.skip(f"the base image {name} cannot be had: {error}")
 

@@ -232,10 +232,15 @@ def test_a_symbolic_link_is_named_wherever_it_leads(folder, target):
     assert "is a link" in whats(folder, "evaluation/logs/precision_eval.log")
 
 
-def test_a_pipe_is_named_and_not_waited_for(folder):
-    (folder / "readme.md").unlink()
-    os.mkfifo(folder / "evaluation/pipe")
-    assert "evaluation/pipe" in files(folder)
+@pytest.mark.parametrize("name", ["evaluation/pipe", "readme.md", "spec.json", "MANIFEST.json", RECORDS[0], LOGS[0]])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_named_and_not_waited_for(folder, name, linked):
+    (folder / name).unlink(missing_ok=True)
+    pipe = folder.parent / "pipe" if linked else folder / name
+    os.mkfifo(pipe)
+    if linked:
+        (folder / name).symlink_to(pipe)
+    assert [str(finding) for finding in verify.verify(folder).findings] == [f"{name}: is no plain file"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "not json", '{"schema": "npu-deliver/spec/1"}'])

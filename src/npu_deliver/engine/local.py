@@ -1,8 +1,4 @@
-"""Engines carry out steps: on this machine, or by replaying what an earlier run found.
-
-The seam is `Engine`: a context manager that runs one step after the other and tells each line of its output. The
-container engine fits in here and will be the only importer of `docker`.
-"""
+"""Runs steps as child processes with an interpreter of this machine."""
 
 from __future__ import annotations
 
@@ -10,49 +6,18 @@ import contextlib
 import ctypes
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Self
 
-from npu_deliver.errors import EngineError, RecordError, StepError
+from npu_deliver.engine.base import Tell
+from npu_deliver.errors import StepError
 from npu_deliver.image import Image
-from npu_deliver.plan import RESULTS, Step
-from npu_eval.codehash import code_sha256
-from npu_eval.config import read_spec_file
-from npu_eval.jsonio import write_atomic
-from npu_eval.logtext import exit_code, log_text, verdicts_of
-from npu_eval.records import read_record, replayed, write_record
-
-Tell = Callable[[str], None]
-
-
-class Engine(Protocol):
-    """Runs steps in a staged folder."""
-
-    name: str
-
-    def __enter__(self) -> Self:
-        """Make ready."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave nothing running."""
-        ...
-
-    def run(self, step: Step, folder: Path, tell: Tell) -> int:
-        """Run one step in a deliverable's folder, telling each line of its output; returns its exit code.
-
-        Raises:
-            StepError: the step ran longer than its timeout, or did not start.
-        """
-        ...
+from npu_deliver.plan import Step
 
 
 class LocalEngine:
@@ -116,47 +81,6 @@ class LocalEngine:
         child.wait()
         if child.stdout is not None:
             child.stdout.close()
-
-
-class ReplayEngine:
-    """Replays the records of an earlier deliverable of the same spec and code; everything it gives is marked so."""
-
-    name = "replay"
-
-    def __init__(self, source: Path) -> None:
-        self._source = source
-
-    def __enter__(self) -> Self:
-        if not (self._source / "spec.json").is_file():
-            raise EngineError(
-                "is no deliverable to replay", where=str(self._source), fix="name a folder with a spec.json"
-            )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing runs that could be left behind."""
-
-    def run(self, step: Step, folder: Path, tell: Tell) -> int:
-        """Copy a step's record, log and results, with the record marked as replayed.
-
-        Raises:
-            RecordError: the record was made under another spec or by other code.
-        """
-        spec = read_spec_file(folder / "spec.json").evaluation
-        record = read_record(self._source / step.record, spec_sha256=spec.sha256)
-        if record.code_sha256 != code_sha256(folder):
-            raise RecordError("was made by other code", where=step.record, fix="run the experiment again")
-        marked = replayed(record)
-        if step.experiment == "inference" and (self._source / RESULTS).is_dir():
-            shutil.copytree(self._source / RESULTS, folder / RESULTS, dirs_exist_ok=True)
-        text = log_text(marked, spec.criteria)
-        write_atomic(folder / step.log, text)
-        write_record(folder / step.record, marked)
-        for line in text.splitlines():
-            tell(line)
-        return exit_code(marked, verdicts_of(marked, spec.criteria))
 
 
 def _lines(stream: IO[str], deadline: float) -> Iterator[str]:

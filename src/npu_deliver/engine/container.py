@@ -1,0 +1,330 @@
+"""Runs steps in containers: only the deliverable writable, no network, no privilege, nothing left behind.
+
+The only importer of `docker` (docker-py), which speaks to Docker and to Podman's compatible socket alike.
+
+A container must not outlive the command that started it, even one that was killed without warning. So its main process
+waits on standard input: when this side of the connection is gone, the input ends, and everything in the container ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import selectors
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import docker
+import docker.errors
+import docker.types
+import requests
+
+from npu_deliver.engine.base import Tell
+from npu_deliver.errors import EngineError, StepError
+from npu_deliver.image import Image
+from npu_deliver.plan import Mount, Step
+
+OLDEST_API = (1, 40)
+"""Docker 19.03: the first with device requests, which `--gpus` needs."""
+
+FOLDER = "/deliverable"
+SCRATCH = "/tmp"  # noqa: S108  the container's own, in memory: nothing else in it is writable
+LABEL = "npu-deliver.folder"
+OUT_OF_MEMORY = 137
+"""Exit code of a container whose main process was killed with SIGKILL (128 + 9), as the kernel does for memory."""
+
+ASCEND_DEVICES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
+"""What every process on an NPU needs beside its card's /dev/davinciN (Ascend/cann-container-image, README)."""
+
+ASCEND_FILES = (
+    "/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/local/Ascend/driver/lib64",
+    "/usr/local/Ascend/driver/version.info", "/etc/ascend_install.info",
+)  # fmt: skip
+"""The driver's files that belong to the host and not to the image; those that exist are mounted read-only."""
+
+_WATCH = 'exec 3<&0; { cat <&3 >/dev/null; kill -KILL -1; } & exec "$@" </dev/null 3<&-'
+"""Ends everything in the container when standard input ends; then becomes the step's command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a container may use. ``memory_bytes`` None leaves all of the machine's memory."""
+
+    memory_bytes: int | None = None
+    processes: int = 4096
+    shared_memory: str = "1g"
+
+
+class DockerEngine:
+    """Runs steps in containers of one image."""
+
+    name = "docker"
+
+    def __init__(self, image: Image, *, limits: Limits | None = None) -> None:
+        self._image = image
+        self._limits = limits or Limits()
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        self._client = connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def run(self, step: Step, folder: Path, tell: Tell) -> int:
+        """Run one step in a container of its own; it is gone afterwards, whatever happens."""
+        api = self._client.api
+        sweep(self._client, folder)
+        identity = api.create_container(**arguments(step, folder, self._image, self._limits, api=api))["Id"]
+        try:
+            return self._follow(identity, step, tell)
+        finally:
+            with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
+                api.remove_container(identity, force=True)  # gone already when it ended by itself
+
+    def _follow(self, identity: str, step: Step, tell: Tell) -> int:
+        api = self._client.api
+        ended = _Ended(api, identity)
+        stream = api.attach_socket(identity, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        try:
+            ended.start()
+            api.start(identity)
+            for line in _lines(stream, time.monotonic() + step.timeout_s, step):
+                tell(line)
+            code = ended.code()
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise EngineError(f"the engine failed ({error})", where=step.experiment, fix="see `docker info`") from error
+        finally:
+            _close(stream)
+        if code is None:
+            raise EngineError(
+                "the engine went away while the step ran",
+                where=step.experiment,
+                fix="start it and run the same command again",
+            )
+        if code == OUT_OF_MEMORY:
+            raise StepError(
+                "was killed in its container", where=step.experiment,
+                fix="most often for memory: give it more, or smaller batch sizes",
+            )  # fmt: skip
+        return code
+
+
+class _Ended(threading.Thread):
+    """Waits for a container's end beside the reading of its output, because it removes itself when it ends."""
+
+    def __init__(self, api: Any, identity: str) -> None:
+        super().__init__(daemon=True)
+        self._api = api
+        self._identity = identity
+        self._code: int | None = None
+
+    def run(self) -> None:
+        """Ask for the exit code; an engine that goes away gives none."""
+        with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException, ValueError):
+            self._code = int(self._api.wait(self._identity, condition="removed", timeout=None)["StatusCode"])
+
+    def code(self) -> int | None:
+        """The exit code; None when the engine went away."""
+        self.join(timeout=30)
+        return self._code
+
+
+def _close(stream: Any) -> None:
+    """Close an attached stream: the file that docker-py hands out, its socket, and the response that holds both."""
+    connection = getattr(stream, "_sock", None)
+    if not stream.closed:
+        stream.close()
+    if connection is not None:
+        connection.close()
+    with contextlib.suppress(ValueError):  # the response closes the stream once more
+        stream._response.close()  # noqa: SLF001  docker-py keeps it there and nowhere else
+
+
+def connect() -> Any:
+    """A client of the engine that DOCKER_HOST names, or of the usual socket.
+
+    Raises:
+        EngineError: no engine answers, this user may not ask it, or it is too old.
+    """
+    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    client = None
+    try:
+        client = docker.from_env(version="auto")
+        version = client.version()
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        if client is not None:
+            client.close()
+        if "Permission denied" in str(error):
+            fix = "add the user to the group 'docker'"
+            raise EngineError("this user may not use the engine", where=where, fix=fix) from error
+        raise EngineError("no container engine answers", where=where, fix="start Docker or Podman") from error
+    api = tuple(int(part) for part in version["ApiVersion"].split("."))
+    if api < OLDEST_API:
+        oldest = ".".join(map(str, OLDEST_API))
+        what = f"speaks API {version['ApiVersion']}; {oldest} is the oldest that serves"
+        raise EngineError(what, where=where, fix="update to Docker 19.03 or Podman 4")
+    return client
+
+
+def arguments(step: Step, folder: Path, image: Image, limits: Limits, *, api: Any) -> dict[str, Any]:
+    """How a step's container is created: the least it needs. :func:`shell_line` prints the same for people."""
+    nodes, files = ascend(step.devices)
+    gpus = [docker.types.DeviceRequest(device_ids=[card], capabilities=[["gpu"]]) for card in _gpus(step)]
+    return {
+        "image": image.digest,
+        "command": ["sh", "-c", _WATCH, "step", *step.command],
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "working_dir": FOLDER,
+        "environment": environment(step),
+        "stdin_open": True,
+        "labels": {LABEL: folder_label(folder)},
+        "host_config": api.create_host_config(
+            binds=[f"{folder}:{FOLDER}:rw", *_mounts(step), *(f"{path}:{path}:ro" for path in files)],
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=limits.processes,
+            mem_limit=limits.memory_bytes,
+            shm_size=limits.shared_memory,
+            read_only=True,
+            tmpfs={SCRATCH: "rw,exec"},
+            init=True,
+            auto_remove=True,
+            devices=[f"{node}:{node}:rw" for node in nodes],
+            device_requests=gpus or None,
+        ),
+    }
+
+
+def environment(step: Step) -> dict[str, str]:
+    """The variables that a step gets; each mount's variable names its place inside."""
+    return {
+        "NPU_DELIVER_IMAGE": step.image,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "HOME": SCRATCH,
+        **{mount.variable: _inside(number, mount) for number, mount in enumerate(step.mounts)},
+    }
+
+
+def _inside(number: int, mount: Mount) -> str:
+    return f"/mnt/{number}/{Path(mount.source).name}"
+
+
+def _mounts(step: Step) -> list[str]:
+    mounts = enumerate(step.mounts)
+    return [f"{m.source}:{_inside(number, m)}:{'ro' if m.read_only else 'rw'}" for number, m in mounts]
+
+
+def _gpus(step: Step) -> list[str]:
+    return [device.partition(":")[2] or "0" for device in step.devices if device.startswith("cuda")]
+
+
+def ascend(devices: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """(device nodes, driver files) that a step on NPUs needs; of ``auto`` whatever cards there are."""
+    cards = [f"/dev/davinci{d.partition(':')[2] or '0'}" for d in devices if d.startswith("npu")]
+    if "auto" in devices:
+        cards = sorted(str(p) for p in Path("/dev").glob("davinci[0-9]*"))
+    if not cards:
+        return [], []
+    return [*cards, *ASCEND_DEVICES], [path for path in ASCEND_FILES if Path(path).exists()]
+
+
+def folder_label(folder: Path) -> str:
+    """Marks the containers of one deliverable's folder, without telling its path."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+
+
+def sweep(client: Any, folder: Path) -> None:
+    """Remove what an engine that was killed may have left of this folder's containers."""
+    for left in client.containers.list(all=True, filters={"label": f"{LABEL}={folder_label(folder)}"}):
+        with contextlib.suppress(docker.errors.APIError):
+            left.remove(force=True)
+
+
+def shell_line(step: Step, folder: Path, image: Image, limits: Limits) -> str:
+    """The `docker run` line that does the same, for people who want to see or to repeat it."""
+    nodes, files = ascend(step.devices)
+    options = {
+        "network": ["none"],
+        "cap-drop": ["ALL"],
+        "security-opt": ["no-new-privileges"],
+        "tmpfs": [f"{SCRATCH}:rw,exec"],
+        "shm-size": [limits.shared_memory],
+        "pids-limit": [str(limits.processes)],
+        "memory": [] if limits.memory_bytes is None else [str(limits.memory_bytes)],
+        "user": [f"{os.getuid()}:{os.getgid()}"],
+        "volume": [f"{folder}:{FOLDER}", *_mounts(step), *(f"{path}:{path}:ro" for path in files)],
+        "workdir": [FOLDER],
+        "env": [f"{name}={value}" for name, value in environment(step).items()],
+        "device": nodes,
+        "gpus": [f"device={card}" for card in _gpus(step)],
+    }
+    words = [f"--{name}={value}" for name, values in options.items() for value in values]
+    return shlex.join(["docker", "run", "--rm", "--init", "--read-only", *words, image.digest, *step.command])
+
+
+def _lines(stream: Any, deadline: float, step: Step) -> Iterator[str]:
+    """The lines of an attached container's output, both channels in the order in which they come.
+
+    Raises:
+        StepError: the container did not end before the deadline.
+    """
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        frames = _Frames(stream)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(timeout=left):
+                raise StepError(
+                    f"ran longer than {step.timeout_s:g} s and was stopped",
+                    where=step.experiment,
+                    fix="raise evaluation.step_timeout_s in the spec",
+                )
+            chunk = frames.read()
+            if chunk is None:
+                break
+            *complete, rest = (rest + chunk).split(b"\n")
+            for line in complete:
+                yield line.decode("utf-8", "replace").rstrip("\r")
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+class _Frames:
+    """Takes the engine's stream apart: frames of eight bytes of header (channel, three zeros, length) and the payload.
+
+    Docker Engine API, "Attach to a container", stream format.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._buffer = b""
+
+    def read(self) -> bytes | None:
+        """What one read gives, possibly nothing yet; None at the end."""
+        data = os.read(self._stream.fileno(), 65536)
+        if not data:
+            return None
+        self._buffer += data
+        payload = b""
+        while len(self._buffer) >= 8:
+            length = int.from_bytes(self._buffer[4:8], "big")
+            if len(self._buffer) < 8 + length:
+                break
+            payload += self._buffer[8 : 8 + length]
+            self._buffer = self._buffer[8 + length :]
+        return payload
