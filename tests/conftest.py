@@ -5,3 +5,11 @@ import os
 # Spinning OpenMP threads of parallel test processes slow each other down many times over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+def pytest_configure() -> None:
+    """Examples have no deadline, as time is never asserted; where a change is judged they are the same each time."""
+    from hypothesis import settings
+
+    settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("project")
