@@ -13,6 +13,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from npu_eval import units
 from npu_eval.fonts import cjk_font_path
 from npu_eval.records import Prediction
+from npu_eval.stamps import BRIEF, Stamp
 
 WIDTH = 720
 """Pixels; smaller photos are enlarged so that the panel's text keeps its size."""
@@ -28,7 +29,7 @@ _MARGIN = 16
 _TAG = 22
 
 
-def draw(photo: Path, predictions: Sequence[Prediction], *, random_weights: bool) -> Image.Image:
+def draw(photo: Path, predictions: Sequence[Prediction]) -> Image.Image:
     """The photo, upright, with its predictions: an RGB image ``WIDTH`` pixels wide."""
     with Image.open(photo) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
@@ -37,20 +38,34 @@ def draw(photo: Path, predictions: Sequence[Prediction], *, random_weights: bool
     image = image.resize(size, Image.Resampling.LANCZOS)
     _boxes(image, predictions, scale)
     listed = predictions[:5]
-    banner = _ROW if random_weights else 0
     panel = _ROW * max(1, len(listed)) + 2 * _MARGIN
-    canvas = Image.new("RGB", (WIDTH, image.height + panel + banner), "#ffffff")
+    canvas = Image.new("RGB", (WIDTH, image.height + panel), "#ffffff")
     pen = ImageDraw.Draw(canvas)
-    pen.rectangle((0, banner, WIDTH, banner + image.height - 1), fill="#d8dde4")
-    canvas.paste(image, ((WIDTH - image.width) // 2, banner))
-    if random_weights:
-        pen.rectangle((0, 0, WIDTH, banner - 1), fill="#b00020")
-        pen.text((WIDTH / 2, banner / 2), "RANDOM WEIGHTS 随机权重", font=_font(20), fill="#ffffff", anchor="mm")
-    top = image.height + banner + _MARGIN
+    pen.rectangle((0, 0, WIDTH, image.height - 1), fill="#d8dde4")
+    canvas.paste(image, ((WIDTH - image.width) // 2, 0))
+    top = image.height + _MARGIN
     for row, prediction in enumerate(listed):
         _bar(pen, top + row * _ROW, prediction, PALETTE[0] if row == 0 else "#8a9bb0")
     if not listed:
         pen.text((_MARGIN, top), "no prediction 无预测结果", font=_font(20), fill="#444444")
+    return canvas
+
+
+def stamp(image: Image.Image, stamps: Sequence[Stamp]) -> Image.Image:
+    """The picture under a banner that names its stamps; the picture itself where there is none.
+
+    The banner grows with the picture, so that it cannot be overlooked on a large one, whoever drew it.
+    """
+    if not stamps:
+        return image
+    text = "  ·  ".join(BRIEF[s] for s in stamps)
+    size = max(10, image.width // 34)
+    while size > 6 and _font(size).getlength(text) > image.width - 8:
+        size -= 1
+    height = 2 * size + 4
+    canvas = Image.new("RGB", (image.width, image.height + height), "#ffc400")
+    ImageDraw.Draw(canvas).text((image.width / 2, height / 2), text, font=_font(size), fill="#1b1f24", anchor="mm")
+    canvas.paste(image, (0, height))
     return canvas
 
 

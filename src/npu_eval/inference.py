@@ -15,6 +15,7 @@ from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import InferenceData, PhotoResult, Prediction
 from npu_eval.session import Context, dtype_of
+from npu_eval.stamps import stamps_for
 
 DESCRIPTION = """Run the model on photos and draw what it sees.
 
@@ -108,8 +109,11 @@ def _named(photos: Sequence[Path], output: Path | None, given: Path | None) -> l
 def _picture(context: Context, photo: Path, predictions: Sequence[Prediction]) -> Any:
     if isinstance(context.adapter, SupportsDrawing):
         with calling(context.spec.adapter):
-            return context.adapter.draw(photo, predictions).convert("RGB")
-    return drawing.draw(photo, predictions, random_weights=context.weights.random)
+            picture = context.adapter.draw(photo, predictions).convert("RGB")
+    else:
+        picture = drawing.draw(photo, predictions)
+    stamps = stamps_for(context.device.facts(), random_weights=context.weights.random, replayed=False)
+    return drawing.stamp(picture, stamps)
 
 
 def _encode(image: Any, target: Path) -> bytes:

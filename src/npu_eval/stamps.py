@@ -28,21 +28,36 @@ ENGLISH: dict[Stamp, str] = {
 }
 
 
+BRIEF: dict[Stamp, str] = {
+    Stamp.SIMULATED: "SIMULATED 模拟 NPU",
+    Stamp.REPLAYED: "REPLAYED 回放",
+    Stamp.RANDOM_WEIGHTS: "RANDOM WEIGHTS 随机权重",
+    Stamp.NO_NPU: "NO NPU 未使用 NPU",
+}
+"""For pictures, which go from hand to hand without their page: in both languages at once."""
+
+
 def is_real_npu(device: DeviceFacts) -> bool:
     """Whether a result may be called an NPU result: an NPU, with positive evidence that it is a real one."""
     return device.kind == "npu" and device.evidence == "real"
 
 
+def stamps_for(device: DeviceFacts, *, random_weights: bool, replayed: bool) -> tuple[Stamp, ...]:
+    """The stamps that one result calls for, in order of weight."""
+    found = {
+        Stamp.SIMULATED: device.kind == "npu" and not is_real_npu(device),
+        Stamp.REPLAYED: replayed,
+        Stamp.RANDOM_WEIGHTS: random_weights,
+        Stamp.NO_NPU: device.kind != "npu",
+    }
+    return tuple(stamp for stamp in Stamp if found[stamp])
+
+
 def stamps_of(provenances: Iterable[Provenance]) -> tuple[Stamp, ...]:
     """Every stamp that the records of one deliverable call for, in order of weight."""
-    found: set[Stamp] = set()
-    for provenance in provenances:
-        if provenance.device.kind == "npu" and not is_real_npu(provenance.device):
-            found.add(Stamp.SIMULATED)
-        if provenance.device.kind != "npu":
-            found.add(Stamp.NO_NPU)
-        if provenance.weights.random:
-            found.add(Stamp.RANDOM_WEIGHTS)
-        if provenance.replayed_from:
-            found.add(Stamp.REPLAYED)
+    found = {
+        stamp
+        for p in provenances
+        for stamp in stamps_for(p.device, random_weights=p.weights.random, replayed=p.replayed_from is not None)
+    }
     return tuple(stamp for stamp in Stamp if stamp in found)

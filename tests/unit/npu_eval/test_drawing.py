@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from npu_eval import drawing, units
-from npu_eval.drawing import MAX_HEIGHT, PALETTE, WIDTH, draw
+from npu_eval.drawing import MAX_HEIGHT, PALETTE, WIDTH, draw, stamp
 from npu_eval.fonts import cjk_font_path
 from npu_eval.records import Prediction
+from npu_eval.stamps import Stamp
 
 GREY = (120, 120, 120)
 RED = "#b00020"
@@ -45,8 +46,8 @@ def where(image: Image.Image, colour: str) -> np.ndarray:
      ((100, 1600), (90, 1440)), ((4000, 40), (720, 7)), ((4000, 1), (720, 1)), ((1, 4000), (1, 1440))],
 )  # fmt: skip
 def test_a_photo_of_any_shape_fits_the_picture(tmp_path: Path, size: tuple[int, int], shown: tuple[int, int]) -> None:
-    image = draw(photo(tmp_path, *size), FIVE, random_weights=False)
-    bare = draw(photo(tmp_path, 720, 1), FIVE, random_weights=False)
+    image = draw(photo(tmp_path, *size), FIVE)
+    bare = draw(photo(tmp_path, 720, 1), FIVE)
     assert image.width == WIDTH
     assert image.height - bare.height + 1 == shown[1] <= MAX_HEIGHT
     seen = where(image, "#787878")
@@ -59,7 +60,7 @@ def test_a_photo_of_any_shape_fits_the_picture(tmp_path: Path, size: tuple[int, 
 def test_a_photo_of_any_mode_is_drawn(tmp_path: Path, mode: str) -> None:
     suffix = ".tif" if mode == "CMYK" else ".png"
     Image.new("L", (30, 20), 120).convert(mode if mode != "I;16" else "I;16").save(tmp_path / f"p{suffix}")
-    assert draw(tmp_path / f"p{suffix}", FIVE, random_weights=False).mode == "RGB"
+    assert draw(tmp_path / f"p{suffix}", FIVE).mode == "RGB"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -78,23 +79,31 @@ def test_a_photo_with_an_exif_orientation_is_upright(tmp_path: Path, orientation
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "p.png", exif=exif)
-    image = draw(tmp_path / "p.png", (), random_weights=False)
+    image = draw(tmp_path / "p.png", ())
     assert image.getpixel((100, 100)) == (255, 255, 255)
     assert image.getpixel((600, 100)) == (0, 0, 0)
     assert image.getpixel((100, 400)) == (0, 0, 0)
     assert image.getpixel((600, 400)) == (0, 0, 0)
 
 
-def test_random_weights_have_a_banner_above_the_photo_and_trained_ones_have_none(tmp_path: Path) -> None:
-    path = photo(tmp_path)
-    trained, random = draw(path, FIVE, random_weights=False), draw(path, FIVE, random_weights=True)
-    banner = random.height - trained.height
-    red = where(random, RED)
-    assert red[:, 0].max() == banner - 1
-    assert set(red[:, 1]) == set(range(WIDTH))
-    assert len(where(trained, RED)) == 0
-    below = random.crop((0, banner, WIDTH, random.height))
-    assert np.array_equal(pixels(below), pixels(trained))
+def test_a_stamped_picture_has_a_banner_above_it_and_another_has_none(tmp_path: Path) -> None:
+    plain = draw(photo(tmp_path, 720, 540), FIVE)
+    assert stamp(plain, ()) is plain
+    for stamps in ((Stamp.NO_NPU,), (Stamp.RANDOM_WEIGHTS, Stamp.NO_NPU), tuple(Stamp)):
+        stamped = stamp(plain, stamps)
+        height = stamped.height - plain.height
+        assert 30 <= height <= 60
+        assert np.array_equal(pixels(stamped)[height:], pixels(plain))
+        assert len(np.unique(pixels(stamped)[:height].reshape(-1, 3), axis=0)) > 2, "the banner holds no words"
+
+
+@pytest.mark.parametrize("width", [1, 40, 300, 4000])
+def test_the_words_of_a_banner_stay_inside_the_picture(width: int) -> None:
+    stamped = stamp(Image.new("RGB", (width, 30), "#000000"), tuple(Stamp))
+    banner = pixels(stamped)[: stamped.height - 30]
+    assert stamped.width == width
+    if width >= 300:  # below, no readable size fits
+        assert (banner[:, [0, -1]] == banner[0, 0]).all()
 
 
 def ink(image: Image.Image, top: int, bottom: int) -> np.ndarray:
@@ -104,8 +113,8 @@ def ink(image: Image.Image, top: int, bottom: int) -> np.ndarray:
 
 def test_the_panel_lists_five_labels_at_most_each_with_a_bar_as_long_as_its_score(tmp_path: Path) -> None:
     seven = (*FIVE, *FIVE[:2])
-    image = draw(photo(tmp_path), seven, random_weights=False)
-    assert np.array_equal(pixels(image), pixels(draw(photo(tmp_path), FIVE, random_weights=False)))
+    image = draw(photo(tmp_path), seven)
+    assert np.array_equal(pixels(image), pixels(draw(photo(tmp_path), FIVE)))
     row = drawing._ROW
     for number, prediction in enumerate(FIVE):
         colour = PALETTE[0] if number == 0 else "#8a9bb0"
@@ -117,7 +126,7 @@ def test_the_panel_lists_five_labels_at_most_each_with_a_bar_as_long_as_its_scor
 
 
 def test_letters_with_tails_do_not_touch_their_bar(tmp_path: Path) -> None:
-    image = draw(photo(tmp_path), (Prediction(label="gjpqy，（）", index=0, score=1e-9),), random_weights=False)
+    image = draw(photo(tmp_path), (Prediction(label="gjpqy，（）", index=0, score=1e-9),))
     top = 540 + drawing._MARGIN
     rows = np.unique(np.argwhere(pixels(image)[top : top + 44, : WIDTH // 2].sum(axis=2) < 300)[:, 0])
     bar = np.unique(where(image, "#e6eaf0")[:, 0]) - top
@@ -127,7 +136,7 @@ def test_letters_with_tails_do_not_touch_their_bar(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["a very long label " * 20, "非常长的中文标签" * 30, "W" * 300, "line\nbreak " * 40])
 @pytest.mark.parametrize("score", [1.0, 1.2e-6])
 def test_a_long_label_ends_before_its_score(tmp_path: Path, label: str, score: float) -> None:
-    image = draw(photo(tmp_path), (Prediction(label=label, index=0, score=score),), random_weights=False)
+    image = draw(photo(tmp_path), (Prediction(label=label, index=0, score=score),))
     font = ImageFont.truetype(str(cjk_font_path()), 19)
     score_left = WIDTH - drawing._MARGIN - font.getlength(units.percent(score))
     columns = ink(image, 540 + drawing._MARGIN, 540 + drawing._MARGIN + 29)
@@ -148,7 +157,7 @@ def test_a_fitted_text_is_one_line_that_fits(text: str, room: int) -> None:
 
 
 def test_without_a_prediction_the_picture_says_so(tmp_path: Path) -> None:
-    image = draw(photo(tmp_path), (), random_weights=False)
+    image = draw(photo(tmp_path), ())
     assert len(ink(image, 540, image.height)) > 30
 
 
@@ -162,7 +171,7 @@ def frame(image: Image.Image, colour: str) -> tuple[int, int, int, int]:
 
 
 def test_a_box_stands_where_it_was_found_in_pixels_of_the_photo(tmp_path: Path) -> None:
-    image = draw(photo(tmp_path, 360, 240), (boxed(100, 60, 200, 160, label=""),), random_weights=False)
+    image = draw(photo(tmp_path, 360, 240), (boxed(100, 60, 200, 160, label=""),))
     left, top, right, bottom = frame(image.crop((0, 0, 720, 480)), PALETTE[0])
     assert (left, right, bottom) == (200, 400, 320)
     assert top == 120 - 22, "its tag stands on it"
@@ -175,8 +184,8 @@ def test_a_box_stands_where_it_was_found_in_pixels_of_the_photo(tmp_path: Path) 
 )  # fmt: skip
 def test_a_box_near_or_across_the_border_is_drawn_inside_the_photo(tmp_path: Path, box: tuple[float, ...]) -> None:
     path = photo(tmp_path)
-    image = draw(path, (boxed(*box),), random_weights=False)
-    bare = draw(path, (Prediction(label="cat", index=0, score=0.9),), random_weights=False)
+    image = draw(path, (boxed(*box),))
+    bare = draw(path, (Prediction(label="cat", index=0, score=0.9),))
     assert image.size == bare.size
     assert np.array_equal(pixels(image)[540:], pixels(bare)[540:]), "the panel is untouched"
     left, top, right, bottom = frame(image.crop((0, 0, 720, 540)), PALETTE[0])
@@ -190,16 +199,16 @@ def test_a_box_near_or_across_the_border_is_drawn_inside_the_photo(tmp_path: Pat
 
 def test_a_box_outside_the_photo_is_not_drawn(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    image = draw(path, (boxed(1000, 1000, 1100, 1100), boxed(-50, -50, -1, -1)), random_weights=False)
+    image = draw(path, (boxed(1000, 1000, 1100, 1100), boxed(-50, -50, -1, -1)))
     assert (pixels(image)[:540] == GREY).all()
 
 
 def test_tags_of_boxes_in_one_place_do_not_cover_each_other(tmp_path: Path) -> None:
     found = tuple(boxed(300, 200, 400, 300, label=f"number {i}", index=i) for i in range(6))
-    image = draw(photo(tmp_path), found, random_weights=False).crop((0, 0, 720, 540))
+    image = draw(photo(tmp_path), found).crop((0, 0, 720, 540))
     areas = [len(where(image, colour)) for colour in PALETTE]
     single = [
-        len(where(draw(photo(tmp_path), (p,), random_weights=False).crop((0, 0, 720, 540)), colour))
+        len(where(draw(photo(tmp_path), (p,)).crop((0, 0, 720, 540)), colour))
         for p, colour in zip(found, PALETTE, strict=True)
     ]
     tag = 22 * 100
@@ -220,7 +229,7 @@ def test_tags_find_a_free_row_as_long_as_there_is_one(tags: list[tuple[float, fl
 
 
 def test_the_tag_of_a_box_at_the_right_border_is_whole(tmp_path: Path) -> None:
-    image = draw(photo(tmp_path), (boxed(630, 200, 640, 300, label="a label to read"),), random_weights=False)
+    image = draw(photo(tmp_path), (boxed(630, 200, 640, 300, label="a label to read"),))
     font = drawing._font(15)
     left, _, right, _ = frame(image.crop((0, 0, 720, 540)), PALETTE[0])
     assert right - left >= font.getlength("a label to read 90.00 %")
@@ -237,7 +246,7 @@ def test_any_boxes_can_be_drawn(tmp_path_factory: pytest.TempPathFactory, found:
         Prediction(label=str(f[5]), index=int(str(f[4])), score=0.5, box=tuple(float(str(v)) for v in f[:4]))
         for f in found
     )
-    image = draw(photo(folder, 32, 24, "any.png"), predictions, random_weights=False)
+    image = draw(photo(folder, 32, 24, "any.png"), predictions)
     assert image.width == WIDTH
 
 
@@ -257,4 +266,4 @@ def test_a_tags_text_contrasts_with_its_colour(colour: str) -> None:
 def test_a_file_that_is_no_image_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "p.jpg").write_text("no image")
     with pytest.raises(OSError, match="cannot identify image"):
-        draw(tmp_path / "p.jpg", (), random_weights=False)
+        draw(tmp_path / "p.jpg", ())
