@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,7 +87,8 @@ def install(folder: Path, extras: list[str], own: dict[str, str]) -> None:
 def fingerprint(own: dict[str, str]) -> str:
     """Changes when the pins, the dependencies, the interpreter or the machine's own torch change."""
     parts = [sys.version, own.get("torch", ""), own.get("torch-npu", "")]
-    parts += [path.read_text(encoding="utf-8") for path in (CONSTRAINTS, ROOT / "pyproject.toml")]
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    parts += [CONSTRAINTS.read_text(encoding="utf-8"), repr(document["project"]), repr(document["build-system"])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

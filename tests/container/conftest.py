@@ -29,10 +29,6 @@ except ImportError:  # the fixture below skips then
 USER, PASSWORD = "user", "s3cr3t"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "container: builds and runs images; skips, with the reason, without an engine")
-
-
 class BuildError(Exception):
     """The engine refused a build; the text is its whole output."""
 
