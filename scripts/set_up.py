@@ -75,7 +75,7 @@ def install(folder: Path, extras: list[str], own: dict[str, str]) -> None:
     ]
     chosen = folder / "constraints.txt"
     chosen.write_text("\n".join(pins) + "\n", encoding="utf-8")
-    size = "" if own else "; the first time it loads torch: 0.2 GB, or 3 GB where the index has its CUDA build alone"
+    size = "" if own else "; the first time it loads torch, several GB where the index has its CUDA build alone"
     say(f"installing npu-deliver[{','.join(extras)}] with pinned versions{size}")
     subprocess.run(
         [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",

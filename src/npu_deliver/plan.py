@@ -8,12 +8,11 @@ from pathlib import Path
 
 from npu_deliver.image import Image
 from npu_deliver.spec import Spec
+from npu_eval.config import WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 INPUTS = "inputs"
 RESULTS = "evaluation/results"
-WEIGHTS_VARIABLE = "NPU_DELIVER_WEIGHTS"
-"""Tells a step where the fetched weights lie, so that it needs no network and no cache of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

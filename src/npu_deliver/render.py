@@ -21,7 +21,6 @@ from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
 from npu_deliver.words import COMPONENTS, STAMPS, ended, reason, seen, unmeasured
 from npu_eval import units
-from npu_eval.config import METRICS
 from npu_eval.stamps import Stamp
 
 PLACEHOLDER = re.compile(
@@ -114,7 +113,6 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
     if Stamp.SIMULATED in summary.stamps:
         environment.filters |= _simulated(dict(environment.filters))
     environment.tests["stamped"] = lambda s, stamp: Stamp(stamp) in s.stamps
-    environment.globals["metrics"] = METRICS
     environment.globals["percentiles"] = _percentiles(summary)
     return environment
 

@@ -21,11 +21,10 @@ from npu_deliver.profiles import PLATFORM_SUPPLIES, templates_folder
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
 from npu_eval.codehash import code_sha256
-from npu_eval.config import SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
+from npu_eval.config import PHOTO_SUFFIXES, SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
 from npu_eval.weights import FetchedWeights, parse
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_INPUTS = 64
 MAX_INPUT_BYTES = 64 * 2**20
 """Inputs travel in the deliverable; more than a mail attachment's worth belongs into a data set evaluation."""

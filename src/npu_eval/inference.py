@@ -11,6 +11,7 @@ from typing import Any
 
 from npu_eval import drawing
 from npu_eval.adapter import SupportsDrawing, SupportsPrediction, calling, checked_forward, checked_predictions
+from npu_eval.config import PHOTO_SUFFIXES
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import InferenceData, PhotoResult, Prediction
@@ -20,8 +21,6 @@ from npu_eval.stamps import stamps_for
 DESCRIPTION = """Run the model on photos and draw what it sees.
 
 example: python inference.py --input photo.jpg --output result.jpg --device auto"""
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,10 +74,10 @@ def find_photos(path: Path) -> tuple[Path, ...]:
         ConfigError: nothing is there.
     """
     if path.is_dir():
-        photos = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES))
+        photos = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES))
         if not photos:
             raise ConfigError(
-                "there is no photo in this folder", where=str(path), fix=f"looked for {' '.join(SUFFIXES)}"
+                "there is no photo in this folder", where=str(path), fix=f"looked for {' '.join(PHOTO_SUFFIXES)}"
             )
         return photos
     if not path.is_file():
@@ -98,9 +97,9 @@ def _targets(photos: Sequence[Path], output: Path | None, given: Path | None) ->
 def _named(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:
     if output is None:
         return [None] * len(photos)
-    if given is not None and given.is_file() and output.suffix.lower() in SUFFIXES:
+    if given is not None and given.is_file() and output.suffix.lower() in PHOTO_SUFFIXES:
         return [output]
-    if output.suffix.lower() in SUFFIXES:
+    if output.suffix.lower() in PHOTO_SUFFIXES:
         raise ConfigError(f"{len(photos)} photos do not fit into one file", where=str(output), fix="name a folder")
     unique = len({p.stem for p in photos}) == len(photos)
     return [output / f"{p.stem if unique else p.name}.jpg" for p in photos]

@@ -30,7 +30,7 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.config import EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
+from npu_eval.config import WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
@@ -174,7 +174,7 @@ def _effective(spec: EvalSpec, arguments: argparse.Namespace) -> EvalSpec:
     if arguments.device is not None:
         spec = replace(spec, candidate=replace(spec.candidate, device=arguments.device))
     if arguments.weights is not None:
-        os.environ.pop("NPU_DELIVER_WEIGHTS", None)
+        os.environ.pop(WEIGHTS_VARIABLE, None)
         spec = replace(spec, weights=WeightsSpec(source=arguments.weights, mapping=spec.weights.mapping))
     return spec
 
@@ -220,7 +220,7 @@ def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:
 
 
 def _load(network: nn.Module, wanted: WeightsSpec, root: Path, say: Callable[[str], None]) -> WeightsFacts:
-    at_hand = os.environ.get("NPU_DELIVER_WEIGHTS")  # already fetched by the tool that runs this script
+    at_hand = os.environ.get(WEIGHTS_VARIABLE)  # already fetched by the tool that runs this script
     reference = wanted.source if at_hand is None or wanted.random else f"file:{at_hand}"
     fetched = weights.fetch(reference, sha256=wanted.sha256, base=root, say=say)
     if fetched is None:

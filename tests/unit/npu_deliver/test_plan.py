@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.plan import INPUTS, RESULTS, WEIGHTS_VARIABLE, Mount, plan
+from npu_deliver.plan import INPUTS, RESULTS, Mount, plan
+from npu_eval.config import WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 
