@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from npu_deliver import cli
 from npu_deliver.schemas import schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
-COMMANDS = ("deliver", "plan", "stage", "run", "report", "verify", "models", "schema")
+COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)
 
 
 def pages() -> dict[str, str]:

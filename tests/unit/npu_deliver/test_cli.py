@@ -27,7 +27,7 @@ from npu_deliver.errors import (
     VerifyError,
 )
 
-COMMANDS = ("deliver", "plan", "stage", "run", "report", "verify", "models", "schema")
+COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)
 TESTS = str(Path(deliverables.__file__).parent)
 
 

@@ -1,0 +1,112 @@
+"""The commands that make a deliverable, each a part of the line: plan, stage, run, report, and all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from npu_deliver.commands.options import AsJson, How, Lang, LangOption, What, Where, grouped, print_json
+from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
+
+if TYPE_CHECKING:
+    from npu_deliver.spec import Job
+    from npu_deliver.summary import Summary
+
+Fresh = Annotated[bool, typer.Option("--fresh", help="Run everything anew instead of keeping finished steps")]
+
+
+@grouped
+def deliver(what: What, how: How, lang: LangOption = Lang.ZH, fresh: Fresh = False, as_json: AsJson = False) -> None:
+    """Make the whole deliverable: stage, run, judge, render, seal, verify.
+
+    Example: [bold]npu-deliver deliver efficientnet_lite0 --device auto[/bold]
+    """
+    from npu_deliver import pipeline
+
+    job = what.job()
+    finish(job, pipeline.deliver(job, how.options(lang=lang, fresh=fresh)), as_json=as_json)
+
+
+@grouped
+def plan(what: What, how: How, as_json: AsJson = False) -> None:
+    """Print what would be run, without running anything.
+
+    Example: [bold]npu-deliver plan timm:resnet18 --json[/bold]
+    """
+    from npu_deliver import pipeline
+    from npu_deliver import plan as planning
+    from npu_eval.jsonio import to_json
+
+    job = what.job()
+    steps = planning.plan(job.spec, pipeline.prepare_image(how.options()), weights=None)
+    if as_json:
+        print_json({"model": job.spec.name, "folder": str(job.output), "steps": to_json(steps)})
+        return
+    typer.echo(f"in {job.output}:")
+    for number, step in enumerate(steps, start=1):
+        typer.echo(f"{number}. {step.experiment:<12} {step.shell}")
+        typer.echo(f"   {'':<12} -> {step.record}, {step.log}")
+
+
+@grouped
+def stage(what: What, how: How, as_json: AsJson = False) -> None:
+    """Lay out the deliverable's folder without running anything; its scripts can then be run by hand.
+
+    Example: [bold]npu-deliver stage efficientnet_lite0[/bold]
+    """
+    from npu_deliver import pipeline
+    from npu_deliver import stage as staging
+
+    job = what.job()
+    with pipeline.working(job):
+        staged = staging.stage(job, pipeline.prepare_image(how.options()), pipeline.fetch_weights(job))
+    if as_json:
+        evaluation = staged.spec.evaluation
+        print_json({"folder": str(staged.folder), "spec_sha256": evaluation.sha256, "code_sha256": staged.code_sha256})
+    else:
+        typer.echo(f"staged in {staged.folder}")
+
+
+@grouped
+def run(what: What, how: How, fresh: Fresh = False, as_json: AsJson = False) -> None:
+    """Stage and run the experiments; the records wait for [bold]report[/bold].
+
+    Example: [bold]npu-deliver run efficientnet_lite0 --device npu:0[/bold]
+    """
+    from npu_deliver import pipeline
+
+    job = what.job()
+    execution = pipeline.run(job, how.options(fresh=fresh))
+    folder = job.work / job.spec.profile
+    if as_json:
+        print_json({"folder": str(folder), "records": sorted(execution.records), "kept": list(execution.kept)})
+    else:
+        typer.echo(f"{len(execution.records)} records in {folder}; next: npu-deliver report {what.model}")
+
+
+@grouped
+def report(where: Where, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+    """Render the report anew from the records that are there; needs no hardware.
+
+    Example: [bold]npu-deliver report efficientnet_lite0 --lang en[/bold]
+    """
+    from npu_deliver import pipeline
+
+    job = where.job()
+    finish(job, pipeline.report(job, lang.value), as_json=as_json)
+
+
+def finish(job: Job, summary: Summary, *, as_json: bool) -> None:
+    """Tell what came out, and leave with 1 when a verdict is not PASS."""
+    if as_json:
+        print_json({"folder": str(job.output), "overall": summary.overall, "stamps": list(summary.stamps),
+                    "verdicts": {v.criterion: v.status for v in summary.verdicts}})  # fmt: skip
+    else:
+        for v in summary.verdicts:
+            value = v.reason if v.value is None else f"worst {v.value:.6g} ({v.evidence})"
+            typer.echo(f"{v.status:<12} {v.criterion:<16} {v.metric} {v.comparison} {v.threshold:g}: {value}")
+        stamps = "".join(f" [{stamp}]" for stamp in summary.stamps)
+        typer.echo(f"{summary.overall} on {summary.provenance.device.name}{stamps}")
+        typer.echo(f"verified: {job.output}")
+    raise typer.Exit(EXIT_OK if summary.overall == "PASS" else EXIT_NOT_PASSED)

@@ -1,0 +1,82 @@
+"""The commands that only read: verify a folder, list the models, print a schema."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
+from npu_deliver.errors import DeliverError, VerifyError
+
+
+def verify(folder: Folder, as_json: AsJson = False) -> None:
+    """Recompute everything in a deliverable and name each contradiction.
+
+    Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
+    """
+    from npu_deliver import verify as verification
+
+    if not folder.is_dir():
+        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    found = verification.verify(folder)
+    overall = str(found.summary.overall) if found.summary else "unknown"
+    stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
+    if as_json:
+        findings = [{"file": f.file, "what": f.what} for f in found.findings]
+        print_json(
+            {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps, "findings": findings}
+        )
+    else:
+        for finding in found.findings:
+            typer.echo(f"✗ {finding}")
+        state = "holds together" if found.holds else f"contradicts itself in {len(found.findings)} places"
+        stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
+        typer.echo(f"{folder}: {state}; {found.files} files; verdict {overall}{stamped}")
+    if not found.holds:
+        raise typer.Exit(VerifyError.exit_code)
+
+
+def models(
+    root: Annotated[
+        Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")
+    ] = ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """List the models below --root and the generic references that need no folder.
+
+    Example: [bold]npu-deliver models[/bold]
+    """
+    from npu_deliver import spec
+
+    listed: list[dict[str, str]] = []
+    for name in spec.available(root):
+        with contextlib.suppress(DeliverError):
+            loaded = spec.load(name, root, overrides=spec.Overrides()).spec
+            listed.append({"model": name, "title": loaded.model.title, "task": loaded.task, "adapter": loaded.adapter,
+                           "weights": loaded.weights.source})  # fmt: skip
+    generic = {library: f"{library}:<name of a {library} model>" for library in spec.GENERIC_TASK}
+    if as_json:
+        print_json({"models": listed, "generic": generic})
+        return
+    for entry in listed:
+        typer.echo(f"{entry['model']:<24} {entry['title']:<24} {entry['task']:<16} {entry['adapter']}")
+    broken = set(spec.available(root)) - {entry["model"] for entry in listed}
+    for name in sorted(broken):
+        typer.echo(f"{name:<24} (its spec.yaml is broken: npu-deliver plan {name} says where)")
+    typer.echo("")
+    typer.echo("without a folder of their own:")
+    for reference in generic.values():
+        typer.echo(f"  {reference}")
+
+
+def schema(what: Annotated[str, typer.Argument(help="spec or summary")] = "spec") -> None:
+    """Print the JSON schema of spec.yaml or of summary.json.
+
+    Example: [bold]npu-deliver schema summary[/bold]
+    """
+    from npu_deliver import schemas
+
+    print_json(schemas.schema(what))
