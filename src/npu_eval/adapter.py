@@ -69,6 +69,47 @@ class SupportsPrediction(Protocol):
         ...
 
 
+class Detections(Protocol):
+    """The K things found on one photo, in any order; `npu_models.Detections` is one, and a named tuple will do."""
+
+    @property
+    def boxes(self) -> torch.Tensor:
+        """(K, 4) float: x1, y1, x2, y2 in pixels of the photo."""
+        ...
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """(K,) float, higher is surer."""
+        ...
+
+    @property
+    def classes(self) -> torch.Tensor:
+        """(K,) int64 from 0, places in ``category_names``."""
+        ...
+
+    @property
+    def masks(self) -> torch.Tensor | None:
+        """(K, H, W) bool at the photo's size; None where the model makes none."""
+        ...
+
+
+@runtime_checkable
+class SupportsDataset(Protocol):
+    """The outputs become detections, so that a data set with annotated boxes or masks can be evaluated."""
+
+    @property
+    def category_names(self) -> Sequence[str]:
+        """The categories' names in the order of the classes; they are matched by name with those of the data set."""
+        ...
+
+    def detections(self, outputs: dict[str, torch.Tensor], sizes: Sequence[tuple[int, int]]) -> Sequence[Detections]:
+        """What ``forward`` found on each photo of the batch.
+
+        ``outputs`` may lie on any device; ``sizes`` are the (height, width) of the upright photos before any resizing.
+        """
+        ...
+
+
 @runtime_checkable
 class SupportsDefaultWeights(Protocol):
     """The adapter's library publishes weights for the model."""
@@ -230,3 +271,45 @@ def checked_predictions(
             raise AdapterError(f"a prediction needs a finite score and no box or one of 4, found {p}", where=culprit)
     predictions: tuple[Prediction, ...] = found
     return predictions
+
+
+def checked_detections(
+    adapter: SupportsDataset, outputs: dict[str, torch.Tensor], sizes: Sequence[tuple[int, int]], culprit: str
+) -> tuple[Detections, ...]:
+    """The adapter's detections, one for each photo, after checking shapes, classes and that boxes are finite.
+
+    Raises:
+        AdapterError: the adapter raised, or returned something else.
+    """
+    with calling(culprit), torch.inference_mode():
+        found: Any = tuple(adapter.detections(outputs, sizes))
+    if len(found) != len(sizes):
+        raise AdapterError(f"detections() must give one for each of {len(sizes)} photos, found {len(found)}",
+                           where=culprit)  # fmt: skip
+    classes = len(adapter.category_names)
+    for one, size in zip(found, sizes, strict=True):
+        with calling(culprit):
+            what = _wrong_detections(one, size, classes)
+        if what:
+            raise AdapterError(f"detections() {what}", where=culprit)
+    detections: tuple[Detections, ...] = found
+    return detections
+
+
+def _wrong_detections(one: Detections, size: tuple[int, int], classes: int) -> str:
+    """What a photo's detections break of their contract; empty when nothing."""
+    count = len(one.scores)
+    if one.boxes.shape != (count, 4) or one.scores.shape != (count,) or one.classes.shape != (count,):
+        shapes = ", ".join(str(tuple(t.shape)) for t in (one.boxes, one.scores, one.classes))
+        return f"must give boxes (K, 4), scores (K,) and classes (K,), found {shapes}"
+    if one.masks is not None and one.masks.shape != (count, *size):
+        return f"must give masks of shape {(count, *size)}, found {tuple(one.masks.shape)}"
+    if one.masks is not None and one.masks.dtype != torch.bool:
+        return f"must give masks as bool, found {one.masks.dtype}"
+    if one.classes.is_floating_point() or (
+        count and not 0 <= int(one.classes.min()) <= int(one.classes.max()) < classes
+    ):
+        return f"must give classes as whole numbers from 0 to {classes - 1}"
+    if not (torch.isfinite(one.boxes).all() and torch.isfinite(one.scores).all()):
+        return "gave a box or a score that is not finite"
+    return ""

@@ -16,11 +16,13 @@ from npu_eval import adapter as seam
 from npu_eval.adapter import (
     Adapter,
     SupportsClassification,
+    SupportsDataset,
     SupportsDefaultWeights,
     SupportsDrawing,
     SupportsPrediction,
     calling,
     checked_build,
+    checked_detections,
     checked_forward,
     checked_predictions,
     checked_preprocess,
@@ -262,3 +264,54 @@ def test_predictions_come_back_as_a_tuple() -> None:
     bare = dataclasses.replace(FINE, box=None)
     assert checked_predictions(Fake([FINE, bare]), {}, 0, "adapter.py") == (FINE, bare)
     assert checked_predictions(Fake([]), {}, 0, "adapter.py") == ()
+
+
+# --- detections ------------------------------------------------------------------------------------------------------
+
+
+class Detector:
+    category_names = ("person", "horse")
+
+    def __init__(self, **changes: Any) -> None:
+        found = {
+            "boxes": torch.tensor([[0.0, 0.0, 4.0, 3.0], [1.0, 1.0, 2.0, 2.0]]),
+            "scores": torch.tensor([0.9, 0.1]),
+            "classes": torch.tensor([1, 0]),
+            "masks": torch.ones(2, 5, 7, dtype=torch.bool),
+        }
+        self.found = types.SimpleNamespace(**(found | changes))
+
+    def detections(self, outputs: dict[str, torch.Tensor], sizes: list[tuple[int, int]]) -> list[Any]:
+        return [self.found for _ in range(len(outputs["out"]))]
+
+
+def test_detections_come_back_as_the_adapter_gave_them() -> None:
+    adapter = Detector()
+    assert isinstance(adapter, SupportsDataset)
+    assert checked_detections(adapter, {"out": torch.zeros(1)}, [(5, 7)], "adapter.py") == (adapter.found,)
+    none = Detector(
+        boxes=torch.zeros(0, 4), scores=torch.zeros(0), classes=torch.zeros(0, dtype=torch.int64), masks=None
+    )
+    assert len(checked_detections(none, {"out": torch.zeros(2)}, [(5, 7), (1, 1)], "adapter.py")) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"boxes": torch.zeros(2, 5)}, r"boxes \(K, 4\).*\(2, 5\)"),
+        ({"scores": torch.zeros(2, 1)}, r"scores \(K,\)"),
+        ({"masks": torch.ones(2, 7, 5, dtype=torch.bool)}, r"masks of shape \(2, 5, 7\), found \(2, 7, 5\)"),
+        ({"masks": torch.ones(2, 5, 7)}, "masks as bool"),
+        ({"classes": torch.tensor([0, 2])}, "from 0 to 1"),
+        ({"classes": torch.tensor([0.0, 1.0])}, "whole numbers"),
+        ({"boxes": torch.full((2, 4), float("nan"))}, "not finite"),
+    ],
+)
+def test_detections_that_break_the_contract_are_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(AdapterError, match=what):
+        checked_detections(Detector(**changes), {"out": torch.zeros(1)}, [(5, 7)], "adapter.py")
+
+
+def test_as_many_detections_as_photos_are_wanted() -> None:
+    with pytest.raises(AdapterError, match="one for each of 2 photos, found 1"):
+        checked_detections(Detector(), {"out": torch.zeros(1)}, [(5, 7), (5, 7)], "adapter.py")
