@@ -1,0 +1,67 @@
+"""The whole line on the simulated NPU: the real command line and the deliverable's own scripts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from simnpu.conftest import Machine
+
+pytestmark = pytest.mark.slow
+
+TINY = Path(__file__).parents[1] / "models" / "tiny"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("simulated")
+    shutil.copytree(TINY, root / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "tiny" / "photos").mkdir()
+    Image.linear_gradient("L").convert("RGB").save(root / "tiny/photos/gradient.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(simnpu: Callable[..., Machine], root: Path) -> Path:
+    """The deliverable of the tiny model, compared with a float32 CPU, as torch_npu's defaults have it: HF32 on."""
+    spec = yaml.safe_load((root / "tiny/spec.yaml").read_text())
+    spec["evaluation"]["reference"] = {"device": "cpu", "dtype": "float32"}
+    (root / "tiny/spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    done = simnpu().cli("deliver", "tiny", "--root", str(root), "--device", "npu:0", "--lang", "en")
+    assert done.returncode in (0, 1), done.stderr
+    return root / "tiny/npu_deliverables"
+
+
+def test_hf32_is_what_the_comparison_shows(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    assert 1e-5 < summary["precision"]["worst_relative_l2"] < 1e-3
+    assert summary["provenance"]["numeric_modes"]["hf32_conv"] == "on"
+
+
+def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["hardware"] is None
+    assert summary["stamps"][0] == "simulated"
+    checked = simnpu().cli("verify", str(finished), "--json")
+    assert checked.returncode == 0, checked.stdout
+    assert "simulated" in json.loads(checked.stdout)["stamps"]
+
+
+def test_a_script_of_the_folder_runs_by_itself(simnpu: Callable[..., Machine], finished: Path) -> None:
+    done = simnpu().run(sys.executable, "evaluation/eval_precision.py", "--device", "npu:1", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert "!!! SIMULATED - NOT AN NPU RESULT !!!" in done.stdout
+
+
+def test_without_the_simulator_there_is_no_npu(root: Path) -> None:
+    done = Machine({}).cli("deliver", "tiny", "--root", str(root), "--device", "npu:0", "--output", str(root / "x"))
+    assert done.returncode == 4, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("npu-deliver: ")]
+    assert "torch_npu is not installed" in line
