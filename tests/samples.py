@@ -7,7 +7,9 @@ torch and no numpy, so that tests of what reads records stay as light as what th
 
 from __future__ import annotations
 
+import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -228,6 +230,8 @@ def difference(
         shape=(1, len(r)),
         reference_dtype="float64",
         candidate_dtype=dtype,
+        reference_sha256=_bytes_sha256(r),
+        candidate_sha256=_bytes_sha256(y),
         count=len(r),
         nonfinite_reference=0,
         nonfinite_candidate=0,
@@ -247,6 +251,10 @@ def difference(
         ulp_counts=_ulp_counts(r, d, dtype),
     )
     return replace(sums, **changes)
+
+
+def _bytes_sha256(values: Sequence[float]) -> str:
+    return hashlib.sha256(struct.pack(f"{len(values)}d", *values)).hexdigest()
 
 
 def _ulp_counts(reference: Sequence[float], distance: Sequence[float], dtype: str) -> tuple[int, ...]:

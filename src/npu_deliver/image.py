@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.errors import EngineError
+from npu_eval.config import ImageFacts, read_spec_file
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.records import read_record
 
-_PROBE = """
+PROBE = """
 import glob, importlib.metadata, json, platform
 found = [d for d in importlib.metadata.distributions() if d.metadata["Name"]]
 print(json.dumps({
@@ -29,12 +30,16 @@ print(json.dumps({
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Where steps run. ``python`` is the interpreter, ``packages`` the version of each installed distribution."""
+    """Where steps run. ``python`` is the interpreter, ``packages`` the version of each installed distribution.
+
+    ``facts`` says what a container image is and is made of; None for an interpreter of this machine.
+    """
 
     kind: str
     digest: str
     python: str
     packages: dict[str, str]
+    facts: ImageFacts | None = None
 
 
 def local_image(python: Path) -> Image:
@@ -44,7 +49,7 @@ def local_image(python: Path) -> Image:
         EngineError: the interpreter does not run, or has no torch.
     """
     try:
-        done = subprocess.run([str(python), "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run([str(python), "-c", PROBE], capture_output=True, text=True, timeout=120, check=True)
         facts = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise EngineError(
@@ -69,4 +74,10 @@ def replayed_image(source: Path) -> Image:
         RecordError: the deliverable has no readable record.
     """
     record = read_record(source / "evaluation/records/inference.json")
-    return Image(kind="replay", digest=record.provenance.image, python="python", packages=record.provenance.versions)
+    return Image(
+        kind="replay",
+        digest=record.provenance.image,
+        python="python",
+        packages=record.provenance.versions,
+        facts=read_spec_file(source / "spec.json").image,
+    )

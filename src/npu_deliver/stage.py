@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from npu_deliver import requirements
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS
-from npu_deliver.profiles import PLATFORM_SUPPLIES, templates_folder
+from npu_deliver.profiles import templates_folder
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
 from npu_eval.codehash import code_sha256
@@ -28,9 +28,6 @@ from npu_eval.weights import FetchedWeights, parse
 MAX_INPUTS = 64
 MAX_INPUT_BYTES = 64 * 2**20
 """Inputs travel in the deliverable; more than a mail attachment's worth belongs into a data set evaluation."""
-
-_BASE_REQUIREMENTS = ("torch", "numpy", "pillow")
-_LIBRARY_REQUIREMENTS = {"timm": ("torchvision", "timm", "safetensors"), "torchvision": ("torchvision",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +58,8 @@ def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
     files: dict[str, Path | str] = dict(_verbatim(job))
     inputs = _inputs(job)
     files |= {f"{INPUTS}/{name}": path for name, path in inputs.items()}
-    files["requirements.txt"] = _requirements(job, image)
-    spec = _spec_file(job, inputs, weights)
+    files["requirements.txt"] = requirements.pinned(job.spec, image)
+    spec = _spec_file(job, inputs, weights, image)
     files["spec.json"] = dumps(spec)
     _lay_out(folder, files)
     return Staged(
@@ -192,32 +189,14 @@ def _check_photo(photo: Path) -> None:
         raise SpecError(f"not a readable image ({error})", where=str(photo), fix="replace the file") from error
 
 
-def _requirements(job: Job, image: Image) -> str:
-    """What a stranger installs to run the folder: exactly the versions of this run. No torch_npu, which a platform
-    supplies with its CANN, and no Python.
-    """
-    library = job.spec.adapter.partition(":")[0] if ":" in job.spec.adapter else ""
-    wanted = [*_BASE_REQUIREMENTS, *_LIBRARY_REQUIREMENTS.get(library, ()), *job.spec.requirements]
-    lines = []
-    for name in dict.fromkeys(wanted):
-        if re.sub(r"[-_.]+", "_", name.lower()) in PLATFORM_SUPPLIES:
-            raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
-                            fix="leave it out")  # fmt: skip
-        version = image.packages.get(name.lower().replace("-", "_"))
-        if version is None:
-            raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements",
-                            fix=f"pip install {name}, or run `make setup`")  # fmt: skip
-        lines.append(f"{name}=={version.partition('+')[0]}")  # a local label (+cpu) names a build, which no index knows
-    return "\n".join(lines) + "\n"
-
-
-def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None) -> SpecFile:
+def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None, image: Image) -> SpecFile:
     spec, evaluation = job.spec, job.spec.evaluation
     return SpecFile(
         schema=SCHEMA,
         profile=spec.profile,
         model=ModelFacts(**spec.model.model_dump()),
         requirements=tuple(spec.requirements),
+        image=image.facts,
         evaluation=check(
             EvalSpec(
                 name=spec.name,

@@ -139,6 +139,9 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
             file=name,
             what=f"asked for device {record.provenance.requested_device}, spec.json for {spec.candidate.device}",
         )
+    ran_in = record.provenance.image
+    if spec_file.image is not None and ran_in != spec_file.image.digest:
+        yield Finding(file=name, what=f"ran in {ran_in[:24]}…, spec.json names {spec_file.image.digest[:24]}…")
     loaded = record.provenance.weights
     if loaded.random != spec.weights.random or spec.weights.sha256 not in (None, loaded.sha256):
         yield Finding(file=name, what=f"was made with weights {loaded.source}, spec.json names {spec.weights.source}")

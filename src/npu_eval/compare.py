@@ -5,6 +5,7 @@ The tensors are read in pieces, so a large output never needs a second full copy
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 
@@ -77,6 +78,8 @@ def difference(name: str, output: str, reference: torch.Tensor, candidate: torch
         shape=tuple(reference.shape),
         reference_dtype=str(reference.dtype).removeprefix("torch."),
         candidate_dtype=str(candidate.dtype).removeprefix("torch."),
+        reference_sha256=_sha256(r_all),
+        candidate_sha256=_sha256(y_all),
         count=r_all.numel(),
         nonfinite_reference=int((~r_finite).sum()),
         nonfinite_candidate=int((~y_finite).sum()),
@@ -111,6 +114,11 @@ def _same_bits(r: torch.Tensor, y: torch.Tensor) -> bool:
     if r.dtype != y.dtype:
         return False
     return torch.equal(r.contiguous().view(torch.uint8), y.contiguous().view(torch.uint8))
+
+
+def _sha256(values: torch.Tensor) -> str:
+    """Hash of a flat tensor's bytes."""
+    return hashlib.sha256(values.contiguous().view(torch.uint8).numpy()).hexdigest()
 
 
 def _accumulate(sums: _Sums, r: torch.Tensor, y: torch.Tensor, floor: float, ulp_dtype: torch.dtype) -> None:

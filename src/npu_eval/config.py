@@ -189,14 +189,36 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageFacts:
+    """The container image of a run, and what it can be built from again.
+
+    ``digest`` is the image's id at the engine that ran it, ``content_sha256`` the hash of everything that decides a
+    build: an engine that has the first has the very same image, one that builds the second has its like.
+    """
+
+    name: str
+    digest: str
+    platform: str
+    stack: str
+    soc: str | None
+    base: str
+    base_digest: str
+    content_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpecFile:
-    """The content of `spec.json`. Records are bound to ``evaluation`` alone: a mended title costs no new run."""
+    """The content of `spec.json`. Records are bound to ``evaluation`` alone: a mended title costs no new run.
+
+    ``image`` is None where the experiments ran without a container.
+    """
 
     schema: str
     profile: str
     model: ModelFacts
     requirements: tuple[str, ...]
     evaluation: EvalSpec
+    image: ImageFacts | None = None
 
 
 def default_criteria(task: str) -> tuple[Criterion, ...]:

@@ -25,7 +25,8 @@ class Difference:
     Everything is accumulated in float64. ``over_bounds[i]`` counts the elements above the floor with
     |y - r| / |r| > RELATIVE_ERROR_BOUNDS[i]; ``ulp_counts`` is the histogram of |y - r| in units in the last place of
     the candidate's dtype; ``sum_relative`` and ``max_relative`` are of |y - r| / (|r| + 1e-7) over all elements (the
-    CANN operator standard's MERE and MARE).
+    CANN operator standard's MERE and MARE). The hashes are of each tensor's bytes in memory order, so that another run
+    can be held against this one to the last bit.
     """
 
     input: str
@@ -33,6 +34,8 @@ class Difference:
     shape: tuple[int, ...]
     reference_dtype: str
     candidate_dtype: str
+    reference_sha256: str
+    candidate_sha256: str
     count: int
     nonfinite_reference: int
     nonfinite_candidate: int

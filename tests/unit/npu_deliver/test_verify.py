@@ -24,6 +24,12 @@ LOGS = [f"evaluation/logs/{name}" for name in LOG_NAMES.values()]
 PAGES = ["readme.md", "OPTIMIZATION_RECORD.md"]
 NUMBERED = [*PAGES, "summary.json", "spec.json", "requirements.txt", "MANIFEST.json", *RECORDS, *LOGS]
 
+IMAGE_FACTS = {
+    "name": "npu-deliver/cpu:0123456789abcdef", "digest": "sha256:" + "f" * 64, "platform": "linux/amd64",
+    "stack": "cpu", "soc": None, "base": "python:3.11-slim-bookworm", "base_digest": "unpinned",
+    "content_sha256": "0" * 64,
+}  # fmt: skip
+
 
 def files(folder) -> list[str]:
     return [finding.file for finding in verify.verify(folder).findings]
@@ -406,6 +412,12 @@ def test_a_record_in_other_clothes_is_named(folder):
     (folder / RECORDS[2]).write_text(json.dumps(value), encoding="utf-8")
     reseal(folder)
     assert "is not written as records are" in whats(folder, RECORDS[2])
+
+
+def test_a_record_from_another_image_is_named(folder):
+    change_file(folder / "spec.json", '"image": null', json.dumps({"image": IMAGE_FACTS})[1:-1])
+    reseal(folder)
+    assert "spec.json names sha256:ffff" in whats(folder, RECORDS[0])
 
 
 def test_records_of_different_devices_are_named(folder):

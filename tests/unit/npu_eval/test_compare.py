@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import math
 
@@ -246,3 +247,14 @@ def test_a_zero_reference_has_no_element_above_the_floor() -> None:
 def test_an_error_exceeds_the_bounds_below_it(error: float, counts: int) -> None:
     reference = torch.tensor([1.0], dtype=torch.float64)
     assert diff(reference, reference * (1 + error)).over_bounds == tuple([0] * (5 - counts) + [1] * counts)
+
+
+def test_the_hashes_are_of_the_bytes_in_memory_order() -> None:
+    reference = torch.arange(6, dtype=torch.float64).reshape(2, 3)
+    candidate = reference.to(torch.bfloat16)
+    found = diff(reference, candidate)
+    assert found.reference_sha256 == hashlib.sha256(reference.numpy().tobytes()).hexdigest()
+    assert found.candidate_sha256 == hashlib.sha256(candidate.view(torch.uint8).numpy().tobytes()).hexdigest()
+    turned = reference.T.contiguous().T  # the same values, laid out otherwise
+    assert diff(turned, candidate).reference_sha256 == found.reference_sha256
+    assert diff(reference, candidate + 1).candidate_sha256 != found.candidate_sha256

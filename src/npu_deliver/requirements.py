@@ -1,0 +1,52 @@
+"""What a model needs beside Python: names for building an image, exact versions for the deliverable.
+
+No torch_npu and no CANN, which a platform supplies together, and no Python.
+"""
+
+from __future__ import annotations
+
+import re
+
+from npu_deliver.errors import SpecError
+from npu_deliver.image import Image
+from npu_deliver.profiles import PLATFORM_SUPPLIES
+from npu_deliver.spec import Spec
+
+_BASE = ("torch", "numpy", "pillow")
+_LIBRARY = {"timm": ("torchvision", "timm", "safetensors"), "torchvision": ("torchvision",)}
+
+
+def names(spec: Spec) -> tuple[str, ...]:
+    """The packages that the deliverable's scripts import, without versions.
+
+    Raises:
+        SpecError: the spec requires what the platform supplies.
+    """
+    library = spec.adapter.partition(":")[0] if ":" in spec.adapter else ""
+    wanted = dict.fromkeys([*_BASE, *_LIBRARY.get(library, ()), *spec.requirements])
+    for name in wanted:
+        if _key(name) in PLATFORM_SUPPLIES:
+            raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
+                            fix="leave it out")  # fmt: skip
+    return tuple(wanted)
+
+
+def pinned(spec: Spec, image: Image) -> str:
+    """The text of requirements.txt: what a stranger installs to run the folder, in exactly the versions of this run.
+
+    Raises:
+        SpecError: a package is not in the environment, or is none that may be required.
+    """
+    lines = []
+    for name in names(spec):
+        version = image.packages.get(_key(name))
+        if version is None:
+            fix = f"pip install {name}, or run `make setup`"
+            raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements", fix=fix)
+        lines.append(f"{name}=={version.partition('+')[0]}")  # a local label (+cpu) names a build, which no index knows
+    return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    """A project's name as the tables write it."""
+    return re.sub(r"[-_.]+", "_", name).lower()
