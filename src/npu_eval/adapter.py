@@ -12,13 +12,14 @@ import importlib.util
 import math
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
 
@@ -69,44 +70,27 @@ class SupportsPrediction(Protocol):
         ...
 
 
-class Detections(Protocol):
-    """The K things found on one photo, in any order; `npu_models.Detections` is one, and a named tuple will do."""
-
-    @property
-    def boxes(self) -> torch.Tensor:
-        """(K, 4) float: x1, y1, x2, y2 in pixels of the photo."""
-        ...
-
-    @property
-    def scores(self) -> torch.Tensor:
-        """(K,) float, higher is surer."""
-        ...
-
-    @property
-    def classes(self) -> torch.Tensor:
-        """(K,) int64 from 0, places in ``category_names``."""
-        ...
-
-    @property
-    def masks(self) -> torch.Tensor | None:
-        """(K, H, W) bool at the photo's size; None where the model makes none."""
-        ...
-
-
 @runtime_checkable
-class SupportsDataset(Protocol):
-    """The outputs become detections, so that a data set with annotated boxes or masks can be evaluated."""
+class SupportsDetection(Protocol):
+    """The outputs come to a list of objects: boxes with classes and scores, and perhaps masks."""
 
     @property
-    def category_names(self) -> Sequence[str]:
-        """The categories' names in the order of the classes; they are matched by name with those of the data set."""
+    def class_names(self) -> Sequence[str]:
+        """The classes' names by their number."""
         ...
 
-    def detections(self, outputs: dict[str, torch.Tensor], sizes: Sequence[tuple[int, int]]) -> Sequence[Detections]:
-        """What ``forward`` found on each photo of the batch.
+    @property
+    def score_cutoff(self) -> float:
+        """The score at which the list ends; 0 where there is no such threshold."""
+        ...
 
-        ``outputs`` may lie on any device; ``sizes`` are the (height, width) of the upright photos before any resizing.
-        """
+    @property
+    def max_detections(self) -> int:
+        """The most detections of one photo."""
+        ...
+
+    def detections(self, outputs: Mapping[str, torch.Tensor], photos: Sequence[Path]) -> Sequence[DetectionSet]:
+        """The outputs for a batch of these photos, on the CPU → what was found in each, in its own pixels."""
         ...
 
 
@@ -274,42 +258,28 @@ def checked_predictions(
 
 
 def checked_detections(
-    adapter: SupportsDataset, outputs: dict[str, torch.Tensor], sizes: Sequence[tuple[int, int]], culprit: str
-) -> tuple[Detections, ...]:
-    """The adapter's detections, one for each photo, after checking shapes, classes and that boxes are finite.
+    adapter: SupportsDetection, outputs: Mapping[str, torch.Tensor], photos: Sequence[Path], culprit: str
+) -> Sequence[DetectionSet]:
+    """The adapter's detections of a batch, after checking that they can be drawn, matched and recorded.
 
     Raises:
         AdapterError: the adapter raised, or returned something else.
     """
-    with calling(culprit), torch.inference_mode():
-        found: Any = tuple(adapter.detections(outputs, sizes))
-    if len(found) != len(sizes):
-        raise AdapterError(f"detections() must give one for each of {len(sizes)} photos, found {len(found)}",
+    with calling(culprit):
+        found: Any = adapter.detections(outputs, photos)
+    if not isinstance(found, (list, tuple)) or len(found) != len(photos):
+        raise AdapterError(f"detections() must return a list with one set for each of {len(photos)} photos",
                            where=culprit)  # fmt: skip
-    classes = len(adapter.category_names)
-    for one, size in zip(found, sizes, strict=True):
-        with calling(culprit):
-            what = _wrong_detections(one, size, classes)
-        if what:
-            raise AdapterError(f"detections() {what}", where=culprit)
-    detections: tuple[Detections, ...] = found
-    return detections
-
-
-def _wrong_detections(one: Detections, size: tuple[int, int], classes: int) -> str:
-    """What a photo's detections break of their contract; empty when nothing."""
-    count = len(one.scores)
-    if one.boxes.shape != (count, 4) or one.scores.shape != (count,) or one.classes.shape != (count,):
-        shapes = ", ".join(str(tuple(t.shape)) for t in (one.boxes, one.scores, one.classes))
-        return f"must give boxes (K, 4), scores (K,) and classes (K,), found {shapes}"
-    if one.masks is not None and one.masks.shape != (count, *size):
-        return f"must give masks of shape {(count, *size)}, found {tuple(one.masks.shape)}"
-    if one.masks is not None and one.masks.dtype != torch.bool:
-        return f"must give masks as bool, found {one.masks.dtype}"
-    if one.classes.is_floating_point() or (
-        count and not 0 <= int(one.classes.min()) <= int(one.classes.max()) < classes
-    ):
-        return f"must give classes as whole numbers from 0 to {classes - 1}"
-    if not (torch.isfinite(one.boxes).all() and torch.isfinite(one.scores).all()):
-        return "gave a box or a score that is not finite"
-    return ""
+    for one in found:
+        if not isinstance(one, DetectionSet):
+            raise AdapterError(f"detections() must return DetectionSets, found {type(one).__name__}", where=culprit)
+        shapes = tuple(one.boxes.shape), tuple(one.scores.shape), tuple(one.classes.shape)
+        unmasked = one.masks is not None and len(one.masks) != len(one)
+        if unmasked or shapes != ((len(one), 4), (len(one),), (len(one),)):
+            raise AdapterError(f"boxes, scores, classes and masks do not go together: {shapes}", where=culprit)
+        if not bool(torch.isfinite(one.boxes).all() and torch.isfinite(one.scores).all()):
+            raise AdapterError("a detection has a box or a score that is not finite", where=culprit)
+        if len(one) and not 0 <= int(one.classes.min()) <= int(one.classes.max()) < len(adapter.class_names):
+            raise AdapterError(f"a detection has none of the {len(adapter.class_names)} classes", where=culprit)
+    sets: Sequence[DetectionSet] = found
+    return sets

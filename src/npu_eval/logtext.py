@@ -14,6 +14,7 @@ from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge, overall
 from npu_eval.records import InferenceData, PerformanceData, PrecisionData, Record, record_sha256
 from npu_eval.stamps import ENGLISH, stamps_of
+from npu_eval.tables import table
 
 LOG_NAMES = {"inference": "inference.log", "precision": "precision_eval.log", "performance": "performance_eval.log"}
 """Experiment → file name of its log; the latter two are the names that the contest's layout gives."""
@@ -94,7 +95,7 @@ def _precision(data: PrecisionData) -> list[str]:
     lines = [
         f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
         "",
-        *_table(
+        *table(
             ("input", "output", "rel L2", "SNR", "cosine", "max|d|", "mean|d|", "max|d|/max|r|", "RMS r", ">1%"),
             [
                 (a.input, a.output, units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity),
@@ -104,7 +105,7 @@ def _precision(data: PrecisionData) -> list[str]:
             ],
         ),
         "",
-        *_table(
+        *table(
             ("input", "output", "<=1/1000", "<=5/1000", "below floor", "MERE", "MARE", "one-sided NaN/Inf", "bitwise"),
             [
                 (a.input, a.output, units.percent(a.share_within_1_permille), units.percent(a.share_within_5_permille),
@@ -115,7 +116,7 @@ def _precision(data: PrecisionData) -> list[str]:
         ),
         "",
         "repeat runs on the candidate, against its first run",
-        *_table(
+        *table(
             ("input", "output", "rel L2", "max|d|", "bitwise"),
             [
                 (a.input, a.output, units.sci(a.relative_l2), units.sci(a.max_abs_diff), _yes(a.bitwise_equal))
@@ -130,7 +131,7 @@ def _precision(data: PrecisionData) -> list[str]:
              f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}")
             for r in data.rankings
         ]  # fmt: skip
-        lines += ["", *_table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
+        lines += ["", *table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
     return lines
 
 
@@ -140,7 +141,7 @@ def _performance(data: PerformanceData) -> list[str]:
         f"timed: {data.timed}",
         f"clock: {data.clock}",
         "",
-        *_table(
+        *table(
             ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
             [
                 (units.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
@@ -150,7 +151,7 @@ def _performance(data: PerformanceData) -> list[str]:
             ],
         ),
         "",
-        *_table(
+        *table(
             ("batch", "mean", "std", "min", "max", "images per s", "peak memory"),
             [
                 (units.count(s.batch_size), units.ms(s.mean_s), units.ms(s.std_s), units.ms(s.min_s), units.ms(s.max_s),
@@ -161,7 +162,7 @@ def _performance(data: PerformanceData) -> list[str]:
         ),
         "",
         "percentiles (early-stopping estimate at 99 % confidence; - where the calls are too few)",
-        *_table(
+        *table(
             ("batch", *(f"p{p:g}" for p in stats.PERCENTILES)),
             [
                 (units.count(s.batch_size),
@@ -171,7 +172,7 @@ def _performance(data: PerformanceData) -> list[str]:
             ],
         ),
         "",
-        *_table(
+        *table(
             ("batch", "stable", "because", "CV", "IQR/median", "window max/min", "outliers"),
             [
                 (units.count(s.batch_size), _yes(s.stability.stable), ",".join(s.stability.reasons) or "-",
@@ -207,13 +208,3 @@ def _classes(numbers: Sequence[int]) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded to their widest cell; the first two columns left, the others right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = []
-    for row in (header, ["-" * w for w in widths], *rows):
-        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return lines

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
+from npu_eval.photos import open_upright
 from npu_eval.records import Prediction
 
 
@@ -20,15 +21,7 @@ def photo_batch(photos: Sequence[Path], transform: Callable[[Image.Image], torch
     Raises:
         OSError: a file is no readable image.
     """
-    return torch.stack([transform(_upright(photo)) for photo in photos])
-
-
-def _upright(photo: Path) -> Image.Image:
-    try:
-        with Image.open(photo) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:  # of Pillow's decoders, for broken files
-        raise OSError(str(error)) from error
+    return torch.stack([transform(open_upright(photo)) for photo in photos])
 
 
 def best_classes(logits: torch.Tensor, names: Sequence[str], count: int = 5) -> tuple[Prediction, ...]:

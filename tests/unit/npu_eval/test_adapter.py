@@ -16,8 +16,8 @@ from npu_eval import adapter as seam
 from npu_eval.adapter import (
     Adapter,
     SupportsClassification,
-    SupportsDataset,
     SupportsDefaultWeights,
+    SupportsDetection,
     SupportsDrawing,
     SupportsPrediction,
     calling,
@@ -28,6 +28,7 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
+from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.records import Prediction
 
@@ -268,9 +269,13 @@ def test_predictions_come_back_as_a_tuple() -> None:
 
 # --- detections ------------------------------------------------------------------------------------------------------
 
+PHOTOS = [Path("street.jpg")]
+
 
 class Detector:
-    category_names = ("person", "horse")
+    class_names = ("person", "horse")
+    score_cutoff = 0.05
+    max_detections = 100
 
     def __init__(self, **changes: Any) -> None:
         found = {
@@ -279,39 +284,37 @@ class Detector:
             "classes": torch.tensor([1, 0]),
             "masks": torch.ones(2, 5, 7, dtype=torch.bool),
         }
-        self.found = types.SimpleNamespace(**(found | changes))
+        self.found = DetectionSet(**(found | changes))
 
-    def detections(self, outputs: dict[str, torch.Tensor], sizes: list[tuple[int, int]]) -> list[Any]:
+    def detections(self, outputs: Any, photos: Any) -> list[Any]:
         return [self.found for _ in range(len(outputs["out"]))]
 
 
 def test_detections_come_back_as_the_adapter_gave_them() -> None:
     adapter = Detector()
-    assert isinstance(adapter, SupportsDataset)
-    assert checked_detections(adapter, {"out": torch.zeros(1)}, [(5, 7)], "adapter.py") == (adapter.found,)
-    none = Detector(
-        boxes=torch.zeros(0, 4), scores=torch.zeros(0), classes=torch.zeros(0, dtype=torch.int64), masks=None
-    )
-    assert len(checked_detections(none, {"out": torch.zeros(2)}, [(5, 7), (1, 1)], "adapter.py")) == 2
+    assert isinstance(adapter, SupportsDetection)
+    assert checked_detections(adapter, {"out": torch.zeros(1)}, PHOTOS, "adapter.py") == [adapter.found]
+    none = {"boxes": torch.zeros(0, 4), "scores": torch.zeros(0), "classes": torch.zeros(0, dtype=torch.int64)}
+    empty = Detector(**none, masks=None)
+    assert len(checked_detections(empty, {"out": torch.zeros(1)}, PHOTOS, "adapter.py")[0]) == 0
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    "changes",
     [
-        ({"boxes": torch.zeros(2, 5)}, r"boxes \(K, 4\).*\(2, 5\)"),
-        ({"scores": torch.zeros(2, 1)}, r"scores \(K,\)"),
-        ({"masks": torch.ones(2, 7, 5, dtype=torch.bool)}, r"masks of shape \(2, 5, 7\), found \(2, 7, 5\)"),
-        ({"masks": torch.ones(2, 5, 7)}, "masks as bool"),
-        ({"classes": torch.tensor([0, 2])}, "from 0 to 1"),
-        ({"classes": torch.tensor([0.0, 1.0])}, "whole numbers"),
-        ({"boxes": torch.full((2, 4), float("nan"))}, "not finite"),
+        {"boxes": torch.zeros(2, 5)},
+        {"boxes": torch.full((2, 4), float("nan"))},
+        {"scores": torch.zeros(2, 1)},
+        {"masks": torch.ones(3, 5, 7, dtype=torch.bool)},
+        {"classes": torch.tensor([0, 2])},
+        {"classes": torch.tensor([0, -1])},
     ],
 )
-def test_detections_that_break_the_contract_are_refused(changes: dict[str, Any], what: str) -> None:
-    with pytest.raises(AdapterError, match=what):
-        checked_detections(Detector(**changes), {"out": torch.zeros(1)}, [(5, 7)], "adapter.py")
+def test_detections_that_break_the_contract_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(AdapterError, match=r"detection|boxes"):
+        checked_detections(Detector(**changes), {"out": torch.zeros(1)}, PHOTOS, "adapter.py")
 
 
-def test_as_many_detections_as_photos_are_wanted() -> None:
-    with pytest.raises(AdapterError, match="one for each of 2 photos, found 1"):
-        checked_detections(Detector(), {"out": torch.zeros(1)}, [(5, 7), (5, 7)], "adapter.py")
+def test_a_set_for_each_photo_is_wanted() -> None:
+    with pytest.raises(AdapterError, match="one set for each of 1 photos"):
+        checked_detections(Detector(), {"out": torch.zeros(2)}, PHOTOS, "adapter.py")
