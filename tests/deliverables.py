@@ -30,8 +30,9 @@ from npu_deliver.summary import Summary, summary_sha256
 from npu_eval.codehash import code_sha256
 from npu_eval.config import EvalSpec, read_spec_file
 from npu_eval.jsonio import file_sha256, write_atomic
-from npu_eval.logtext import exit_code, log_text, verdicts_of
+from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
 from npu_eval.records import InferenceData, PhotoResult, Provenance, Record, write_record
+from npu_eval.stamps import Stamp, stamped_name
 
 IMAGE = Image(
     kind="local",
@@ -120,7 +121,7 @@ def leave_record(step: Step, folder: Path, tell: Callable[[str], None], change: 
     spec = read_spec_file(folder / "spec.json").evaluation
     record = change(make_record(step, folder, spec))
     text = log_text(record, spec.criteria)
-    write_atomic(folder / step.log, text)
+    write_atomic((folder / step.log).with_name(log_name(record)), text)
     write_record(folder / step.record, record)
     for line in text.splitlines():
         tell(line)
@@ -189,7 +190,11 @@ def blank_pictures(summary: Summary, records: Any, logs: Any, lang: str) -> dict
     for e in summary.evidence:
         if e.experiment == "performance":
             sources |= {"performance_chart": e.record_sha256, "batch_chart": e.record_sha256}
-    return {f"{figures.FOLDER}/{name}.png": png(source) for name, source in sources.items()}
+    simulated = Stamp.SIMULATED in summary.stamps
+    if simulated:
+        sources = {name: source for name, source in sources.items() if name not in ("performance_chart", "batch_chart")}
+    names = {name: stamped_name(f"{figures.FOLDER}/{name}.png", simulated=simulated) for name in sources}
+    return {names[name]: png(source) for name, source in sources.items()}
 
 
 def png(source_sha256: str) -> bytes:

@@ -27,6 +27,7 @@ from npu_eval.config import (
     WeightsSpec,
     default_criteria,
 )
+from npu_eval.npu_evidence import NpuProof
 from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
@@ -114,8 +115,21 @@ def device_facts(**changes: Any) -> DeviceFacts:
         evidence="real",
         memory_bytes=32 * 2**30,
         soc="Ascend910B4",
+        proof=npu_proof(),
     )
     return replace(facts, **changes)
+
+
+def npu_proof(**changes: Any) -> NpuProof:
+    """Everything that shows a real NPU."""
+    proof = NpuProof(
+        device_nodes=("/dev/davinci0",),
+        driver="25.0.rc1.1",
+        library="aarch64-linux/lib64/libascendcl.so",
+        marker=None,
+        cann="8.5.0",
+    )
+    return replace(proof, **changes)
 
 
 def cpu_facts() -> DeviceFacts:
@@ -123,7 +137,7 @@ def cpu_facts() -> DeviceFacts:
 
 
 def simulated_facts() -> DeviceFacts:
-    return device_facts(evidence="simulated")
+    return device_facts(evidence="simulated", proof=npu_proof(device_nodes=(), driver=None, marker="a stand-in"))
 
 
 def host_facts(**changes: Any) -> HostFacts:

@@ -15,8 +15,9 @@ from npu_deliver.plan import Step
 from npu_deliver.stage import Staged
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
-from npu_eval.logtext import log_text
+from npu_eval.logtext import log_name, log_text
 from npu_eval.records import InferenceData, Record, read_record
+from npu_eval.stamps import stamped_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ def forget(folder: Path) -> None:
 
 
 def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
-    (staged.folder / step.record).unlink(missing_ok=True)
+    for left in ((staged.folder / step.record), *_log_files(staged.folder, step)):
+        left.unlink(missing_ok=True)
     console: list[str] = []
     try:
         with log.working(title) as show:
@@ -96,11 +98,16 @@ def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path)
     return record
 
 
+def _log_files(folder: Path, step: Step) -> tuple[Path, ...]:
+    """Where a step may leave its log: under the planned name, or under that of a simulated NPU."""
+    return tuple(folder / stamped_name(step.log, simulated=simulated) for simulated in (False, True))
+
+
 def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
     """The step's record, if it is complete and of this spec, this code, these weights and this environment."""
     try:
         record = read_record(folder / step.record, spec_sha256=staged.spec.evaluation.sha256)
-        logged = (folder / step.log).read_text(encoding="utf-8")
+        logged = (folder / step.log).with_name(log_name(record)).read_text(encoding="utf-8")
     except (RecordError, OSError, UnicodeDecodeError):  # absent, torn by others, or of another spec: run it again
         return None
     same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
@@ -118,8 +125,8 @@ def _pictures_are_there(folder: Path, record: Record) -> bool:
 
 def _take_over(earlier: Path, folder: Path, step: Step) -> None:
     """Copy a step's record, log and pictures; the record last, so that a break leaves the step undone."""
-    names = [step.log, step.record]
     record = read_record(earlier / step.record)
+    names = [str(Path(step.log).with_name(log_name(record))), step.record]
     if isinstance(record.data, InferenceData):
         names = [r.picture for r in record.data.results if r.picture is not None] + names
     for name in names:

@@ -23,6 +23,7 @@ from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
 from npu_eval.judge import MIN_RUN
 from npu_eval.records import PerformanceData, Record
+from npu_eval.stamps import Stamp, stamped_name
 from npu_eval.units import short_hash
 
 FOLDER = "evaluation/screenshots"
@@ -58,8 +59,10 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
             source_log=evidence.log,
         )
     pictures |= _precision(summary, lang, stamp)
-    pictures |= _performance(summary, records, lang, stamp)
-    return pictures
+    if Stamp.SIMULATED not in summary.stamps:  # the clock of a simulated device says nothing that could be drawn
+        pictures |= _performance(summary, records, lang, stamp)
+    simulated = Stamp.SIMULATED in summary.stamps
+    return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
 
 
 def _footer(summary: Summary, lang: str, source: str, sha256: str) -> str:

@@ -21,7 +21,8 @@ from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
 from npu_deliver.words import COMPONENTS, STAMPS, ended, reason, seen, unmeasured
 from npu_eval import units
-from npu_eval.stamps import Stamp
+from npu_eval.logtext import TIMES
+from npu_eval.stamps import UNTIMED, Stamp, stamped_name, told
 
 PLACEHOLDER = re.compile(
     r"\$\{?[A-Za-z_]\w*\}?|\{\{|\}\}|\{%|%\}|<TODO>|\bTODO\b|\bNone\b|\bnan\b|\binf\b|\bundefined\b"
@@ -46,7 +47,8 @@ def render(summary: Summary, *, lang: str) -> dict[str, str]:
             text = environment.get_template(name).render(s=summary)
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise RenderError(str(error), where=_place(error, name), fix="mend the template") from error
-        pages[name.removesuffix(".j2").replace(f".{lang}.", ".")] = _checked(text, name)
+        page = name.removesuffix(".j2").replace(f".{lang}.", ".")
+        pages[stamped_name(page, simulated=Stamp.SIMULATED in summary.stamps)] = _checked(text, name)
     if not pages:
         raise RenderError(f"profile '{summary.profile}' has no pages in '{lang}'", where=str(templates))
     return pages
@@ -91,6 +93,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
     }
     environment.filters |= {
         "db": units.db,
+        "npu_memory": _refusing(units.mib),
         "n": _refusing(units.count),
         "cell": _cell,
         "code": _code,
@@ -107,6 +110,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "component": lambda name: COMPONENTS.get(name, name),
         "status": str,
         "names": lambda values: ", ".join(values),
+        "shown": _shown,
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
@@ -117,8 +121,10 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
     return environment
 
 
-SIMULATED = "n/a (simulated)"
-"""Stands where a time would: the clock of a simulated device says nothing about an NPU."""
+@jinja2.pass_context  # a filter of the context is not folded into the compiled template, so that may be kept
+def _shown(context: jinja2.runtime.Context, path: str) -> str:
+    """The path of a log or a picture as it is in this deliverable."""
+    return stamped_name(path, simulated=Stamp.SIMULATED in context["s"].stamps)
 
 
 def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
@@ -127,14 +133,20 @@ def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[
     def untimed(name: str) -> Callable[..., str]:
         def apply(value: Any) -> str:
             filters[name](value)  # refuses what is no number
-            return SIMULATED
+            return UNTIMED
 
         return apply
 
     def value(found: float, metric: str) -> str:
-        return SIMULATED if metric.startswith(("latency", "throughput")) else _metric_value(found, metric)
+        return UNTIMED if metric.startswith(TIMES) else _metric_value(found, metric)
 
-    return {"ms": untimed("ms"), "rate": untimed("rate"), "value": value, "status": lambda s: f"{s} (simulated)"}
+    return {
+        "ms": untimed("ms"),
+        "rate": untimed("rate"),
+        "npu_memory": untimed("npu_memory"),
+        "value": value,
+        "status": lambda s: told(s, simulated=True),
+    }
 
 
 def _percentiles(summary: Summary) -> list[str]:

@@ -11,7 +11,7 @@ from npu_eval import stats
 from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
-from npu_eval.logtext import LOG_NAMES, exit_code, log_text, verdicts_of
+from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
 from npu_eval.records import (
     InferenceData,
     PerformanceData,
@@ -277,7 +277,7 @@ def _evidence(kind: str, record: Record, criteria: tuple[Criterion, ...]) -> Evi
         command=" ".join(record.command),
         record=f"evaluation/records/{kind}.json",
         record_sha256=record_sha256(record),
-        log=f"evaluation/logs/{LOG_NAMES[kind]}",
+        log=f"evaluation/logs/{log_name(record)}",
         log_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         started_at=record.started_at,
         finished_at=record.finished_at,

@@ -18,13 +18,15 @@ from npu_deliver import manifest
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
 from npu_deliver.profiles import PLATFORM_SUPPLIES
+from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.codehash import code_sha256
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
-from npu_eval.logtext import LOG_NAMES, log_text
+from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, read_record, record_text
+from npu_eval.stamps import Stamp, stamped_name
 
 PAGES = ("readme.md", "OPTIMIZATION_RECORD.md")
 _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
@@ -111,7 +113,7 @@ def _finding(error: DeliverError) -> Finding:
 
 def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[str, Record]) -> Iterator[Finding]:
     spec = spec_file.evaluation
-    name, log = f"evaluation/records/{kind}.json", f"evaluation/logs/{LOG_NAMES[kind]}"
+    name = f"evaluation/records/{kind}.json"
     if not (folder / name).is_file():
         yield Finding(file=name, what="is missing")
         return
@@ -145,7 +147,18 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
     loaded = record.provenance.weights
     if loaded.random != spec.weights.random or spec.weights.sha256 not in (None, loaded.sha256):
         yield Finding(file=name, what=f"was made with weights {loaded.source}, spec.json names {spec.weights.source}")
-    yield from _check_log(folder, log, expected)
+    yield from _check_log(folder, f"evaluation/logs/{log_name(record)}", expected)
+    yield from _check_other_log(folder, kind, log_name(record))
+
+
+def _check_other_log(folder: Path, kind: str, log: str) -> Iterator[Finding]:
+    """A log under the name that a real NPU's would have is no evidence for a simulated one, and the other way round."""
+    names = {stamped_name(LOG_NAMES[kind], simulated=simulated) for simulated in (False, True)}
+    for other in names - {log}:
+        if (folder / "evaluation/logs" / other).exists():
+            yield Finding(
+                file=f"evaluation/logs/{other}", what=f"is no log of this deliverable: its record gives {log}"
+            )
 
 
 def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
@@ -185,29 +198,40 @@ def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
 
 def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
     allowed = allowed_numbers(summary)
-    for page in PAGES:
+    simulated = Stamp.SIMULATED in summary.stamps
+    for template in PAGES:
+        page = stamped_name(template, simulated=simulated)
+        if simulated and (folder / template).exists():
+            yield Finding(file=template, what=f"is a page of a simulated NPU, which is called {page}")
         try:
             text = (folder / page).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
-        for line, numeral in stray_numerals(text, page, allowed, summary.profile):
+        for line, numeral in stray_numerals(text, template, allowed, summary.profile):
             yield Finding(file=page, what=f"line {line}: {numeral} is not what the records say there")
-        for stamp in summary.stamps:
-            if not any(STAMPS[lang][stamp] in text for lang in LANGUAGES):
-                yield Finding(file=page, what=f"does not carry the stamp '{stamp}' that its records call for")
-        if _HARDWARE_NPU.search(text) and summary.hardware != "NPU":
-            yield Finding(file=page, what="says 'hardware: NPU', but no record shows a real NPU")
+        yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
             if not (folder / picture).is_file():
                 yield Finding(file=picture, what=f"is missing, but {page} shows it")
-        yield from _check_verdicts(page, text, summary)
+        if template == PAGES[0]:
+            yield from _check_verdicts(page, text, summary)
+
+
+def _check_stamps(page: str, text: str, summary: Summary) -> Iterator[Finding]:
+    for stamp in summary.stamps:
+        if not any(STAMPS[lang][stamp] in text for lang in LANGUAGES):
+            yield Finding(file=page, what=f"does not carry the stamp '{stamp}' that its records call for")
+    if _HARDWARE_NPU.search(text) and summary.hardware != "NPU":
+        yield Finding(file=page, what="says 'hardware: NPU', but no record shows a real NPU")
+    for line, what in unstamped(text) if Stamp.SIMULATED in summary.stamps else ():
+        yield Finding(file=page, what=f"line {line}: {what}")
 
 
 def _check_verdicts(page: str, text: str, summary: Summary) -> Iterator[Finding]:
     """The report shows each verdict; what stands in its row is checked with the numerals."""
     rows = rows_of(text)
-    for verdict in summary.verdicts if page == PAGES[0] else ():
+    for verdict in summary.verdicts:
         if (verdict.criterion,) not in rows:
             yield Finding(file=page, what=f"does not show the verdict of '{verdict.criterion}'")
 
@@ -217,20 +241,22 @@ _HARDWARE_NPU = re.compile(r"""^\s*hardware\s*:\s*['"]?npu\b""", re.IGNORECASE |
 
 
 def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
+    simulated = Stamp.SIMULATED in summary.stamps
     sources = {"precision_chart": ("summary.json", summary_sha256(summary))}
     for e in summary.evidence:
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
-        if e.experiment == "performance":
+        if e.experiment == "performance" and not simulated:
             sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
+    sources = {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
     for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
         name = path.relative_to(folder).as_posix()
         texts = png_texts(path.read_bytes())
         if texts is None:
             yield Finding(file=name, what="is no whole PNG")
-        elif path.stem not in sources:
+        elif path.name not in sources:
             yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
-        elif texts.get("Source-SHA256") != sources[path.stem][1]:
-            yield Finding(file=name, what=f"was not drawn from {sources[path.stem][0]} as it is here")
+        elif texts.get("Source-SHA256") != sources[path.name][1]:
+            yield Finding(file=name, what=f"was not drawn from {sources[path.name][0]} as it is here")
     for result in summary.inference:
         picture = folder / (result.picture or "")
         if result.picture is not None and (not picture.is_file() or file_sha256(picture) != result.picture_sha256):

@@ -179,13 +179,15 @@ class _Accelerator:
         total = self._module.get_device_properties(self._index).total_memory
         description = str(self._module.get_device_name(self._index))
         npu = self._kind == "npu"
+        proof = npu_evidence.collect_proof() if npu else None
         return DeviceFacts(
             name=self.name,
             kind=self._kind,
             description=description,
-            evidence=npu_evidence.evidence() if npu else "real",
+            evidence="real" if proof is None else proof.verdict,
             memory_bytes=int(total),
             soc=description if npu else None,
+            proof=proof,
         )
 
 

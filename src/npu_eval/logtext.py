@@ -13,17 +13,25 @@ from npu_eval.config import Criterion
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge, overall
 from npu_eval.records import InferenceData, PerformanceData, PrecisionData, Record, record_sha256
-from npu_eval.stamps import ENGLISH, stamps_of
+from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
 from npu_eval.tables import table
 
 LOG_NAMES = {"inference": "inference.log", "precision": "precision_eval.log", "performance": "performance_eval.log"}
 """Experiment → file name of its log; the latter two are the names that the contest's layout gives."""
+
+TIMES = ("latency", "throughput")
+"""How the names of metrics begin whose value is a time or a rate."""
 
 TITLES = {
     "inference": "Inference",
     "precision": "Precision evaluation: reference against candidate",
     "performance": "Performance evaluation: latency of the forward pass",
 }
+
+
+def log_name(record: Record) -> str:
+    """File name of a record's log; that of a simulated NPU says so."""
+    return stamped_name(LOG_NAMES[record.kind], simulated=is_simulated(record.provenance))
 
 
 def verdicts_of(record: Record, criteria: Iterable[Criterion]) -> tuple[Verdict, ...]:
@@ -45,13 +53,14 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     """The log as lines without newlines."""
     verdicts = verdicts_of(record, criteria)
     data = record.data
+    simulated = is_simulated(record.provenance)
     if isinstance(data, InferenceData):
         body = _inference(data)
     elif isinstance(data, PrecisionData):
         body = _precision(data)
     else:
-        body = _performance(data)
-    return [*_head(record), "", *body, *_verdict_lines(verdicts), "", *_tail(record, verdicts)]
+        body = _performance(data, simulated=simulated)
+    return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -135,7 +144,13 @@ def _precision(data: PrecisionData) -> list[str]:
     return lines
 
 
-def _performance(data: PerformanceData) -> list[str]:
+def _performance(data: PerformanceData, *, simulated: bool) -> list[str]:
+    def ms(seconds: float) -> str:
+        return UNTIMED if simulated else units.ms(seconds)
+
+    def unmeasured(text: str) -> str:
+        return UNTIMED if simulated else text
+
     measured = [(run, stats.latency(run)) for run in data.runs if len(run.samples_s) >= MIN_RUN]
     return [
         f"timed: {data.timed}",
@@ -145,7 +160,7 @@ def _performance(data: PerformanceData) -> list[str]:
             ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
             [
                 (units.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
-                 "-" if run.first_call_s is None else units.ms(run.first_call_s), units.count(len(run.warmup_s)),
+                 "-" if run.first_call_s is None else ms(run.first_call_s), units.count(len(run.warmup_s)),
                  _yes(run.warmup_steady), units.count(len(run.samples_s)), run.ended_by)
                 for run in data.runs
             ],
@@ -154,9 +169,9 @@ def _performance(data: PerformanceData) -> list[str]:
         *table(
             ("batch", "mean", "std", "min", "max", "images per s", "peak memory"),
             [
-                (units.count(s.batch_size), units.ms(s.mean_s), units.ms(s.std_s), units.ms(s.min_s), units.ms(s.max_s),
-                 units.rate(s.throughput_per_s),
-                 "-" if s.peak_memory_bytes is None else units.mib(s.peak_memory_bytes))
+                (units.count(s.batch_size), ms(s.mean_s), ms(s.std_s), ms(s.min_s), ms(s.max_s),
+                 unmeasured(units.rate(s.throughput_per_s)),
+                 "-" if s.peak_memory_bytes is None else unmeasured(units.mib(s.peak_memory_bytes)))
                 for _, s in measured
             ],
         ),
@@ -166,7 +181,7 @@ def _performance(data: PerformanceData) -> list[str]:
             ("batch", *(f"p{p:g}" for p in stats.PERCENTILES)),
             [
                 (units.count(s.batch_size),
-                 *(units.ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
+                 *(ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
                    for p in stats.PERCENTILES))
                 for _, s in measured
             ],
@@ -176,29 +191,33 @@ def _performance(data: PerformanceData) -> list[str]:
             ("batch", "stable", "because", "CV", "IQR/median", "window max/min", "outliers"),
             [
                 (units.count(s.batch_size), _yes(s.stability.stable), ",".join(s.stability.reasons) or "-",
-                 units.percent(s.stability.cv), units.percent(s.stability.iqr_over_median),
-                 units.ratio(s.stability.window_ratio), units.count(s.stability.outliers))
+                 unmeasured(units.percent(s.stability.cv)), unmeasured(units.percent(s.stability.iqr_over_median)),
+                 unmeasured(units.ratio(s.stability.window_ratio)), units.count(s.stability.outliers))
                 for _, s in measured
             ],
         ),
     ]  # fmt: skip
 
 
-def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]:
     if not verdicts:
         return []
     lines = ["", "verdicts (criteria fixed before the run)"]
     for v in verdicts:
         rule = f"{v.metric} {v.comparison} {v.threshold:g}"
-        found = v.reason if v.value is None else f"worst {v.value:.6g} of {v.compared} ({v.evidence})"
-        lines.append(f"{v.status:<12} {v.criterion:<16} {rule:<32} {found}")
+        if v.value is None:
+            found = v.reason
+        else:
+            value = UNTIMED if simulated and v.metric.startswith(TIMES) else f"{v.value:.6g}"
+            found = f"worst {value} of {v.compared} ({v.evidence})"
+        lines.append(f"{told(v.status, simulated=simulated):<12} {v.criterion:<16} {rule:<32} {found}")
     return lines
 
 
 def _tail(record: Record, verdicts: Sequence[Verdict]) -> list[str]:
     lines = [f"{'finished':<11}{record.finished_at}", f"{'record':<11}sha256 {record_sha256(record)}"]
     if verdicts:
-        lines.append(f"{'overall':<11}{overall(verdicts)}")
+        lines.append(f"{'overall':<11}{told(overall(verdicts), simulated=is_simulated(record.provenance))}")
     return [*lines, f"{'exit code':<11}{exit_code(record, verdicts)}"]
 
 

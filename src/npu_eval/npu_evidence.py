@@ -9,10 +9,53 @@ import ctypes
 import os
 import platform
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 DRIVER_VERSION = Path("/usr/local/Ascend/driver/version.info")
 """Written by the Ascend driver's installer, and mounted into containers beside the driver's libraries."""
+
+
+MARK = "simulated"
+"""What a stand-in for CANN says of itself: in a symbol of its library, and in its version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NpuProof:
+    """What was seen of an NPU in a process: everything that `verdict` is concluded from.
+
+    ``library`` is the end of the path of the CANN runtime that is loaded, ``marker`` what a stand-in says of itself.
+    """
+
+    device_nodes: tuple[str, ...]
+    driver: str | None
+    library: str | None
+    marker: str | None
+    cann: str | None
+
+    @property
+    def verdict(self) -> str:
+        """``real``, ``simulated``, ``unknown`` or ``absent``.
+
+        Real needs all of: device nodes, the driver's version, and a loaded CANN runtime without a stand-in's mark.
+        """
+        if self.marker is not None or MARK in (self.cann or "").lower():
+            return "simulated"
+        if self.library is None:
+            return "absent"
+        return "real" if self.device_nodes and self.driver else "unknown"
+
+
+def collect_proof() -> NpuProof:
+    """What this process shows of an NPU."""
+    library = _loaded_ascendcl()
+    return NpuProof(
+        device_nodes=device_nodes(),
+        driver=driver_version(),
+        library=None if library is None else _loaded_path("libascendcl.so"),
+        marker=None if library is None else _marker(library),
+        cann=cann_version(),
+    )
 
 
 def device_nodes() -> tuple[str, ...]:
@@ -27,25 +70,33 @@ def device_nodes() -> tuple[str, ...]:
     return tuple(found)
 
 
-def evidence() -> str:
-    """``real``, ``simulated``, ``unknown`` or ``absent``.
-
-    Real needs all of: device nodes, the driver's version file, and a loaded libascendcl without a stand-in's mark.
-    """
-    library = _loaded_ascendcl()
-    if library is None:
-        return "absent"
-    if hasattr(library, "simcann_marker"):
-        return "simulated"
-    return "real" if device_nodes() and DRIVER_VERSION.exists() else "unknown"
-
-
 def _loaded_ascendcl() -> ctypes.CDLL | None:
     """The CANN runtime library that is already loaded in this process; it is not loaded by asking."""
     try:
         return ctypes.CDLL("libascendcl.so", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
     except OSError:
         return None
+
+
+def _loaded_path(name: str) -> str:
+    """The last parts of the path of a loaded library: enough to tell installations apart, and no user's name."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # no /proc: the library is known by its name alone
+        return name
+    found = next((line.split()[-1] for line in lines if line.rstrip().endswith(f"/{name}")), name)
+    return "/".join(Path(found).parts[-3:])
+
+
+def _marker(library: ctypes.CDLL) -> str | None:
+    """What a stand-in for CANN says of itself; None for a library that has no such symbol."""
+    try:
+        told = library.simcann_marker
+    except AttributeError:
+        return None
+    told.restype = ctypes.c_char_p
+    said = told()
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else MARK
 
 
 def cpu_model() -> str:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
+from npu_eval.npu_evidence import NpuProof
 from npu_eval.performance_data import LatencyRun, PerformanceData, check_performance
 from npu_eval.precision_data import (
     RELATIVE_ERROR_BOUNDS,
@@ -43,7 +44,10 @@ SCHEMA = "npu-deliver/record/1"
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFacts:
-    """The device that was opened and proven. ``evidence`` is ``real`` only on positive evidence."""
+    """The device that was opened and proven.
+
+    ``evidence`` is ``real`` only on positive evidence; for an NPU it is what ``proof`` comes to, and no other word.
+    """
 
     name: str
     kind: str
@@ -51,6 +55,7 @@ class DeviceFacts:
     evidence: str
     memory_bytes: int | None = None
     soc: str | None = None
+    proof: NpuProof | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +220,17 @@ def parse_record(text: str, where: str) -> Record:
     data = from_json(KINDS[kind], value.pop("data", None), f"{where}: data")
     _check_data(data, f"{where}: data")
     envelope = from_json(_Envelope, value, where)
+    _check_device(envelope.provenance.device, f"{where}: provenance.device")
     return Record(data=data, **{name: getattr(envelope, name) for name in _Envelope.__dataclass_fields__})
+
+
+def _check_device(device: DeviceFacts, where: str) -> None:
+    """Refuse an NPU that is called something else than what was seen of it comes to."""
+    if device.kind != "npu":
+        return
+    found = "nothing" if device.proof is None else device.proof.verdict
+    if device.evidence != found:
+        raise RecordError(f"evidence is '{device.evidence}', but the proof beside it comes to '{found}'", where=where)
 
 
 def _check_data(data: Data, where: str) -> None:

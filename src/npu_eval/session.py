@@ -154,7 +154,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     )
     text = logtext.log_text(record, spec.criteria)
     if arguments.save is not None:
-        write_atomic(arguments.save / "logs" / logtext.LOG_NAMES[data.kind], text)
+        write_atomic(arguments.save / "logs" / logtext.log_name(record), text)
         write_record(arguments.save / "records" / f"{data.kind}.json", record)
     sys.stdout.write(text)
     return logtext.exit_code(record, logtext.verdicts_of(record, spec.criteria))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
+from npu_eval.npu_evidence import MARK
 from npu_eval.records import DeviceFacts, Provenance
 
 
@@ -37,9 +39,32 @@ BRIEF: dict[Stamp, str] = {
 """For pictures, which go from hand to hand without their page: in both languages at once."""
 
 
+UNTIMED = "n/a (simulated)"
+"""Stands where a time, a rate or an NPU's memory would: those of a simulated device say nothing about an NPU."""
+
+
 def is_real_npu(device: DeviceFacts) -> bool:
     """Whether a result may be called an NPU result: an NPU, with positive evidence that it is a real one."""
-    return device.kind == "npu" and device.evidence == "real"
+    proven = device.proof is not None and device.proof.verdict == "real"
+    return device.kind == "npu" and device.evidence == "real" and proven
+
+
+def is_simulated(provenance: Provenance) -> bool:
+    """Whether a result passes for an NPU's and is none: no positive evidence, or a version that says so itself."""
+    if provenance.device.kind != "npu":
+        return False
+    return not is_real_npu(provenance.device) or any(MARK in v.lower() for v in provenance.versions.values())
+
+
+def stamped_name(path: str, *, simulated: bool) -> str:
+    """The path of a file that shows a result; of a simulated one it says so: ``logs/x.simulated.log``."""
+    file = PurePosixPath(path)
+    return str(file.with_suffix(f".{MARK}{file.suffix}")) if simulated else path
+
+
+def told(word: str, *, simulated: bool) -> str:
+    """A verdict as it may be shown: ``PASS``, or ``PASS (simulated)``."""
+    return f"{word} ({MARK})" if simulated else word
 
 
 def stamps_for(device: DeviceFacts, *, random_weights: bool, replayed: bool) -> tuple[Stamp, ...]:
@@ -55,9 +80,9 @@ def stamps_for(device: DeviceFacts, *, random_weights: bool, replayed: bool) -> 
 
 def stamps_of(provenances: Iterable[Provenance]) -> tuple[Stamp, ...]:
     """Every stamp that the records of one deliverable call for, in order of weight."""
-    found = {
-        stamp
-        for p in provenances
-        for stamp in stamps_for(p.device, random_weights=p.weights.random, replayed=p.replayed_from is not None)
-    }
+    found: set[Stamp] = set()
+    for p in provenances:
+        found.update(stamps_for(p.device, random_weights=p.weights.random, replayed=p.replayed_from is not None))
+        if is_simulated(p):
+            found.add(Stamp.SIMULATED)
     return tuple(stamp for stamp in Stamp if stamp in found)

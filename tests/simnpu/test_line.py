@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -52,6 +53,18 @@ def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished
     checked = simnpu().cli("verify", str(finished), "--json")
     assert checked.returncode == 0, checked.stdout
     assert "simulated" in json.loads(checked.stdout)["stamps"]
+
+
+def test_every_file_that_shows_a_result_says_so(finished: Path) -> None:
+    shown = [p for p in finished.rglob("*") if p.suffix in (".md", ".log", ".png")]
+    shown = [p for p in shown if not {"results", "npu_eval", "inputs"} & set(p.parts)]
+    assert len(shown) >= 8
+    assert all(".simulated." in p.name for p in shown), shown
+    for page in (p for p in shown if p.suffix != ".png"):
+        text = page.read_text()
+        assert "SIMULATED" in text
+        assert not re.search(r"\d ms\b|\d /s\b", text), page
+        assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text.split("\n## ")[0]), page
 
 
 def test_a_script_of_the_folder_runs_by_itself(simnpu: Callable[..., Machine], finished: Path) -> None:

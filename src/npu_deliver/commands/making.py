@@ -8,6 +8,8 @@ import typer
 
 from npu_deliver.commands.options import AsJson, How, Lang, LangOption, What, Where, grouped, print_json
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
+from npu_eval.logtext import TIMES
+from npu_eval.stamps import UNTIMED, Stamp, told
 
 if TYPE_CHECKING:
     from npu_deliver.spec import Job
@@ -99,14 +101,19 @@ def report(where: Where, lang: LangOption = Lang.ZH, as_json: AsJson = False) ->
 
 def finish(job: Job, summary: Summary, *, as_json: bool) -> None:
     """Tell what came out, and leave with 1 when a verdict is not PASS."""
+    simulated = Stamp.SIMULATED in summary.stamps
+    overall = told(summary.overall, simulated=simulated)
     if as_json:
-        print_json({"folder": str(job.output), "overall": summary.overall, "stamps": list(summary.stamps),
-                    "verdicts": {v.criterion: v.status for v in summary.verdicts}})  # fmt: skip
+        verdicts = {v.criterion: told(v.status, simulated=simulated) for v in summary.verdicts}
+        stamps = list(summary.stamps)
+        print_json({"folder": str(job.output), "overall": overall, "stamps": stamps, "verdicts": verdicts})
     else:
         for v in summary.verdicts:
-            value = v.reason if v.value is None else f"worst {v.value:.6g} ({v.evidence})"
-            typer.echo(f"{v.status:<12} {v.criterion:<16} {v.metric} {v.comparison} {v.threshold:g}: {value}")
-        stamps = "".join(f" [{stamp}]" for stamp in summary.stamps)
-        typer.echo(f"{summary.overall} on {summary.provenance.device.name}{stamps}")
+            number = UNTIMED if simulated and v.metric.startswith(TIMES) else f"{v.value or 0.0:.6g}"
+            value = v.reason if v.value is None else f"worst {number} ({v.evidence})"
+            status = told(v.status, simulated=simulated)
+            typer.echo(f"{status:<12} {v.criterion:<16} {v.metric} {v.comparison} {v.threshold:g}: {value}")
+        stamped = "".join(f" [{stamp}]" for stamp in summary.stamps)
+        typer.echo(f"{overall} on {summary.provenance.device.name}{stamped}")
         typer.echo(f"verified: {job.output}")
     raise typer.Exit(EXIT_OK if summary.overall == "PASS" else EXIT_NOT_PASSED)

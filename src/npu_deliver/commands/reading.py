@@ -10,6 +10,7 @@ import typer
 
 from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
 from npu_deliver.errors import DeliverError, VerifyError
+from npu_eval.stamps import Stamp, told
 
 
 def verify(folder: Folder, as_json: AsJson = False) -> None:
@@ -22,8 +23,8 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
     if not folder.is_dir():
         raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
     found = verification.verify(folder)
-    overall = str(found.summary.overall) if found.summary else "unknown"
     stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
+    overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"
     if as_json:
         findings = [{"file": f.file, "what": f.what} for f in found.findings]
         print_json(

@@ -13,7 +13,7 @@ from npu_deliver.plan import RESULTS, Step
 from npu_eval.codehash import code_sha256
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import write_atomic
-from npu_eval.logtext import exit_code, log_text, verdicts_of
+from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
 from npu_eval.records import read_record, replayed, write_record
 
 
@@ -51,7 +51,7 @@ class ReplayEngine:
         if step.experiment == "inference" and (self._source / RESULTS).is_dir():
             shutil.copytree(self._source / RESULTS, folder / RESULTS, dirs_exist_ok=True)
         text = log_text(marked, spec.criteria)
-        write_atomic(folder / step.log, text)
+        write_atomic((folder / step.log).with_name(log_name(marked)), text)
         write_record(folder / step.record, marked)
         for line in text.splitlines():
             tell(line)

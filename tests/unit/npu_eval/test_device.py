@@ -186,7 +186,7 @@ def test_an_accelerator_is_chosen_proven_and_described(fake: FakeAccelerator) ->
     facts = npu.facts()
     assert (facts.kind, facts.description, facts.soc) == ("npu", "Ascend910B1", "Ascend910B1")
     assert facts.memory_bytes == 2**35 + 1
-    assert facts.evidence == npu_evidence.evidence() != "real"
+    assert facts.evidence == npu_evidence.collect_proof().verdict != "real"
     assert npu.peak_memory() == 1001
     npu.reset_peak_memory()
     npu.synchronize()

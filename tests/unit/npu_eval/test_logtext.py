@@ -15,9 +15,9 @@ import pytest
 import samples
 from npu_eval import stats, units
 from npu_eval.judge import MIN_RUN
-from npu_eval.logtext import LOG_NAMES, exit_code, log_lines, log_text, verdicts_of
+from npu_eval.logtext import LOG_NAMES, exit_code, log_lines, log_name, log_text, verdicts_of
 from npu_eval.records import PerformanceData, PrecisionData, Record, parse_record, record_sha256, record_text, replayed
-from npu_eval.stamps import ENGLISH, Stamp
+from npu_eval.stamps import ENGLISH, UNTIMED, Stamp
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "logs"
 CRITERIA = samples.eval_spec().criteria
@@ -58,7 +58,6 @@ def rich_records() -> dict[str, Record]:
                         samples.out_of_memory_run(),
                     )
                 ),
-                provenance=samples.provenance(device=samples.simulated_facts()),
             )
         ),
     }
@@ -176,6 +175,18 @@ def test_every_statistic_of_a_record_is_in_its_log() -> None:
         wanted = [units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity)]
         wanted += [units.sci(a.mean_relative_error), units.percent(a.share_below_floor)]
         assert all(w in text for w in wanted)
+
+
+@pytest.mark.parametrize("kind", LOG_NAMES)
+def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: str) -> None:
+    rules = (*CRITERIA, samples.criterion("latency_p50_s", 0.1), samples.criterion("throughput_per_s", 1.0))
+    simulated = samples.records(provenance=samples.provenance(device=samples.simulated_facts()))[kind]
+    text = log_text(simulated, rules)
+    assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
+    assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
+    assert (UNTIMED in text) == (kind == "performance")
+    assert log_name(simulated) == LOG_NAMES[kind].replace(".log", ".simulated.log")
+    assert log_name(samples.records()[kind]) == LOG_NAMES[kind]
 
 
 def test_no_ranking_is_no_equal_ranking() -> None:

@@ -40,20 +40,32 @@ def put(machine: Path, path: str, text: str) -> Path:
 
 # --- is it real? -----------------------------------------------------------------------------------------------------
 
+INSTALL_INFO = "package_name=Ascend-cann-toolkit\nversion=8.2.RC1\ninnerversion=V100R001C22\narch=aarch64\n"
+INFO = "aarch64-linux/ascend_toolkit_install.info"
+LATEST = "/usr/local/Ascend/ascend-toolkit/latest"
+
 PIECES = {"nodes", "driver", "library", "no mark"}
+
+
+class Library:
+    """A loaded libascendcl; with a mark, as the stand-in of the tests has it."""
+
+    def __init__(self, *, marked: bool) -> None:
+        if marked:
+            self.simcann_marker = lambda: b"SIMULATED NPU"
 
 
 def arrange(machine: Path, monkeypatch: pytest.MonkeyPatch, pieces: set[str]) -> None:
     monkeypatch.setattr(npu, "device_nodes", lambda: ("/dev/davinci0",) if "nodes" in pieces else ())
     if "driver" in pieces:
         put(machine, "/usr/local/Ascend/driver/version.info", "Version=25.0.rc1\n")
-    library = types.SimpleNamespace() if "no mark" in pieces else types.SimpleNamespace(simcann_marker=1)
+    library = Library(marked="no mark" not in pieces)
     monkeypatch.setattr(npu, "_loaded_ascendcl", lambda: library if "library" in pieces else None)
 
 
 def test_all_the_evidence_together_is_real(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrange(machine, monkeypatch, PIECES)
-    assert npu.evidence() == "real"
+    assert npu.collect_proof().verdict == "real"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +76,30 @@ def test_any_single_missing_piece_is_not_real(
     machine: Path, monkeypatch: pytest.MonkeyPatch, missing: str, told: str
 ) -> None:
     arrange(machine, monkeypatch, PIECES - {missing})
-    assert npu.evidence() == told
+    assert npu.collect_proof().verdict == told
+
+
+def test_a_version_that_says_simulated_is_believed(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrange(machine, monkeypatch, PIECES)
+    put(machine, f"{LATEST}/{INFO}", INSTALL_INFO.replace("8.2.RC1", "8.2.RC1.Simulated"))
+    assert npu.collect_proof().verdict == "simulated"
+
+
+def test_no_variable_changes_the_evidence(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrange(machine, monkeypatch, PIECES - {"no mark"})
+    for name in ("SIMNPU_DEVICES", "ASCEND_HOME_PATH", "NPU_DELIVER_EVIDENCE"):
+        monkeypatch.setenv(name, "real")
+    assert npu.collect_proof().verdict == "simulated"
+
+
+def test_the_path_of_the_library_names_no_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    line = "7f00-7f01 r-xp 00000000 08:01 1 /home/somebody/Ascend/cann/8.5.0/lib64/libascendcl.so"
+    put(tmp_path, "/proc/self/maps", f"7e00-7e01 r--p 0 0 0\n{line}\n")
+    monkeypatch.setattr(
+        npu, "Path", lambda path: tmp_path / "proc/self/maps" if path == "/proc/self/maps" else REAL_PATH(path)
+    )
+    assert npu._loaded_path("libascendcl.so") == "8.5.0/lib64/libascendcl.so"
+    assert npu._loaded_path("libother.so") == "libother.so"
 
 
 def test_this_process_has_loaded_no_cann_and_asking_loads_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +110,7 @@ def test_this_process_has_loaded_no_cann_and_asking_loads_none(monkeypatch: pyte
         raise OSError("not loaded")
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    assert npu.evidence() == "absent"
+    assert npu.collect_proof().verdict == "absent"
     assert asked == [("libascendcl.so", os.RTLD_NOLOAD | os.RTLD_NOW)]
 
 
@@ -106,10 +141,6 @@ def test_only_character_devices_of_cards_are_nodes(machine: Path, monkeypatch: p
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
-
-INSTALL_INFO = "package_name=Ascend-cann-toolkit\nversion=8.2.RC1\ninnerversion=V100R001C22\narch=aarch64\n"
-INFO = "aarch64-linux/ascend_toolkit_install.info"
-LATEST = "/usr/local/Ascend/ascend-toolkit/latest"
 
 
 def test_without_cann_and_driver_there_are_no_versions(machine: Path) -> None:

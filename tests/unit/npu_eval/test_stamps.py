@@ -7,7 +7,7 @@ import pytest
 
 import samples
 from npu_eval.records import DeviceFacts, Provenance, WeightsFacts
-from npu_eval.stamps import ENGLISH, Stamp, is_real_npu, stamps_of
+from npu_eval.stamps import ENGLISH, Stamp, is_real_npu, is_simulated, stamped_name, stamps_of
 
 CUDA = DeviceFacts(name="cuda:0", kind="cuda", description="A100", evidence="real")
 
@@ -59,3 +59,17 @@ def test_facts_of_a_real_npu_need_both_kind_and_evidence() -> None:
     real = samples.device_facts()
     assert not is_real_npu(dataclasses.replace(real, kind="cpu"))
     assert not is_real_npu(dataclasses.replace(real, evidence="simulated"))
+    assert not is_real_npu(dataclasses.replace(real, proof=None))
+    assert not is_real_npu(dataclasses.replace(real, proof=samples.npu_proof(device_nodes=())))
+
+
+def test_a_version_that_says_simulated_stamps_whatever_the_device_claims() -> None:
+    told = dataclasses.replace(samples.provenance(), versions={"cann": "8.5.0.simulated"})
+    assert stamps_of([told]) == (Stamp.SIMULATED,)
+    assert not is_simulated(samples.provenance())
+    assert not is_simulated(dataclasses.replace(told, device=samples.cpu_facts()))
+
+
+def test_names_of_simulated_results_say_so() -> None:
+    assert stamped_name("evaluation/logs/x_eval.log", simulated=True) == "evaluation/logs/x_eval.simulated.log"
+    assert stamped_name("readme.md", simulated=False) == "readme.md"
