@@ -5,6 +5,8 @@ import os
 # Spinning OpenMP threads of parallel test processes slow each other down many times over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Tests that want containers say so; for the others an engine that happens to answer changes nothing.
+os.environ["NPU_DELIVER_ENGINE"] = "local"
 
 
 def pytest_configure() -> None:

@@ -23,6 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import samples
 from npu_deliver import figures, manifest, pipeline
+from npu_deliver.environment import Environment
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
 from npu_deliver.spec import Job, Overrides, load
@@ -109,6 +110,9 @@ class FakeEngine:
     ) -> None:
         """Nothing runs."""
 
+    def shell_line(self, step: Step, folder: Path) -> str:
+        return f"{folder}: {step.shell}"
+
     def run(self, step: Step, folder: Path, tell: Callable[[str], None]) -> int:
         self.ran.append(step.experiment)
         if step.experiment in self.instead:
@@ -176,10 +180,8 @@ def on_cpu(root: Path, **changes: Any) -> Path:
 @contextlib.contextmanager
 def engine_in_place(engine: Any, image: Image = IMAGE) -> Iterator[None]:
     """`pipeline` with this engine and image instead of those of the machine."""
-    with (
-        mock.patch.object(pipeline, "prepare_image", return_value=image),
-        mock.patch.object(pipeline, "prepare_engine", return_value=engine),
-    ):
+    where = Environment(image=image, engine=engine)
+    with mock.patch.object(pipeline, "prepare_environment", return_value=where):
         yield
 
 

@@ -6,11 +6,12 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from npu_deliver import execute, figures, image, log, manifest, plan, render, stage, verify
-from npu_deliver.engine import Engine, LocalEngine, ReplayEngine
+from npu_deliver import default_weights, environment, execute, figures, log, manifest, plan, render, stage, verify
+from npu_deliver.engine import Engine
+from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.execute import Execution
 from npu_deliver.image import Image
@@ -32,16 +33,18 @@ class Options:
     lang: str
     fresh: bool
     replay: Path | None = None
+    containers: Containers = field(default_factory=Containers)
 
 
 def deliver(job: Job, options: Options) -> Summary:
     """Make a deliverable: the finished folder replaces the earlier one only when it is complete and verified."""
     with working(job):
         weights = fetch_weights(job)
-        base = prepare_image(options)
-        staged = stage.stage(job, base, weights)
-        steps = plan.plan(job.spec, base, weights=weights.path if weights else None)
-        execution = run_steps(job, staged, steps, prepare_engine(options, base), options)
+        where = prepare_environment(job, options)
+        weights = weights or fetch_default_weights(job, where)
+        staged = stage.stage(job, where.image, weights)
+        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
+        execution = run_steps(job, staged, steps, where.engine, options)
         summary = summarize(staged.spec, execution.records)
         write_pages(staged.folder, summary, execution.records, options.lang)
         manifest.seal(staged.folder)
@@ -54,10 +57,11 @@ def run(job: Job, options: Options) -> Execution:
     """The line up to the records; they wait in the working folder for `report`."""
     with working(job):
         weights = fetch_weights(job)
-        base = prepare_image(options)
-        staged = stage.stage(job, base, weights)
-        steps = plan.plan(job.spec, base, weights=weights.path if weights else None)
-        return run_steps(job, staged, steps, prepare_engine(options, base), options)
+        where = prepare_environment(job, options)
+        weights = weights or fetch_default_weights(job, where)
+        staged = stage.stage(job, where.image, weights)
+        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
+        return run_steps(job, staged, steps, where.engine, options)
 
 
 def report(job: Job, lang: str) -> Summary:
@@ -93,14 +97,46 @@ def fetch_weights(job: Job) -> FetchedWeights | None:
     return fetch(wanted.source, sha256=wanted.sha256, base=job.folder, say=log.get().info)
 
 
-def prepare_image(options: Options) -> Image:
-    """The environment of the steps."""
-    return image.local_image(options.python) if options.replay is None else image.replayed_image(options.replay)
+def prepare_environment(job: Job, options: Options) -> Environment:
+    """Where the steps run, and what carries them out; an image that is not there yet is built."""
+    if options.replay is not None:
+        return environment.replay(options.replay)
+    if environment.choose(options.containers, log.get().info) == "local":
+        return environment.local(options.python)
+    return environment.container(build(job, options.containers), options.containers)
 
 
-def prepare_engine(options: Options, base: Image) -> Engine:
-    """What carries the steps out."""
-    return LocalEngine(base) if options.replay is None else ReplayEngine(options.replay)
+def planned_environment(job: Job, options: Options) -> Environment:
+    """The same, without building anything."""
+    if options.replay is not None:
+        return environment.replay(options.replay)
+    if environment.choose(options.containers, log.get().info) == "local":
+        return environment.local(options.python)
+    return environment.container(environment.planned_image(job.spec, options.containers), options.containers)
+
+
+def build(job: Job, containers: Containers) -> Image:
+    """The image of a job; the log of its build is kept in the working folder."""
+    say = log.get().info
+    console = job.work / "console" / "image.txt"
+    console.parent.mkdir(parents=True, exist_ok=True)
+    with console.open("w", encoding="utf-8") as kept, log.working("image") as show:
+        image = environment.prepare(
+            job.spec, containers, say=show, keep=lambda line: print(line, file=kept, flush=True)
+        )
+    facts = image.facts
+    say("image: %s %s", facts.name if facts else "", image.digest)
+    for warning in environment.warnings_of(facts.stack) if facts else ():
+        say("image: its versions are %s", warning)
+    return image
+
+
+def fetch_default_weights(job: Job, where: Environment) -> FetchedWeights | None:
+    """The weights that the adapter's library publishes, for steps that have no network to fetch them themselves."""
+    if where.image.kind != "docker" or job.spec.weights_spec().source != "default":
+        return None
+    reference = default_weights.ask(job, where)
+    return fetch(reference, sha256=job.spec.weights_spec().sha256, base=job.folder, say=log.get().info)
 
 
 def run_steps(job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options) -> Execution:

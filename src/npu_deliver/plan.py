@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,23 @@ _SCRIPTS = {
 }
 
 
+RERUNNABLE = tuple(_SCRIPTS)
+"""The experiments that need nothing but the deliverable and its weights."""
+
+RERUN_TIMEOUT_S = 3600.0
+"""Seconds of one experiment at most when a stranger's deliverable is run again; the spec's own limit stays with it."""
+
+
 def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
     """The steps of a deliverable, in the order in which they run. ``weights`` is the file that was fetched for them."""
-    device = spec.evaluation.device
+    evaluation = spec.evaluation
+    return steps(tuple(_SCRIPTS), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s)
+
+
+def steps(
+    experiments: Sequence[str], device: str, image: Image, *, weights: Path | None, timeout_s: float
+) -> tuple[Step, ...]:
+    """The steps of some experiments, in the order in which they run."""
     devices = () if device == "cpu" else (device,)
     return tuple(
         Step(
@@ -70,7 +85,8 @@ def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
             devices=devices,
             image=image.digest,
             mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
-            timeout_s=spec.evaluation.step_timeout_s,
+            timeout_s=timeout_s,
         )
         for experiment, script in _SCRIPTS.items()
+        if experiment in experiments
     )

@@ -98,6 +98,16 @@ class Evaluation(_Strict):
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
 
+class ImageSpec(_Strict):
+    """In which image the experiments run, where a container engine is used."""
+
+    stack: str | None = Field(default=None, description="npu, sam3, cpu or cuda; default: by the device")
+    soc: str | None = Field(
+        default=None, description="The SoC of an NPU image, such as Ascend910B4; default: npu-smi's"
+    )
+    base: str | None = Field(default=None, description="A base image of your own instead of the table's")
+
+
 class Spec(_Strict):
     """A deliverable, as its author describes it."""
 
@@ -111,6 +121,7 @@ class Spec(_Strict):
         default=None, description="Photos or folders beside the spec; default: the samples"
     )
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
+    image: ImageSpec = Field(default=ImageSpec(), description="In which image it runs")
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
 
     def criteria(self) -> tuple[Criterion, ...]:

@@ -70,6 +70,15 @@ def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
     )
 
 
+def lay_out_code(job: Job, folder: Path) -> None:
+    """Lay out the code alone, without inputs and spec.
+
+    Raises:
+        SpecError: the adapter does not exist.
+    """
+    _lay_out(folder, dict(_verbatim(job)))
+
+
 def refuse_foreign(output: Path, name: str) -> None:
     """Refuse a folder that holds another model's files, or files that this tool did not write.
 

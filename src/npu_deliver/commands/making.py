@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npu_deliver.commands.options import AsJson, How, Lang, LangOption, What, Where, grouped, print_json
+from npu_deliver.commands.options import AsJson, How, InContainers, Lang, LangOption, What, Where, grouped, print_json
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.logtext import TIMES
 from npu_eval.stamps import UNTIMED, Stamp, told
@@ -32,7 +32,7 @@ def deliver(what: What, how: How, lang: LangOption = Lang.ZH, fresh: Fresh = Fal
 
 @grouped
 def plan(what: What, how: How, as_json: AsJson = False) -> None:
-    """Print what would be run, without running anything.
+    """Print what would be run, without running or building anything.
 
     Example: [bold]npu-deliver plan timm:resnet18 --json[/bold]
     """
@@ -41,14 +41,33 @@ def plan(what: What, how: How, as_json: AsJson = False) -> None:
     from npu_eval.jsonio import to_json
 
     job = what.job()
-    steps = planning.plan(job.spec, pipeline.prepare_image(how.options()), weights=None)
+    where = pipeline.planned_environment(job, how.options())
+    steps = planning.plan(job.spec, where.image, weights=None)
+    lines = [where.engine.shell_line(step, job.output) for step in steps]
     if as_json:
-        print_json({"model": job.spec.name, "folder": str(job.output), "steps": to_json(steps)})
+        print_json({"model": job.spec.name, "folder": str(job.output), "image": where.image.digest,
+                    "steps": to_json(steps), "lines": lines})  # fmt: skip
         return
     typer.echo(f"in {job.output}:")
-    for number, step in enumerate(steps, start=1):
-        typer.echo(f"{number}. {step.experiment:<12} {step.shell}")
+    for number, (step, line) in enumerate(zip(steps, lines, strict=True), start=1):
+        typer.echo(f"{number}. {step.experiment:<12} {line}")
         typer.echo(f"   {'':<12} -> {step.record}, {step.log}")
+
+
+@grouped
+def image(what: What, how: InContainers, as_json: AsJson = False) -> None:
+    """Build the image in which a model runs, or find it built; nothing is run in it.
+
+    Example: [bold]npu-deliver image efficientnet_lite0 --stack npu --soc Ascend910B4[/bold]
+    """
+    from npu_deliver import pipeline
+    from npu_eval.jsonio import to_json
+
+    made = pipeline.build(what.job(), how.containers())
+    if as_json:
+        print_json({"digest": made.digest, "facts": to_json(made.facts), "packages": made.packages})
+    else:
+        typer.echo(f"{made.facts.name if made.facts else ''} {made.digest}".strip())
 
 
 @grouped
@@ -62,7 +81,9 @@ def stage(what: What, how: How, as_json: AsJson = False) -> None:
 
     job = what.job()
     with pipeline.working(job):
-        staged = staging.stage(job, pipeline.prepare_image(how.options()), pipeline.fetch_weights(job))
+        weights = pipeline.fetch_weights(job)
+        where = pipeline.prepare_environment(job, how.options())
+        staged = staging.stage(job, where.image, weights or pipeline.fetch_default_weights(job, where))
     if as_json:
         evaluation = staged.spec.evaluation
         print_json({"folder": str(staged.folder), "spec_sha256": evaluation.sha256, "code_sha256": staged.code_sha256})

@@ -12,14 +12,17 @@ import json
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from npu_deliver.errors import ConfigError
+
 if TYPE_CHECKING:
+    from npu_deliver.environment import Containers
     from npu_deliver.pipeline import Options
     from npu_deliver.spec import Job
 
@@ -108,21 +111,90 @@ class What(Where):
 
 
 @dataclass(frozen=True, kw_only=True)
-class How:
+class InContainers:
+    """Whether and how containers are used."""
+
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            "--engine", envvar="NPU_DELIVER_ENGINE", rich_help_panel=CONTAINERS,
+            help="docker, local (this machine's interpreter), or auto: docker where an engine answers",
+        ),
+    ] = EngineName.AUTO  # fmt: skip
+    stack: Annotated[
+        str | None, typer.Option("--stack", rich_help_panel=CONTAINERS, help="npu, sam3, cpu or cuda (by the device)")
+    ] = None
+    soc: Annotated[
+        str | None, typer.Option("--soc", rich_help_panel=CONTAINERS, help="Of an NPU image: Ascend910B4, A3 … (asked)")
+    ] = None
+    base_image: Annotated[
+        str | None, typer.Option("--base-image", rich_help_panel=CONTAINERS, help="A base image of your own")
+    ] = None
+    registry: Annotated[
+        str | None,
+        typer.Option("--registry", rich_help_panel=CONTAINERS, help="Where base images come from: quay, ascendhub, …"),
+    ] = None
+    wheelhouse: Annotated[
+        Path | None,
+        typer.Option(
+            "--wheelhouse", exists=True, file_okay=False, rich_help_panel=CONTAINERS,
+            help="A folder of wheels; no index is asked",
+        ),
+    ] = None  # fmt: skip
+    extra_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--extra-ca", exists=True, dir_okay=False, rich_help_panel=CONTAINERS,
+            help="Certificates (PEM) that builds and containers trust in addition",
+        ),
+    ] = None  # fmt: skip
+    torch_index: Annotated[
+        str | None,
+        typer.Option("--torch-index", rich_help_panel=CONTAINERS, help="Index with CPU builds of torch; '' for none"),
+    ] = None
+    memory: Annotated[
+        str | None, typer.Option("--memory", rich_help_panel=CONTAINERS, help="Memory limit of a step, such as 8g")
+    ] = None
+
+    def containers(self) -> Containers:
+        """The same, without a command line."""
+        from npu_deliver.environment import Containers
+
+        return Containers(
+            engine=self.engine.value, stack=self.stack, soc=self.soc, base_image=self.base_image,
+            registry=self.registry, wheelhouse=self.wheelhouse, extra_ca=self.extra_ca, torch_index=self.torch_index,
+            memory=self.memory,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class How(InContainers):
     """In which environment the steps run."""
 
     python: Annotated[
-        Path, typer.Option("--python", show_default="this one", help="The interpreter that runs the steps")
-    ] = HERE
+        Path | None,
+        typer.Option("--python", help="The interpreter that runs the steps (this one); means --engine local"),
+    ] = None
     replay: Annotated[
         Path | None, typer.Option("--replay", help="Replay the records of this earlier deliverable; stamped so")
     ] = None
 
     def options(self, *, lang: Lang = Lang.ZH, fresh: bool = False) -> Options:
-        """What the line needs to know."""
+        """What the line needs to know.
+
+        Raises:
+            ConfigError: an interpreter is named for containers, which have their own.
+        """
         from npu_deliver.pipeline import Options
 
-        return Options(python=self.python, lang=lang.value, fresh=fresh, replay=self.replay)
+        containers = self.containers()
+        if self.python is not None:
+            if containers.engine == "docker":
+                raise ConfigError("an image has its own Python", where="--python", fix="leave out one of the two")
+            containers = replace(containers, engine="local")
+        return Options(
+            python=self.python or HERE, lang=lang.value, fresh=fresh, replay=self.replay, containers=containers
+        )
 
 
 def grouped(command: C) -> C:

@@ -34,3 +34,7 @@ class Engine(Protocol):
             StepError: the step ran longer than its timeout, or did not start.
         """
         ...
+
+    def shell_line(self, step: Step, folder: Path) -> str:
+        """What one would type to do the same."""
+        ...

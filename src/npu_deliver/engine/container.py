@@ -81,6 +81,10 @@ class DockerEngine:
     ) -> None:
         self._client.close()
 
+    def shell_line(self, step: Step, folder: Path) -> str:
+        """The `docker run` line that does the same."""
+        return shell_line(step, folder, self._image, self._limits)
+
     def run(self, step: Step, folder: Path, tell: Tell) -> int:
         """Run one step in a container of its own; it is gone afterwards, whatever happens."""
         api = self._client.api
@@ -157,7 +161,7 @@ def connect() -> Any:
     Raises:
         EngineError: no engine answers, this user may not ask it, or it is too old.
     """
-    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    where = _where()
     client = None
     try:
         client = docker.from_env(version="auto")
@@ -177,16 +181,37 @@ def connect() -> Any:
     return client
 
 
+def described() -> str:
+    """The engine in words, such as ``Docker 20.10.24 at unix:///var/run/docker.sock``.
+
+    Raises:
+        EngineError: no engine answers, this user may not ask it, or it is too old.
+    """
+    client = connect()
+    try:
+        version = client.version()
+    finally:
+        client.close()
+    names = " ".join(part.get("Name", "") for part in version.get("Components") or ())
+    kind = "Podman" if "podman" in names.lower() else "Docker"
+    return f"{kind} {version['Version']} at {_where()}"
+
+
+def _where() -> str:
+    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+
+
 def arguments(step: Step, folder: Path, image: Image, limits: Limits, *, api: Any) -> dict[str, Any]:
     """How a step's container is created: the least it needs. :func:`shell_line` prints the same for people."""
-    nodes, files = ascend(step.devices)
+    runtime = "ascend" if _npus(step.devices) and "ascend" in api.info().get("Runtimes", {}) else None
+    nodes, files = ([], []) if runtime else ascend(step.devices)
     gpus = [docker.types.DeviceRequest(device_ids=[card], capabilities=[["gpu"]]) for card in _gpus(step)]
     return {
         "image": image.digest,
         "command": ["sh", "-c", _WATCH, "step", *step.command],
         "user": f"{os.getuid()}:{os.getgid()}",
         "working_dir": FOLDER,
-        "environment": environment(step),
+        "environment": environment(step) | (_visible(step.devices) if runtime else {}),
         "stdin_open": True,
         "labels": {LABEL: folder_label(folder)},
         "host_config": api.create_host_config(
@@ -201,7 +226,9 @@ def arguments(step: Step, folder: Path, image: Image, limits: Limits, *, api: An
             tmpfs={SCRATCH: "rw,exec"},
             init=True,
             auto_remove=True,
+            runtime=runtime,
             devices=[f"{node}:{node}:rw" for node in nodes],
+            group_add=_groups(nodes),
             device_requests=gpus or None,
         ),
     }
@@ -232,11 +259,26 @@ def _gpus(step: Step) -> list[str]:
     return [device.partition(":")[2] or "0" for device in step.devices if device.startswith("cuda")]
 
 
+def _npus(devices: tuple[str, ...]) -> list[str]:
+    """The numbers of the cards that a step is given; of ``auto`` those that are there."""
+    if "auto" in devices:
+        return sorted(path.name.removeprefix("davinci") for path in Path("/dev").glob("davinci[0-9]*"))
+    return [device.partition(":")[2] or "0" for device in devices if device.startswith("npu")]
+
+
+def _visible(devices: tuple[str, ...]) -> dict[str, str]:
+    """What ascend-docker-runtime reads when a container starts; inside, the cards are numbered as on the host."""
+    return {"ASCEND_VISIBLE_DEVICES": ",".join(_npus(devices))}
+
+
+def _groups(nodes: list[str]) -> list[str]:
+    """The groups that may open the device nodes: the driver gives them to a group of its own, not to everybody."""
+    return sorted({str(Path(node).stat().st_gid) for node in nodes if Path(node).exists()})
+
+
 def ascend(devices: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """(device nodes, driver files) that a step on NPUs needs; of ``auto`` whatever cards there are."""
-    cards = [f"/dev/davinci{d.partition(':')[2] or '0'}" for d in devices if d.startswith("npu")]
-    if "auto" in devices:
-        cards = sorted(str(p) for p in Path("/dev").glob("davinci[0-9]*"))
+    cards = [f"/dev/davinci{number}" for number in _npus(devices)]
     if not cards:
         return [], []
     return [*cards, *ASCEND_DEVICES], [path for path in ASCEND_FILES if Path(path).exists()]
@@ -270,6 +312,7 @@ def shell_line(step: Step, folder: Path, image: Image, limits: Limits) -> str:
         "workdir": [FOLDER],
         "env": [f"{name}={value}" for name, value in environment(step).items()],
         "device": nodes,
+        "group-add": _groups(nodes),
         "gpus": [f"device={card}" for card in _gpus(step)],
     }
     words = [f"--{name}={value}" for name, values in options.items() for value in values]

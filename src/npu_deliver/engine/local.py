@@ -37,6 +37,10 @@ class LocalEngine:
     ) -> None:
         self._stop()
 
+    def shell_line(self, step: Step, folder: Path) -> str:
+        """What one would type in the deliverable's folder."""
+        return step.shell
+
     def run(self, step: Step, folder: Path, tell: Tell) -> int:
         """Run one step; a step that outlives its timeout, or this process, is killed with its children."""
         assert step.command[0] == "python"

@@ -37,6 +37,10 @@ class ReplayEngine:
     ) -> None:
         """Nothing runs that could be left behind."""
 
+    def shell_line(self, step: Step, folder: Path) -> str:
+        """What was typed when the record was made."""
+        return f"(replayed) {step.shell}"
+
     def run(self, step: Step, folder: Path, tell: Tell) -> int:
         """Copy a step's record, log and results, with the record marked as replayed.
 

@@ -69,7 +69,7 @@ def run(monkeypatch, capsys):
 @pytest.fixture
 def local(monkeypatch):
     """An interpreter that need not be asked what is installed in it."""
-    monkeypatch.setattr("npu_deliver.image.local_image", lambda python: deliverables.IMAGE)
+    monkeypatch.setattr("npu_deliver.environment.local_image", lambda python: deliverables.IMAGE)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_verdict_that_is_not_pass_is_exit_code_1(run, root):
 def test_json_is_all_that_stands_on_standard_output(run, root, local):
     for command, keys in {
         ("deliver", "tiny"): {"folder", "overall", "stamps", "verdicts"},
-        ("plan", "tiny"): {"model", "folder", "steps"},
+        ("plan", "tiny"): {"model", "folder", "image", "steps", "lines"},
         ("stage", "tiny"): {"folder", "spec_sha256", "code_sha256"},
         ("run", "tiny"): {"folder", "records", "kept"},
         ("report", "tiny"): {"folder", "overall", "stamps", "verdicts"},

@@ -126,7 +126,7 @@ def test_report_on_a_spoilt_folder_leaves_it(finished):
 def test_report_works_where_nothing_can_run(finished, monkeypatch):
     """Neither an interpreter nor an engine nor a weights file is asked for."""
     job, before = finished
-    for name in ("prepare_image", "prepare_engine", "fetch_weights"):
+    for name in ("prepare_environment", "build", "fetch_weights"):
         monkeypatch.setattr(pipeline, name, lambda *_: pytest.fail("was called"))
     (job.folder / "tiny.pth").unlink()
     pipeline_report(job)
@@ -150,10 +150,9 @@ def test_a_replayed_deliverable_is_stamped_and_holds(finished, tmp_path):
 
 def test_what_replay_needs_is_in_the_deliverable(finished):
     job, _ = finished
-    options = replace(deliverables.OPTIONS, replay=job.output)
-    assert pipeline.prepare_image(options) == replayed_image(job.output)
-    assert pipeline.prepare_engine(options, deliverables.IMAGE).name == "replay"
-    assert pipeline.prepare_engine(deliverables.OPTIONS, deliverables.IMAGE).name == "local"
+    where = pipeline.prepare_environment(job, replace(deliverables.OPTIONS, replay=job.output))
+    assert where.image == replayed_image(job.output)
+    assert where.engine.name == "replay"
 
 
 # --- failures leave the finished folder ------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_what_is_no_text_is_told(tmp_path):
             "\n",
             "unknown key 'evaluation.criteria.0.output'; did you mean 'outputs'?",
         ),
-        ("zzz: 1\n", "unknown key 'zzz'; known: adapter, evaluation, inputs, model"),
+        ("zzz: 1\n", "unknown key 'zzz'; known: adapter, evaluation, image, inputs, model"),
     ],
 )
 def test_an_unknown_key_is_told_with_the_nearest(tmp_path, more, told):

@@ -1,0 +1,185 @@
+"""Images at an engine: found again by their content, built when they are not there, and asked what is in them.
+
+The engine's own words are passed on while it builds: the first build takes minutes, and a failed one is only understood
+from the step that failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker.errors
+import requests
+
+from npu_deliver.build import Build, transport_arguments, write_context
+from npu_deliver.engine.container import connect
+from npu_deliver.errors import EngineError
+from npu_deliver.image import PROBE, Image
+from npu_eval.config import ImageFacts
+
+LAST_LINES = 12
+"""Lines of a failed step that are shown; the whole log is kept."""
+
+_NO_SPACE = ("no space left", "disk quota exceeded")
+_NEWS = re.compile(r"(Step \d+/\d+ : .+|install: .+|(Collecting|Downloading|Installing collected) .+|Successfully .+)")
+"""Lines of a build that tell a reader how far it is."""
+
+Say = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Any]:
+    """A client of the engine, closed afterwards.
+
+    Raises:
+        EngineError: no engine answers, or it fails while it is used.
+    """
+    client = connect()
+    try:
+        yield client
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise _translated(str(error)) from error
+    finally:
+        client.close()
+
+
+def engine_machine() -> str:
+    """The machine for which the engine runs images, as Docker names it (``x86_64``, ``aarch64``).
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with opened() as client:
+        return str(client.info()["Architecture"])
+
+
+def find(build: Build, soc: str | None = None) -> Image | None:
+    """The image of an earlier, identical build, if the engine has it.
+
+    Raises:
+        EngineError: no engine answers, or the image is of another machine.
+    """
+    with opened() as client:
+        try:
+            found = client.images.get(build.tag)
+        except docker.errors.ImageNotFound:
+            return None
+        if (found.labels or {}).get("npu-deliver.content.sha256") != build.content:
+            return None  # somebody gave our name to another image
+        return _described(client, found, build, soc)
+
+
+def find_digest(facts: ImageFacts) -> Image | None:
+    """The very image that an earlier run had, if the engine has it.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with opened() as client:
+        try:
+            found = client.images.get(facts.digest)
+        except docker.errors.ImageNotFound:
+            return None
+        return Image(kind="docker", digest=found.id, python="python", packages=_packages(client, found), facts=facts)
+
+
+def build_image(build: Build, soc: str | None, *, say: Say, keep: Say) -> Image:
+    """Build an image; ``say`` gets the lines that show progress, ``keep`` every line.
+
+    Raises:
+        EngineError: a step failed, with its last lines; there is no space, no such base image, or no engine.
+    """
+    with opened() as client, tempfile.TemporaryFile() as context:
+        write_context(build, context)
+        context.seek(0)
+        lines: list[str] = []
+        step = "the build"
+        for line, error in _stream(
+            client.api.build(
+                fileobj=context, custom_context=True, tag=build.tag, platform=build.platform, rm=True, forcerm=True,
+                buildargs=transport_arguments(os.environ) | build.arguments, network_mode="host", decode=True,
+            )
+        ):  # fmt: skip
+            keep(line)
+            if line.startswith("Step "):
+                step = line
+                lines.clear()
+            if error:
+                raise _failed(step, line, lines)
+            lines.append(line)
+            if _NEWS.fullmatch(line):
+                say(line)
+        found = client.images.get(build.tag)
+        return _described(client, found, build, soc)
+
+
+def _stream(events: Any) -> Iterator[tuple[str, bool]]:
+    """The lines of a build, each with whether it is the engine's word that the build failed."""
+    for event in events:
+        if "error" in event:
+            yield str(event["error"]).strip(), True
+            return
+        text = event.get("stream") or " ".join(filter(None, (event.get("id"), event.get("status"))))
+        for line in str(text).splitlines():
+            if line.strip():
+                yield line.rstrip(), False
+
+
+def _failed(step: str, said: str, lines: list[str]) -> EngineError:
+    if any(words in said.lower() for words in _NO_SPACE) or any(w in "\n".join(lines[-40:]).lower() for w in _NO_SPACE):
+        return _translated("no space left")
+    ours = next((line for line in reversed(lines) if line.startswith("install: ")), None)
+    last = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in lines[-LAST_LINES:] if not line.startswith(" --->")]
+    told = ours or (last[-1] if last else said)
+    if step.startswith("Step 1/") or "pull access denied" in said or "manifest unknown" in said:
+        return EngineError(
+            f"the base image cannot be had ({said})", where=step,
+            fix="pull it by hand, name a mirror with --registry, or an image of yours with --base-image",
+        )  # fmt: skip
+    detail = "".join(f"\n    {line}" for line in last)
+    return EngineError(f"the build failed: {told}", where=step, fix=f"{said}; the step's last lines:{detail}")
+
+
+def _translated(said: str) -> EngineError:
+    if any(words in said.lower() for words in _NO_SPACE):
+        return EngineError("there is no space left", where="container engine",
+                           fix="`docker system df` shows what takes it, `docker system prune` frees some")  # fmt: skip
+    return EngineError(f"the engine failed ({said})", where="container engine", fix="`docker info` tells its state")
+
+
+def _described(client: Any, found: Any, build: Build, soc: str | None) -> Image:
+    wanted, has = build.platform, f"{found.attrs['Os']}/{found.attrs['Architecture']}"
+    if has.replace("x86_64", "amd64").replace("aarch64", "arm64") != wanted:
+        raise EngineError(f"the image is for {has}, wanted is {wanted}", where=build.tag,
+                          fix="name a base image of this machine with --base-image")  # fmt: skip
+    facts = ImageFacts(
+        name=build.tag,
+        digest=found.id,
+        platform=wanted,
+        stack=build.arguments["STACK"],
+        soc=soc,
+        base=build.arguments["BASE_IMAGE"],
+        base_digest=build.arguments["BASE_DIGEST"],
+        content_sha256=build.content,
+    )
+    return Image(kind="docker", digest=found.id, python="python", packages=_packages(client, found), facts=facts)
+
+
+def _packages(client: Any, found: Any) -> dict[str, str]:
+    """The version of each distribution in an image, asked without loading any of them."""
+    try:
+        answer = client.containers.run(
+            found.id, ["python", "-c", PROBE], remove=True, network_mode="none", cap_drop=["ALL"],
+            security_opt=["no-new-privileges"], read_only=True,
+        )  # fmt: skip
+        packages = json.loads(answer)["packages"]
+    except (docker.errors.ContainerError, ValueError, KeyError) as error:
+        raise EngineError(f"Python does not run in the image ({error})", where=found.id[:19],
+                          fix="remove the image and build it again") from error  # fmt: skip
+    return {str(name): str(version) for name, version in packages.items()}

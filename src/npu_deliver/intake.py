@@ -1,0 +1,148 @@
+"""Look at a deliverable from anybody before anything of it runs: what could reach beyond its folder is refused.
+
+A rerun executes a stranger's scripts. They run in a container without network and privileges; what is checked here is
+everything that this program itself reads, copies, mounts, fetches or installs on the stranger's word.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from npu_deliver import build, manifest, stacks
+from npu_deliver.errors import ConfigError, VerifyError
+from npu_eval.config import ImageFacts, SpecFile, read_spec_file
+from npu_eval.weights_reference import parse
+
+MAX_FILES = 10_000
+MAX_FILE_BYTES = 2**30
+MAX_BYTES = 4 * 2**30
+"""A deliverable holds scripts, logs and pictures: a few hundred files and some tens of MiB. These leave room for the
+results of a whole data set and none for a disk to be filled."""
+
+MAX_DOCUMENT_BYTES = 64 * 2**20
+"""For each JSON file that is read whole."""
+
+KNOWN_PACKAGES = frozenset({
+    "torch", "torchvision", "numpy", "pillow", "timm", "transformers", "safetensors", "pycocotools", "hotcoco",
+    "huggingface_hub", "pyyaml", "scipy", "opencv_python_headless", "tokenizers", "matplotlib", "pandas",
+})  # fmt: skip
+"""Packages that are installed on a stranger's word alone: an installed package runs code while it is installed."""
+
+_DEVICE = re.compile(r"auto|cpu|(cuda|npu)(:\d{1,2})?")
+_SCRIPTS = ("inference.py", "evaluation/eval_precision.py", "evaluation/eval_performance.py")
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==[A-Za-z0-9][A-Za-z0-9.+!_-]*")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What was found to be harmless to read. ``unknown_packages`` may be installed only when the user says so."""
+
+    folder: Path
+    spec: SpecFile
+    requirements: str
+    unknown_packages: tuple[str, ...]
+
+
+def inspect(folder: Path) -> Intake:
+    """Look at a folder.
+
+    Raises:
+        ConfigError: there is no such folder, or its spec.json is none.
+        VerifyError: it holds links or special files, too much, names that escape, or asks for more than a device; or
+            its files are not those of its manifest.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        raise ConfigError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    _check_files(folder)
+    for name in ("spec.json", "MANIFEST.json", "requirements.txt", *_SCRIPTS):
+        path = folder / name
+        if not path.is_file():
+            raise VerifyError("is missing", where=name, fix="ask for a complete deliverable")
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise _refused(name, f"has {path.stat().st_size / 2**20:.0f} MiB")
+    if changed := manifest.differences(folder):
+        name, what = changed[0]
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        raise VerifyError(f"{what}{more}", where=name, fix="ask its maker for the folder as it was sealed")
+    spec = read_spec_file(folder / "spec.json")
+    _check_spec(folder, spec)
+    text = (folder / "requirements.txt").read_text(encoding="utf-8", errors="replace")
+    return Intake(folder=folder, spec=spec, requirements=text, unknown_packages=_unknown(text))
+
+
+def _check_files(folder: Path) -> None:
+    if special := manifest.special_files(folder):
+        raise _refused(_printable(special[0]), "is a link or no plain file")
+    total = count = 0
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if _CONTROL.search(name):
+            raise _refused(_printable(name), "has control characters in its name")
+        if path.is_file():
+            size = path.stat().st_size
+            count, total = count + 1, total + size
+            if size > MAX_FILE_BYTES:
+                raise _refused(name, f"has {size / 2**30:.1f} GiB; {MAX_FILE_BYTES / 2**30:.0f} is the most")
+        if count > MAX_FILES or total > MAX_BYTES:
+            raise _refused(str(folder), f"holds more than {MAX_FILES} files or {MAX_BYTES / 2**30:.0f} GiB")
+
+
+def _check_spec(folder: Path, spec: SpecFile) -> None:
+    evaluation = spec.evaluation
+    for entry in evaluation.inputs:
+        if not _inside(entry.path) or not (folder / entry.path).is_file():
+            raise _refused("spec.json", f"its input '{_printable(entry.path)}' lies outside the folder")
+    adapter = evaluation.adapter
+    if not re.fullmatch(r"[a-z_]+:[A-Za-z0-9._/-]+", adapter) and not (_inside(adapter) and "/" not in adapter):
+        raise _refused("spec.json", f"its adapter '{_printable(adapter)}' lies outside the folder")
+    for device in (evaluation.candidate.device, evaluation.reference.device):
+        if not _DEVICE.fullmatch(device):
+            raise _refused("spec.json", f"it asks for the device '{_printable(device)}'")
+    source = evaluation.weights.source
+    if source not in ("default", "random"):
+        named = parse(source)
+        if named.scheme == "file" and not _inside(named.path):
+            raise _refused("spec.json", f"its weights '{_printable(source)}' lie outside the folder")
+    if spec.image is not None:
+        _check_image(spec.image)
+
+
+def _check_image(facts: ImageFacts) -> None:
+    if not _DIGEST.fullmatch(facts.digest) or not facts.name.startswith(f"{build.REPOSITORY}/"):
+        raise _refused("spec.json", f"its image '{_printable(facts.name)}' is none of npu-deliver's")
+    if facts.stack not in stacks.load_stacks():
+        raise _refused("spec.json", f"its stack '{_printable(facts.stack)}' is unknown")
+
+
+def _unknown(text: str) -> tuple[str, ...]:
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].strip()
+        if not words:
+            continue
+        match = _PIN.fullmatch(words)
+        if match is None:
+            raise _refused(f"requirements.txt, line {number}", f"'{_printable(words)}' is no name==version")
+        if re.sub(r"[-_.]+", "_", match["name"]).lower() not in KNOWN_PACKAGES:
+            found.append(words)
+    return tuple(found)
+
+
+def _inside(name: str) -> bool:
+    """Whether a name in a spec stays in the folder, whatever system it was written on."""
+    path = PurePosixPath(name)
+    return (
+        bool(name) and not path.is_absolute() and ".." not in path.parts and not re.search(r"[\\:]|[\x00-\x1f]", name)
+    )
+
+
+def _refused(where: str, what: str) -> VerifyError:
+    return VerifyError(f"{what}; nothing of it was run", where=where, fix="ask its maker, or read it by hand")
+
+
+def _printable(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")[:120] if _CONTROL.search(text) else text[:120]
