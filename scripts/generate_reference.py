@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npu_deliver import cli
+from npu_deliver.lint import catalogue
 from npu_deliver.schemas import schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -20,6 +21,7 @@ def pages() -> dict[str, str]:
     """File name → content."""
     return {
         "cli.md": _cli(),
+        "lint-rules.md": _rules(),
         "spec.md": _spec(schema("spec")),
         "spec.schema.json": json.dumps(schema("spec"), indent=2, ensure_ascii=False) + "\n",
         "summary.schema.json": json.dumps(schema("summary"), indent=2, ensure_ascii=False) + "\n",
@@ -39,6 +41,17 @@ def _cli() -> str:
         )  # fmt: skip
         text = "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip("\n")
         parts += [f"## npu-deliver {command}".rstrip(), "", "```text", text, "```", ""]
+    return "\n".join(parts)
+
+
+def _rules() -> str:
+    parts = ["# Rules of npu-deliver lint", "", "Errors are contradictions or false statements, warnings are claims"]
+    parts += ["without support, notes are what a careful report would add. Ids follow the order of the checks.", ""]
+    for rule in catalogue.RULES:
+        title = f"## {rule.id}: {rule.title.en} ({rule.severity})"
+        parts += [title, "", f"{rule.title.zh}。{rule.why.zh}", "", rule.why.en, "", "```text", rule.formula, "```", ""]
+        for name, example in (("Passes", rule.good), ("Fails", rule.bad)):
+            parts += [f"{name}:", "", "````markdown", example.rstrip(), "````", ""] if example else []
     return "\n".join(parts)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from npu_deliver import log
-from npu_deliver.commands import making, reading, reproducing
+from npu_deliver.commands import linting, making, reading, reproducing
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, DeliverError
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ def _set_up(
 
 COMMANDS = (
     making.deliver, making.plan, making.image, making.stage, making.run, making.report,
-    reading.verify, reproducing.rerun, reading.models,
+    reading.verify, linting.lint, reproducing.rerun, reading.models,
     reading.schema,
 )  # fmt: skip
 for _command in COMMANDS:

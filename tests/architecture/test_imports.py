@@ -55,7 +55,9 @@ def test_modules_are_short_enough_to_read(package: str) -> None:
 HEAVY = ("torch", "numpy", "docker", "matplotlib", "jinja2", "yaml", "PIL", "pandas")  # typer loads pydantic itself
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["verify", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["verify", "--help"], ["verify", "nowhere"], ["lint", "README.md"], ["lint", "--list"]]
+)
 def test_quick_commands_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys, runpy\n"

@@ -1,0 +1,68 @@
+"""The command that checks other people's reports. Loads nothing but the linter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npu_deliver.errors import ConfigError, VerifyError
+
+
+class Level(StrEnum):
+    """From which severity on the command fails."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Language(StrEnum):
+    """Language of the findings."""
+
+    ZH = "zh"
+    EN = "en"
+
+
+def lint(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Reports, or folders of one or many")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0 for code-scanning viewers")] = False,
+    lang: Annotated[
+        Language, typer.Option("--lang", envvar="REPORT_LANG", help="Language of the findings")
+    ] = Language.ZH,
+    fail_on: Annotated[Level, typer.Option("--fail-on", help="From which severity on to leave with 8")] = Level.ERROR,
+    explain: Annotated[str | None, typer.Option("--explain", metavar="RULE", help="Explain one rule")] = None,
+    list_rules: Annotated[bool, typer.Option("--list", help="List every rule")] = False,
+) -> None:
+    """Check anybody's report: numbers against each other, claims against evidence.
+
+    Reads Markdown, logs and JSON, Chinese and English; never runs, imports or downloads anything. Leaves with 0 when
+    clean and with 8 when there are errors.
+
+    Example: [bold]npu-deliver lint their-submission/ --lang en[/bold]
+    """
+    from npu_deliver import lint as linter
+    from npu_deliver.lint import catalogue, output
+
+    if list_rules or explain is not None:
+        lines = output.listing(lang) if explain is None else [output.explanation(catalogue.rule(explain), lang)]
+        typer.echo("\n".join(lines))
+        return
+    if not paths:
+        raise ConfigError("no report was named", fix="npu-deliver lint PATH...")
+    result = linter.lint(paths)
+    if sarif or as_json:
+        typer.echo(output.as_sarif(result, lang) if sarif else output.as_json(result, lang))
+    else:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        typer.echo("\n".join(output.text(result, lang, colour=colour)), color=True)
+    levels = list(linter.Severity)
+    if any(levels.index(finding.severity) <= levels.index(linter.Severity(fail_on)) for finding in result.findings):
+        raise typer.Exit(VerifyError.exit_code)

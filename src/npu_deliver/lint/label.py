@@ -1,0 +1,183 @@
+"""What the words beside a number say it is: the kind of quantity, its statistic, its side, and under which settings."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """``kind`` such as latency or cosine; ``stat`` such as mean or p90, empty where the label has none."""
+
+    kind: str
+    stat: str = ""
+
+
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("share_over", r">\s*1\s*%|(?:超过?|大于|高于|over|above|exceed\w*)\s*1\s*%"),
+    ("cosine", r"\bcos(?:ine)?(?:[_ \-]?sim\w*)?\b|cos_sim|余弦"),
+    ("relative_l2", r"rel(?:ative)?[_ \-]?l2|l2[_ \-]?rel|相对\s?l2|l2\s?相对|relative euclid"),
+    ("rmse", r"\brmse\b|root.mean.square error|均方根误差"),
+    ("max_rel", r"max\w*[_ ]*rel|最大相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*max"),
+    ("mean_rel", r"(?:mean|avg|average)[_ ]*rel|平均相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*(?:mean|avg)"),
+    (
+        "max_abs",
+        r"max\w*[_ ]*abs|最大绝对|最大(?:误差|差)|max\w*[_ ]*(?:err|diff)|abs\w*[_ ]*(?:err|error|diff)?\w*[_ ]*max"
+        r"|max\|d\|",
+    ),
+    (
+        "mean_abs",
+        r"(?:mean|avg|average)[_ ]*abs|平均绝对|\bmae\b|(?:mean|avg|average)[_ ]*(?:err|diff)"
+        r"|平均(?:误差|差)|abs\w*[_ ]*(?:err|error|diff)?\w*[_ ]*(?:mean|avg)|mean\|d\|",
+    ),
+    ("abs_error", r"abs(?:olute)?[_ ]*(?:err|diff)|绝对误差|绝对差"),
+    ("rel_error", r"rel(?:ative)?[_ ]*(?:err|diff)|相对误差|相对差"),
+    ("cv", r"\bcv\b|变异系数|coefficient of variation"),
+    ("accuracy5", r"top[-_ ]?5[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?5\b|top[-_ ]?5\s*(?:准确率|精度)"),
+    ("accuracy1", r"top[-_ ]?1[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?1\b|top[-_ ]?1\s*(?:准确率|精度)"),
+    ("top5", r"top[-_ ]?5"),
+    ("top1", r"top[-_ ]?1"),
+    ("map50", r"m?ap[@_]?\.?(?:0\.)?50\b|\bap50\b"),
+    ("map75", r"m?ap[@_]?\.?(?:0\.)?75\b|\bap75\b"),
+    ("map", r"\bm?ap\b|mAP"),
+    ("accuracy", r"\bacc(?:uracy)?\b|准确率|正确率"),
+    ("speedup", r"加速比|加速倍数|speed-?_?up|faster\b.*\bx\b|倍速"),
+    ("efficiency", r"效率|efficiency"),
+    (
+        "gain",
+        r"提升|提高|增益|\bgains?\b|improve\w*|相对基准|相对基线|相比|较基准|较基线|变化|下降|降低|减少|reduc\w*|"
+        r"\bvs\.?\b|faster|slower"
+        r"|更快|更慢|高出|快了|慢了|增长|[高快慢低]\s*(?:约|了|近)?\s*$",
+    ),
+    ("throughput", r"fps|帧率|吞吐|throughput|\bqps\b|im(?:a)?ge?s?\s?/\s?s|张/秒|帧/秒|samples?\s?/\s?s|images per s"),
+    ("total_time", r"总(?:耗时|时间|用时)|total[_ ]?(?:time|elapsed)|elapsed"),
+    ("load_time", r"加载|load|编译|compile|初始化|\binit"),
+    (
+        "latency",
+        r"latency|延迟|时延|耗时|推理时间|推理用时|inference[_ ]?time|time[_ ]?(?:per|/)|单次|单帧|单张时间|"
+        r"step[_ ]?time"
+        r"|forward[_ ]?time|\bms\b|_ms\b|毫秒|(?:avg|mean|min|max|p\d\d)_time|time\b",
+    ),
+    ("warmup", r"预热|热身|warm[-_ ]?up"),
+    (
+        "iterations",
+        r"迭代|iterations?|\biters?\b|测试轮数|测试次数|循环次数|重复次数|运行次数|计时次数|num_runs|\bruns\b|"
+        r"\brepeats?\b|timed calls"
+        r"|sample[_ ]count|轮数",
+    ),
+    ("batch", r"batch(?:[_ -]?size)?|\bbs\b|批大小|批次大小|批量大小|批处理大小|批次|批量"),
+    ("cards", r"npu[_ ]?(?:数量|count|num\w*)|num[_ ]?npus?|卡数|\bcards?\b|设备数量|npu\s?个数"),
+    ("memory", r"显存|memory|内存|hbm"),
+    ("threshold", r"阈值|threshold|门限|\btol(?:erance)?\b|标准(?![差偏])"),
+    ("error", r"误差|\berrors?\b|\bdiff(?:erence)?\b|偏差|差异"),
+    ("count", r"数量|个数|count|\bnum\b|数目"),
+    ("parameters", r"参数量|params?\b|parameters"),
+)
+_COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
+
+_STATS = (
+    ("std", r"\bstd\w*|_std|标准差|标准偏差|stdev|\bsigma\b|σ"),
+    ("first", r"首次|第一次|冷启动|\bfirst\b|cold"),
+    ("p50", r"(?<![a-z])p50(?!\d)|median|中位|50\s?分位"),
+    ("p75", r"(?<![a-z])p75(?!\d)"),
+    ("p90", r"(?<![a-z])p90(?!\d)|90\s?分位"),
+    ("p95", r"(?<![a-z])p95(?!\d)|95\s?分位"),
+    ("p99.9", r"(?<![a-z])p99[._]?9(?!\d)"),
+    ("p99", r"(?<![a-z])p99(?![\d.])|99\s?分位"),
+    ("min", r"\bmin\w*|_min|最小|最低|最快|fastest"),
+    ("max", r"\bmax\w*|_max|最大|最高|最慢|slowest|峰值|peak"),
+    ("mean", r"\bavg\w*|\bmean\b|average|_avg|_mean|mean_|平均|均值|均延"),
+)
+_STAT_PATTERNS = tuple((stat, re.compile(pattern, re.IGNORECASE)) for stat, pattern in _STATS)
+_ORDINAL = ("latency", "throughput", "total_time", "load_time")
+
+
+@functools.lru_cache(maxsize=8192)
+def meaning(label: str) -> Meaning | None:
+    """The quantity that a label names; None for words that name none."""
+    plain = re.sub(r"[`*]", "", label)
+    for kind, pattern in _COMPILED:
+        if pattern.search(plain):
+            return Meaning(kind, statistic(plain) if kind in _ORDINAL else "")
+    stat = statistic(plain)
+    return Meaning("statistic", stat) if stat and len(plain) <= 24 else None
+
+
+def statistic(label: str) -> str:
+    """mean, min, max, std, first or a percentile; empty where the label names none."""
+    for stat, pattern in _STAT_PATTERNS:
+        if pattern.search(label):
+            return stat
+    return ""
+
+
+def by_unit(unit: str) -> Meaning | None:
+    """What a number without a telling label is by its unit alone."""
+    return {"/s": Meaning("throughput"), "x": Meaning("speedup")}.get(unit)
+
+
+_CPU = re.compile(r"(?<![a-z])cpu(?![a-z])|鲲鹏|kunpeng|xeon|epyc", re.IGNORECASE)
+_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda|a100|v100|h100|h200|t4|rtx)(?![a-z])|显卡", re.IGNORECASE)
+_NPU = re.compile(r"(?<![a-z])npu(?![a-z])|ascend|昇腾|910[a-z]?\d?", re.IGNORECASE)
+
+
+@functools.lru_cache(maxsize=8192)
+def side(label: str) -> str:
+    """cpu, gpu or npu where a label names exactly one of them, else empty."""
+    named = [name for name, pattern in (("cpu", _CPU), ("gpu", _GPU), ("npu", _NPU)) if pattern.search(label)]
+    return named[0] if len(named) == 1 else ""
+
+
+_DTYPE = re.compile(
+    r"(?<![a-z])(fp16|float16|half|bf16|bfloat16|fp32|float32|fp64|float64|int8|hf32|tf32|amp)(?![a-z])", re.IGNORECASE
+)
+_SAME_DTYPE = {"float16": "fp16", "half": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
+_BATCH = re.compile(
+    r"(?:batch(?:[_ -]?size)?|\bbs|批大小|批次大小|批量大小|批次|批量)\s*[=:：＝_]?\s*(?:为|of)?\s*(\d{1,4})(?![\d.])",
+    re.IGNORECASE,
+)
+_MANY = re.compile(
+    r"双\s?(?:卡|npu|芯|机)|dual|multi-?(?:npu|card|device|process|stream)|多\s?(?:卡|npu|机|进程|流|线程)|并行|"
+    r"并发|流水|异步|pipelin\w*|async\w*"
+    r"|concurren\w*|offline|\b\d+\s?(?:npus|cards|p\b)|[2-9]\s?卡|合计|总计|\btotal\b|aggregate|\bdp\d|"
+    r"\b[2-9]\s?[x×]\s?(?:npu|910)",
+    re.IGNORECASE,
+)
+
+
+def dtypes(text: str) -> tuple[str, ...]:
+    """The number formats that a text names, by their short names."""
+    return tuple(dict.fromkeys(_SAME_DTYPE.get(m.lower(), m.lower()) for m in _DTYPE.findall(text)))
+
+
+def batches(text: str) -> tuple[int, ...]:
+    """The batch sizes that a text names."""
+    return tuple(dict.fromkeys(int(m) for m in _BATCH.findall(text)))
+
+
+def many(text: str) -> bool:
+    """Whether a text speaks of several cards, streams or overlapping calls, where FPS × latency is no batch size."""
+    return bool(_MANY.search(text))
+
+
+_GENERIC = re.compile(
+    r"\d+(?:\.\d+)*|[一二三四五六七八九十]+|npu|cpu|gpu|ascend|昇腾|精度|性能|对比|数据|评分|字段|误差|验证|增强|"
+    r"结果|运行|推理|评测|测试|指标|环境|信息|结论|适配|报告|总结|汇总|说明|详细|概述"
+    r"|数值|延迟|时延|吞吐|帧率|功能|证据|核心|关键|主要|precision|accuracy|performance|latency|throughput|results?|"
+    r"summary|report|evaluation"
+    r"|benchmark|validation|comparison|inference|environment|conclusion|overview|details?|metrics?|numbers?|scoring|"
+    r"fields?|score|reference"
+    r"|vs\.?|against|with|and|the|of|on|for|data|model|模型|输出|output|与|和|的|及|性|表|一致|正确|检查|check|"
+    r"test(?:s|ing)?|eval|日志|log"
+    r"|交付|自测|实测|status|状态|information|记录|record",
+    re.IGNORECASE,
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def subject(heading: str) -> str:
+    """What a heading is about beyond the words that every report's headings have; empty for a general one."""
+    rest = _GENERIC.sub(" ", heading)
+    return " ".join(re.findall(r"[\w]+", rest)).lower()

@@ -1,0 +1,230 @@
+"""Numbers as people print them: the interval a rounded decimal stands for, and the unit beside it.
+
+A printed 21.65 may come from anything between 21.645 (rounded) and 21.66 (cut off), so every comparison is one of
+intervals: an honest line that was rounded is never a contradiction.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+    0x2212: "-",
+    0xFF0C: ",",
+    0x3000: " ",
+    0xA0: " ",
+    0x2009: " ",
+    0x202F: " ",
+    0xFE63: "-",
+}
+"""Full-width forms and look-alikes → ASCII, one character for one, so that columns stay."""
+
+_GROUPED = 0xFF0C
+
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.\\$#])"
+    r"(?P<about>[~≈]\s?|约\s?|近\s?|大约\s?)?(?P<bound>[<>≤≥]=?\s?)?(?P<sign>[-+±](?=[\d.]))?"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d{1,3})?"
+    r"(?P<unit>\s?(?:"
+    r"ms/(?:img|image|张|帧|次|batch|iter)|ms(?![a-zA-Z])|毫秒|msec\b|[uµμ]s(?![a-zA-Z])|微秒|secs?\b|seconds?\b|秒|"
+    r"s(?![a-zA-Z0-9_/])"
+    r"|FPS(?![A-Za-z])|fps(?![A-Za-z])|Fps(?![A-Za-z])|帧/秒|帧/s|帧每秒|帧(?!率)|im(?:a)?ge?s?/s(?:ec|"
+    r"econd)?(?![a-z])|张/秒|张/s|张每秒"
+    r"|samples?/s(?:ec|econd)?(?![a-z])|样本/秒|QPS(?![A-Za-z])|ips(?![a-z])|/s(?:ec)?(?![a-z])"
+    r"|%|个百分点|percent\b|[x×X✕](?![\w.])|倍|-?fold\b"
+    r"|[KMGT]i?B(?![a-zA-Z])|dB(?![a-zA-Z])"
+    r"))?(?P<more>\+)?"
+)
+_TIMES = re.compile(r"^(?:[x×X✕]\d| [x×X✕] \d)")
+_DAY = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}:\d{2}(?::\d{2})?|(?<![\d.])\d{1,20}(?:\.\d{1,20}){2,}\S{0,80}"
+    r"|(?<!\d)\d{1,20}(?:[x×X*]\d{1,20})+|(?<!\d)\d{1,20}(?: [x×X*] \d{1,20})+"
+)
+_SECONDS = {"ms": 1e-3, "毫秒": 1e-3, "msec": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "微秒": 1e-6}
+_ABOUT = 0.05
+"""How far "about" may reach: a twentieth, which is what rounding to one and a half digits gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """All values between two ends, both included."""
+
+    lo: float
+    hi: float
+
+    def __mul__(self, other: Interval) -> Interval:
+        corners = (self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
+        return Interval(min(corners), max(corners))
+
+    def __truediv__(self, other: Interval) -> Interval:
+        if other.lo <= 0 <= other.hi:
+            return Interval(-math.inf, math.inf)
+        return self * Interval(1 / other.hi, 1 / other.lo)
+
+    def __sub__(self, other: Interval) -> Interval:
+        return Interval(self.lo - other.hi, self.hi - other.lo)
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.lo + other.lo, self.hi + other.hi)
+
+    def plus(self, amount: float) -> Interval:
+        """Shifted."""
+        return Interval(self.lo + amount, self.hi + amount)
+
+    def times(self, factor: float) -> Interval:
+        """Scaled by a positive factor."""
+        return Interval(self.lo * factor, self.hi * factor)
+
+    def meets(self, other: Interval) -> bool:
+        """Whether one true value could have been printed as both."""
+        slack = 1e-12 * max(abs(self.lo), abs(self.hi), abs(other.lo), abs(other.hi), 1e-300)
+        return self.lo <= other.hi + slack and other.lo <= self.hi + slack
+
+    def wider(self, relative: float) -> Interval:
+        """Widened at both ends by a share of the ends themselves."""
+        return Interval(self.lo - abs(self.lo) * relative, self.hi + abs(self.hi) * relative)
+
+    def __str__(self) -> str:
+        return f"{self.lo:.5g} – {self.hi:.5g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One printed number. ``value`` is as printed; ``span`` the interval it stands for; both in ``unit``.
+
+    ``unit`` is one of s, /s, %, x, B, dB or empty; times are in seconds, rates per second, sizes in bytes.
+    ``start`` and ``end`` are columns of the line, ``bound`` the sign before it (``<``, ``>=`` …) or empty.
+    """
+
+    text: str
+    value: float
+    span: Interval
+    unit: str
+    start: int
+    end: int
+    bound: str
+    exact: bool
+    signed: bool = False
+
+    @property
+    def integer(self) -> bool:
+        """Whether it is printed as a whole number."""
+        return self.exact
+
+
+def narrow(line: str) -> str:
+    """A line with full-width forms as ASCII; every column stays where it is."""
+    if line.isascii():
+        return line
+    out = line.translate(_WIDE)
+    # A full-width comma between digits separates a list; an ASCII one may group thousands.
+    return "".join("，" if line[i] == "，" else c for i, c in enumerate(out)) if chr(_GROUPED) in line else out
+
+
+def numbers(line: str) -> Iterator[Number]:
+    """The numbers of a narrowed line, without those inside versions, dates, times of day, shapes and names."""
+    skip = [match.span() for match in _DAY.finditer(line)]
+    at = 0
+    for match in _NUMBER.finditer(line):
+        start, end = match.start("digits"), match.end()
+        while at < len(skip) and skip[at][1] <= start:
+            at += 1
+        if (at < len(skip) and skip[at][0] <= start < skip[at][1]) or _is_part_of_a_word(line, match):
+            continue
+        yield _number(match, start, end)
+
+
+def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:
+    """``top-5``, ``910B4``, ``3×224×224``, ``npu:0`` and ``8p`` hold digits that are no quantity."""
+    before, after = line[max(0, match.start() - 2) : match.start("digits")], line[match.end() : match.end() + 1]
+    if not match["unit"] and re.match(r"[A-Za-z_]", after):
+        return True
+    if re.search(r"[A-Za-z\u4e00-\u9fff\d][-_]$", before):
+        return True
+    if re.search(r"(?i)(?:npu|cuda|cpu|gpu|card|device):$", line[max(0, match.start() - 7) : match.start()]):
+        return True
+    return bool(_TIMES.match(line[match.end("fraction") if match["fraction"] else match.end("digits") :]))
+
+
+def _number(match: re.Match[str], start: int, end: int) -> Number:
+    digits, fraction = match["digits"].replace(",", ""), match["fraction"] or ""
+    exponent = int((match["exponent"] or "e0")[1:])
+    value = _float(f"{digits}{fraction}e{exponent}")
+    step = _float(f"1e{exponent - max(0, len(fraction) - 1)}")
+    unit, factor = _unit((match["unit"] or "").strip())
+    exact = not fraction and not match["exponent"]
+    down, up = 0.5 * step, (0.5 if exact and not unit else 1.0) * step
+    if match["about"] or match["more"]:
+        down, up = max(down, value * _ABOUT), max(up, value * _ABOUT)
+    lo, hi = (value - down) * factor, (value + up) * factor
+    sign = -1.0 if match["sign"] == "-" else 1.0
+    span = Interval(-hi, -lo) if sign < 0 else Interval(lo, hi)
+    return Number(
+        text=match[0].strip(),
+        value=sign * value * factor,
+        span=span,
+        unit=unit,
+        start=start,
+        end=end,
+        bound=(match["bound"] or "").strip(),
+        exact=exact,
+        signed=match["sign"] in ("-", "+"),
+    )
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else 1e300
+
+
+def _unit(text: str) -> tuple[str, float]:
+    """(canonical unit, factor) of a unit as printed; no unit is the empty one."""
+    plain = text.partition("/")[0] if text.startswith("ms/") else text
+    if plain in _SECONDS:
+        return "s", _SECONDS[plain]
+    if plain in ("s", "秒") or re.fullmatch(r"secs?|seconds?", plain):
+        return "s", 1.0
+    if plain in ("%", "个百分点", "percent"):
+        return "%", 1.0
+    if plain in ("x", "X", "×", "✕", "倍", "fold", "-fold"):
+        return "x", 1.0
+    if re.fullmatch(r"[KMGT]i?B", plain):
+        power = "KMGT".index(plain[0]) + 1
+        return "B", float(1024**power if "i" in plain else 1000**power)
+    if plain == "dB":
+        return "dB", 1.0
+    return ("/s", 1.0) if plain else ("", 1.0)
+
+
+_LABEL_UNITS = (
+    (r"(?<![a-z])ms(?![a-z])|毫秒|_ms", "s", 1e-3),
+    (r"(?<![a-z])[uµμ]s(?![a-z])|微秒", "s", 1e-6),
+    (r"fps|帧率|张/秒|帧/秒|im(?:a)?ge?s?/s|samples?/s|qps|_ips|吞吐|throughput", "/s", 1.0),
+    (r"[(\[/,]\s*(?:s|sec|seconds|秒)\s*[)\]]?\s*$|_s$|_sec$|_seconds$", "s", 1.0),
+    (r"[(\[/,]\s*%\s*[)\]]?|_percent$|_pct$", "%", 1.0),
+    (r"加速比|speed-?_?up|倍数", "x", 1.0),
+)
+
+
+def with_label_unit(number: Number, label: str) -> Number:
+    """A number without a unit takes the one that its label states, as in ``latency_ms`` or ``延迟 (ms)``."""
+    if number.unit:
+        return number
+    for pattern, unit, factor in _LABEL_UNITS:
+        if re.search(pattern, label.lower()):
+            whole = number.span if not number.exact else Interval(number.span.lo, number.value + 1.0)
+            return Number(
+                text=number.text,
+                value=number.value * factor,
+                span=whole.times(factor),
+                unit=unit,
+                start=number.start,
+                end=number.end,
+                bound=number.bound,
+                exact=number.exact,
+                signed=number.signed,
+            )
+    return number

@@ -1,0 +1,183 @@
+"""Files of strangers, read within limits: never executed, no link followed out of the folder, no size trusted."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE_LIMIT_BYTES = 4 * 1024 * 1024
+"""The longest public report is below 200 kB; twenty times that is read, the rest is cut and said so."""
+TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
+FILES_LIMIT = 4000
+DEPTH_LIMIT = 12
+LINE_LIMIT = 4000
+"""Longer lines are machine output; people read none, and pattern matching stays linear in this."""
+LINES_LIMIT = 60_000
+TEXT_SUFFIXES = {
+    ".md",
+    ".markdown",
+    ".txt",
+    ".log",
+    ".json",
+    ".py",
+    ".sh",
+    ".yaml",
+    ".yml",
+    ".cfg",
+    ".toml",
+    ".rst",
+    ".csv",
+    "",
+}
+_SKIPPED = {".git", "__pycache__", "node_modules", ".venv", "venv", ".mypy_cache", ".pytest_cache"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a file was not read, or not whole. ``what`` is a key of the reader's rule."""
+
+    file: str
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """One file's text; ``lines`` without line ends, cut to the limits."""
+
+    file: str
+    lines: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What a folder holds. ``names`` are all its files, read or not, by their path relative to it."""
+
+    root: str
+    names: frozenset[str]
+    raws: tuple[Raw, ...]
+    problems: tuple[Problem, ...]
+
+
+class Budget:
+    """How much may still be read in this run."""
+
+    def __init__(self) -> None:
+        self.bytes = TOTAL_LIMIT_BYTES
+        self.files = FILES_LIMIT
+
+    def take(self, size: int) -> int:
+        """How many of so many bytes may be read; they are spent."""
+        if self.files <= 0:
+            return 0
+        self.files -= 1
+        granted = max(0, min(size, FILE_LIMIT_BYTES, self.bytes))
+        self.bytes -= granted
+        return granted
+
+
+def walk(root: Path) -> Iterator[tuple[str, Path]]:
+    """(relative name, path) of the plain files below a folder, in order; links are named by `links`, never followed."""
+    count = 0
+    for folder, folders, files in os.walk(root, followlinks=False):
+        here = Path(folder)
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not (here / name).is_symlink())
+        if len(here.relative_to(root).parts) >= DEPTH_LIMIT:
+            folders[:] = []
+        for name in sorted(files):
+            count += 1
+            if count > 20 * FILES_LIMIT:
+                return
+            yield (here / name).relative_to(root).as_posix(), here / name
+
+
+def read_folder(root: Path, budget: Budget, shown: str) -> Folder:
+    """Everything readable below a folder."""
+    raws: list[Raw] = []
+    problems: list[Problem] = []
+    names: set[str] = set()
+    for name, path in walk(root):
+        names.add(name)
+        label = f"{shown}/{name}" if shown else name
+        if path.suffix.lower() == ".zip":
+            problems.append(_zip_problem(path, label))
+        elif path.suffix.lower() in TEXT_SUFFIXES:
+            raw, problem = read_file(path, label, budget, inside=root)
+            raws += [raw] if raw else []
+            problems += [problem] if problem else []
+    return Folder(root=shown, names=frozenset(names), raws=tuple(raws), problems=tuple(problems))
+
+
+def read_file(path: Path, label: str, budget: Budget, *, inside: Path | None) -> tuple[Raw | None, Problem | None]:
+    """One file's text and what stood in the way of reading it; a link is read only if it stays inside."""
+    try:
+        if path.is_symlink() and (inside is None or not path.resolve().is_relative_to(inside.resolve())):
+            return None, Problem(file=label, what="link", detail="link")
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            return None, Problem(file=label, what="special", detail="special file")
+        granted = budget.take(kind.st_size)
+        if kind.st_size and not granted:
+            return None, Problem(file=label, what="budget", detail=f"{kind.st_size} bytes")
+        with path.open("rb") as stream:
+            data = stream.read(granted)
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError before Python 3.13
+        return None, Problem(file=label, what="unreadable", detail=type(error).__name__)
+    return decode(data, label, cut=kind.st_size > granted)
+
+
+def decode(data: bytes, label: str, *, cut: bool = False) -> tuple[Raw | None, Problem | None]:
+    """Bytes as text: UTF-8, UTF-16 with its mark, or GB 18030; anything else is read with replacement, and said so."""
+    problem: Problem | None = None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    elif b"\0" in data[:65536]:
+        return None, Problem(file=label, what="binary", detail="NUL bytes")
+    else:
+        text, problem = _decode_bytes(data, label)
+        if (
+            sum(unicodedata.category(c) == "Cc" and c not in "\t\n\r\f\x1b\b" for c in text[:4096])
+            > len(text[:4096]) // 20
+        ):
+            return None, Problem(file=label, what="binary", detail="control characters")
+    lines = text.splitlines()
+    if cut or len(lines) > LINES_LIMIT:
+        problem = Problem(file=label, what="cut", detail=f"{len(data)} bytes, {min(len(lines), LINES_LIMIT)} lines")
+    kept = tuple(line[:LINE_LIMIT] for line in lines[:LINES_LIMIT])
+    return Raw(file=label, lines=kept, text=text), problem
+
+
+def _decode_bytes(data: bytes, label: str) -> tuple[str, Problem | None]:
+    try:
+        return data.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 3:  # cut in the middle of a character
+            return data[: error.start].decode("utf-8-sig"), None
+    try:
+        return data.decode("gb18030"), Problem(file=label, what="encoding", detail="GB 18030")
+    except UnicodeDecodeError:
+        return data.decode("utf-8-sig", errors="replace"), Problem(file=label, what="encoding", detail="broken UTF-8")
+
+
+def _zip_problem(path: Path, label: str) -> Problem:
+    """A zip is named with what its directory says; nothing in it is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Problem(file=label, what="zip", detail=f"{len(archive.infolist())} entries")
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError):
+        return Problem(file=label, what="zip", detail="not a readable zip")
+
+
+def shown_text(text: str, limit: int = 160) -> str:
+    """A stranger's text, fit for a terminal: control, escape and direction characters are spelled out."""
+    out = []
+    for c in text[:limit]:
+        category = unicodedata.category(c)
+        out.append(f"\\x{ord(c):02x}" if category in ("Cc", "Cf", "Cs", "Co") and c != "\t" else c)
+    return "".join(out).replace("\t", " ") + ("…" if len(text) > limit else "")

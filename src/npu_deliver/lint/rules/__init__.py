@@ -1,0 +1,1 @@
+"""The checks, one module for each thing that a report speaks about; `catalogue` gathers them."""

@@ -1,0 +1,149 @@
+"""Strangers' files: broken, binary, huge, nested, linked and escaped ones are read within limits or named as unread."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from lint_reports import linted
+from npu_deliver.errors import ConfigError
+from npu_deliver.lint import Result, lint, reading
+from npu_deliver.lint.output import as_json, text
+
+
+def _unread(result: Result) -> list[str]:
+    return [finding.message.en for finding in result.findings if finding.rule == "NPU000a"]
+
+
+def test_a_binary_file_named_md_is_named_and_not_read(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(bytes(range(256)) * 64)
+    assert "binary" in _unread(lint([tmp_path]))[0]
+
+
+def test_control_characters_without_nul_are_binary_too(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"\x01\x02\x03\x04abc" * 500)
+    assert "binary" in _unread(lint([tmp_path]))[0]
+
+
+def test_gbk_is_read_as_chinese() -> None:
+    raw, problem = reading.decode("| 平均延迟 | 21.65 ms |".encode("gbk"), "a.md")
+    assert raw is not None
+    assert raw.lines == ("| 平均延迟 | 21.65 ms |",)
+    assert problem is not None
+    assert problem.what == "encoding"
+
+
+def test_broken_utf8_is_read_as_far_as_it_goes() -> None:
+    raw, problem = reading.decode("延迟 21.65 ms\n".encode() + b"\xff\xff\x80\n" + b"latency 5 ms\n", "a.md")
+    assert raw is not None
+    assert "latency 5 ms" in raw.lines[-1]
+    assert problem is not None
+
+
+def test_utf16_is_read() -> None:
+    raw, problem = reading.decode("延迟".encode("utf-16"), "a.md")
+    assert raw is not None
+    assert raw.text == "延迟"
+    assert problem is None
+
+
+def test_a_huge_table_is_cut_and_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "FILE_LIMIT_BYTES", 200_000)
+    row = "| 21.65 ms | 46.20 FPS |\n"
+    (tmp_path / "README.md").write_text("| 延迟 | 帧率 |\n|---|---|\n" + row * 20_000, encoding="utf-8")
+    started = time.monotonic()
+    result = lint([tmp_path])
+    assert "only its beginning" in _unread(result)[0]
+    assert time.monotonic() - started < 60
+
+
+def test_deeply_nested_json_ends_the_reading_of_that_file_only(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# r\n", encoding="utf-8")
+    (tmp_path / "summary.json").write_text("[" * 100_000, encoding="utf-8")
+    assert [f.found for f in lint([tmp_path]).findings if f.rule == "NPU000b"] == ["depth"]
+
+
+def test_front_matter_with_anchors_is_left_alone() -> None:
+    bomb = "---\na: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n---\n# report\n"
+    assert not [f for f in linted(bomb) if f.severity == "error"]
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("- 权重：$weight\n", encoding="utf-8")
+    inside = tmp_path / "sub"
+    inside.mkdir()
+    (inside / "README.md").symlink_to(tmp_path / "secret.md")
+    result = lint([inside])
+    assert "link out of the folder" in _unread(result)[0]
+    assert not [f for f in result.findings if f.rule == "NPU001"]
+
+
+def test_loops_of_links_end(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# r\n", encoding="utf-8")
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a.md").symlink_to(tmp_path / "b.md")
+    (tmp_path / "b.md").symlink_to(tmp_path / "a.md")
+    assert len(_unread(lint([tmp_path]))) == 2
+
+
+def test_pipes_are_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# r\n", encoding="utf-8")
+    os.mkfifo(tmp_path / "run.log")
+    assert "no plain file" in _unread(lint([tmp_path]))[0]
+
+
+def test_a_zip_is_named_and_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# r\n", encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("README.md", "$weight")
+    result = lint([tmp_path])
+    assert "archive" in _unread(result)[0]
+    assert not [f for f in result.findings if f.rule == "NPU001"]
+
+
+def test_escape_sequences_never_reach_the_terminal(tmp_path: Path) -> None:
+    name = "evil\x1b[2J.md"
+    (tmp_path / name).write_text("- 权重路径：$weight \x1b]0;owned\x07 \u202egnp.exe\n", encoding="utf-8")
+    result = lint([tmp_path / name])
+    assert [f for f in result.findings if f.rule == "NPU001"]
+    shown = "\n".join(text(result, "en", colour=False)) + as_json(result, "en")
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        lint([tmp_path / "nowhere"])
+
+
+def test_an_empty_file_and_an_empty_folder_are_clean(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"")
+    assert not lint([tmp_path]).findings
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert not lint([empty]).findings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 3_000_000,
+        "|" * 100_000,
+        "`" * 50_000,
+        "1" * 50_000,
+        "- " * 50_000,
+        "$" * 9_000,
+        "(" * 20_000,
+        "1/" * 30_000,
+        "=" * 30_000,
+        "延迟" * 30_000,
+        "1e999999 ms " * 400,
+    ],
+)
+def test_pathological_lines_take_no_long_time(text: str) -> None:
+    started = time.monotonic()
+    linted(text)
+    assert time.monotonic() - started < 30

@@ -1,0 +1,67 @@
+"""What belongs to one submission, and the rules that need its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lint_reports import folder_findings
+from npu_deliver.lint import Finding, lint
+
+
+def _rules(findings: tuple[Finding, ...]) -> set[str]:
+    return {finding.rule for finding in findings}
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    text = "- 精度日志：logs/accuracy_compare.log\n"
+    assert "NPU024c" in _rules(folder_findings(tmp_path, README_dot_md=text))
+    assert "NPU024c" not in _rules(folder_findings(tmp_path, logs__accuracy_compare_dot_log="ok\n"))
+
+
+def test_requirements_leave_the_platform_out(tmp_path: Path) -> None:
+    found = folder_findings(tmp_path, README_dot_md="# r\n", requirements_dot_txt="timm==1.0\ntorch-npu==2.9.0\n")
+    assert [(f.rule, f.line) for f in found if f.rule == "NPU025e"] == [("NPU025e", 2)]
+
+
+def test_deploy_serves_on_the_port_that_is_tested(tmp_path: Path) -> None:
+    assert "NPU025f" in _rules(folder_findings(tmp_path, README_dot_md="# r\n", deploy_dot_sh="python serve.py\n"))
+    good = 'exec python serve.py --port 8000 --weights "$MODEL_PATH"\n'
+    assert "NPU025f" not in _rules(folder_findings(tmp_path, deploy_dot_sh=good))
+
+
+def test_the_readme_imports_what_exists(tmp_path: Path) -> None:
+    readme = "```python\nfrom inference import AgeClassifier\n```\n"
+    assert "NPU025g" in _rules(folder_findings(tmp_path, README_dot_md=readme, inference_dot_py="class Other: ...\n"))
+    assert "NPU025g" not in _rules(folder_findings(tmp_path, inference_dot_py="class AgeClassifier: ...\n"))
+
+
+def test_the_same_report_twice_is_a_copy(tmp_path: Path) -> None:
+    body = "".join(f"This is a sentence of the report, number {n} of them.\n" for n in range(12))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(body, encoding="utf-8")
+    result = lint([tmp_path])
+    assert result.submissions == 2
+    assert "NPU025h" in _rules(result.findings)
+
+
+def test_a_summary_that_contradicts_the_readme_is_found(tmp_path: Path) -> None:
+    readme = "## 结果\n- 平均延迟：4.98 ms\n"
+    found = folder_findings(tmp_path, README_dot_md=readme, summary_dot_json='{\n "latency_ms": 4.8446\n}\n')
+    assert [(f.rule, f.evidence[-1].line) for f in found if f.rule == "NPU003a"]
+    good = folder_findings(tmp_path, summary_dot_json='{"latency_ms": 4.9812}')
+    assert "NPU003a" not in _rules(good)
+
+
+def test_a_fallback_in_a_log_is_found(tmp_path: Path) -> None:
+    log = "ok\n'aten::isin' is not currently supported on the NPU backend and will fall back to run on the CPU.\n"
+    found = folder_findings(tmp_path, README_dot_md="# r\n", logs__run_dot_log=log)
+    assert [(f.file.rsplit("/", 1)[1], f.line) for f in found if f.rule == "NPU020a"] == [("run.log", 2)]
+
+
+def test_loose_reports_stand_alone(tmp_path: Path) -> None:
+    for name, value in (("a.md", "4.98"), ("b.md", "7.31")):
+        (tmp_path / name).write_text(f"## 结果\n- 平均延迟：{value} ms\n", encoding="utf-8")
+    result = lint([tmp_path])
+    assert result.submissions == 2
+    assert "NPU003a" not in _rules(result.findings)
