@@ -28,6 +28,15 @@ from npu_eval.config import (
     default_criteria,
 )
 from npu_eval.npu_evidence import NpuProof
+from npu_eval.performance_data import (
+    CacheRun,
+    EndToEnd,
+    EnqueueRun,
+    FreshProcess,
+    MachineState,
+    SampledOutput,
+    ThroughputRun,
+)
 from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
@@ -319,6 +328,73 @@ def latency_run(batch_size: int = 1, **changes: Any) -> LatencyRun:
     return replace(run, **changes)
 
 
+def throughput_run(batch_size: int = 1, **changes: Any) -> ThroughputRun:
+    """Pipelined calls: a tenth quicker than the synchronised ones."""
+    windows = tuple(20 * s for s in latency_samples(10, 0.0195 * batch_size**0.5))
+    run = ThroughputRun(batch_size=batch_size, calls=20, windows_s=windows, ended_by="protocol")
+    return replace(run, **changes)
+
+
+def fresh_process(batch_size: int = 1, number: int = 0, **changes: Any) -> FreshProcess:
+    """One of a few processes that differ by a per mille or two."""
+    slower = 1 + 0.001 * ((number * 3) % 5)
+    found = FreshProcess(
+        batch_size=batch_size,
+        start_s=9.5,
+        first_call_s=3.25 * slower,
+        samples_s=latency_samples(20, 0.0215 * batch_size**0.5 * slower),
+        calls=10,
+        windows_s=tuple(10 * s for s in latency_samples(3, 0.0195 * batch_size**0.5 * slower)),
+    )
+    return replace(found, **changes)
+
+
+def end_to_end(path: str = "inputs/cat.jpg", number: int = 0, **changes: Any) -> EndToEnd:
+    wobble = 1 + 0.002 * (number % 3)
+    way = EndToEnd(
+        input=path,
+        decode_s=0.004 * wobble,
+        preprocess_s=0.003 * wobble,
+        upload_s=0.0002,
+        forward_s=0.0215 * wobble,
+        postprocess_s=0.0005,
+        total_s=0.0285 * wobble + 0.0007,
+    )
+    return replace(way, **changes)
+
+
+def sampled_output(batch_size: int = 1, **changes: Any) -> SampledOutput:
+    """The output of the first input; in a larger batch off by a rounding."""
+    alone = batch_size == 1
+    found = SampledOutput(
+        batch_size=batch_size,
+        input="inputs/cat.jpg",
+        output="logits",
+        sha256="ca0d" * 16,
+        same_shape=True,
+        bitwise_equal=alone,
+        nonfinite_mismatch=0,
+        sum_sq_reference=14.25,
+        sum_sq_diff=0.0 if alone else 1e-13,
+    )
+    return replace(found, **changes)
+
+
+def machine_state(**changes: Any) -> MachineState:
+    """A machine at rest."""
+    state = MachineState(
+        when="before",
+        watched_s=1.0,
+        cpus=192,
+        foreign_cpus=0.75,
+        load_1min=1.5,
+        cpu_quota=None,
+        throttled_s=0.0,
+        others_memory_bytes=310 * 2**20,
+    )
+    return replace(state, **changes)
+
+
 def out_of_memory_run(batch_size: int = 64) -> LatencyRun:
     return latency_run(
         batch_size, first_call_s=None, warmup_s=(), warmup_steady=False, samples_s=(), ended_by="out of memory"
@@ -363,10 +439,28 @@ def precision_record(*, spec: EvalSpec | None = None, data: PrecisionData | None
 
 
 def performance_data(batch_sizes: Sequence[int] = (1, 8), **changes: Any) -> PerformanceData:
+    runs: tuple[LatencyRun, ...] = changes.pop("runs", tuple(latency_run(size) for size in batch_sizes))
+    fit = [run.batch_size for run in runs if run.samples_s]
     found = PerformanceData(
         clock="time.perf_counter (monotonic), device synchronised before both readings",
         timed="forward pass of one batch that already lies on the device; one synchronised call per sample",
-        runs=tuple(latency_run(size) for size in batch_sizes),
+        runs=runs,
+        throughput=tuple(
+            throughput_run(run.batch_size)
+            if run.samples_s
+            else throughput_run(run.batch_size, calls=1, windows_s=(), ended_by=run.ended_by)
+            for run in runs
+        ),
+        processes=tuple(fresh_process(size, number) for number in range(5) for size in fit),
+        end_to_end=tuple(end_to_end(path, number) for number in range(6) for path in PHOTOS),
+        enqueue=EnqueueRun(
+            batch_size=1,
+            enqueue_s=tuple(s / 4 for s in latency_samples(20)),
+            device_s=latency_samples(20, 0.0209),
+        ),
+        cache=CacheRun(batch_size=1, repeated_s=latency_samples(16), distinct_s=latency_samples(16, 0.0216)),
+        sampled=tuple(sampled_output(size) for size in fit),
+        machine=(machine_state(), machine_state(when="during", watched_s=61.5)),
     )
     return replace(found, **changes)
 

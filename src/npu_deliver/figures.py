@@ -119,10 +119,18 @@ def _performance(summary: Summary, records: Mapping[str, Record], lang: str, sta
             series, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
         )
     }
-    if len(performance.runs) > 1:
+    if len(performance.throughput) > 1:
+        fresh = {p.batch_size: p for p in performance.processes}
         points = [
-            BatchPoint(batch_size=r.batch_size, throughput=r.throughput_per_s, latency_p50_s=r.percentiles_s.get("p50"))
-            for r in performance.runs
+            BatchPoint(
+                batch_size=t.batch_size,
+                throughput=t.images_per_s,
+                latency_p50_s=percentiles.get(t.batch_size, {}).get("p50"),
+                interval=(fresh[t.batch_size].low_per_s, fresh[t.batch_size].high_per_s)
+                if t.batch_size in fresh
+                else None,
+            )
+            for t in performance.throughput
         ]
         pictures[f"{FOLDER}/batch_chart.png"] = batch_chart(
             points, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256

@@ -99,6 +99,14 @@ def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any
         yield (str(run.batch_size),), run
         for stage in ("baseline", "\u57fa\u7ebf"):  # the stage's name in both languages of the optimisation record
             yield (stage, performance.dtype, str(run.batch_size)), run, performance.dtype
+    for throughput in performance.throughput:
+        yield (str(throughput.batch_size),), throughput
+        for stage in ("baseline", "\u57fa\u7ebf"):
+            yield (stage, performance.dtype, str(throughput.batch_size)), throughput
+    for fresh in performance.processes:
+        yield (str(fresh.batch_size),), fresh
+    for phase in performance.whole_way.phases if performance.whole_way else ():
+        yield (phase.name,), phase
     if (single := performance.single) is not None:
         yield (f"{side} latency_ms",), single.mean_s, single.batch_size
 

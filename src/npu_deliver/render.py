@@ -19,7 +19,7 @@ import jinja2
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
-from npu_deliver.words import COMPONENTS, STAMPS, ended, reason, seen, unmeasured
+from npu_deliver.words import COMPONENTS, STAMPS, ended, phase, reason, seen, unmeasured
 from npu_eval import units
 from npu_eval.logtext import TIMES
 from npu_eval.stamps import UNTIMED, Stamp, stamped_name, told
@@ -107,6 +107,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "unmeasured": lambda text: unmeasured(text, lang),
         "ended": lambda text: ended(text, lang),
         "seen": lambda text: seen(text, lang),
+        "phase": lambda name: phase(name, lang),
         "component": lambda name: COMPONENTS.get(name, name),
         "status": str,
         "names": lambda values: ", ".join(values),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from npu_deliver.errors import RecordError
-from npu_eval import stats
+from npu_eval import speed, stats
 from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
+from npu_eval.performance_data import MachineState
 from npu_eval.records import (
     InferenceData,
     PerformanceData,
@@ -90,7 +91,10 @@ class Unmeasured:
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
-    """Latency and throughput for each batch size; ``best_batch_size`` has the highest throughput."""
+    """Latency and throughput for each batch size, each measured in its own way, and what else the record says.
+
+    ``best_batch_size`` has the highest throughput; ``busy`` says that others kept the machine busy meanwhile.
+    """
 
     protocol: TimingProtocol
     clock: str
@@ -99,6 +103,14 @@ class Performance:
     dtype: str
     runs: tuple[stats.Latency, ...]
     unmeasured: tuple[Unmeasured, ...]
+    throughput: tuple[speed.Throughput, ...]
+    processes: tuple[speed.Processes, ...]
+    whole_way: speed.WholeWay | None
+    host_bound: speed.HostBound | None
+    cache: speed.CacheCheck | None
+    sampled: tuple[speed.SampledCheck, ...]
+    machine: tuple[MachineState, ...]
+    busy: bool
     best_batch_size: int | None
 
     @property
@@ -180,7 +192,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         verdicts=verdicts,
         inference=_inference(records.get("inference")),
         precision=_precision(records.get("precision"), spec_file),
-        performance=_performance(records.get("performance"), spec_file),
+        performance=_performance(records, spec_file),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
     )
 
@@ -248,12 +260,15 @@ def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
     )
 
 
-def _performance(record: Record | None, spec_file: SpecFile) -> Performance | None:
+def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performance | None:
+    record = records.get("performance")
     if record is None or not isinstance(record.data, PerformanceData):
         return None
     data = record.data
     measured = tuple(stats.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN)
-    best = max(measured, key=lambda run: run.throughput_per_s, default=None)
+    throughput = speed.throughputs(data)
+    best = max(throughput, key=lambda run: run.images_per_s, default=None)
+    bounds = [c.threshold for c in spec_file.evaluation.criteria if c.metric == "relative_l2"]
     return Performance(
         protocol=spec_file.evaluation.timing,
         clock=data.clock,
@@ -266,8 +281,23 @@ def _performance(record: Record | None, spec_file: SpecFile) -> Performance | No
             for run in data.runs
             if len(run.samples_s) < MIN_RUN
         ),
+        throughput=throughput,
+        processes=speed.processes(data),
+        whole_way=speed.whole_way(data.end_to_end),
+        host_bound=speed.host_bound(data.enqueue),
+        cache=speed.cache_check(data.cache),
+        sampled=speed.sampled_checks(data.sampled, _output_sha256(records.get("precision")), min(bounds, default=None)),
+        machine=data.machine,
+        busy=any(map(speed.is_busy, data.machine)),
         best_batch_size=best.batch_size if best else None,
     )
+
+
+def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:
+    """(input, output) → hash of what the candidate gave in the precision run."""
+    if record is None or not isinstance(record.data, PrecisionData):
+        return None
+    return {(d.input, d.output): d.candidate_sha256 for d in record.data.differences}
 
 
 def _evidence(kind: str, record: Record, criteria: tuple[Criterion, ...]) -> Evidence:

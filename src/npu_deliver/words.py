@@ -62,6 +62,20 @@ COMPONENTS = {"python": "Python", "cann": "CANN"}
 """Names of a record's versions as people write them, where they differ."""
 
 
+PHASES = {
+    "zh": {"decode": "解码图像文件", "preprocess": "缩放与归一化", "upload": "拷贝到设备", "forward": "前向计算",
+           "postprocess": "取回并解释输出"},
+    "en": {"decode": "decode the image file", "preprocess": "resize and normalise", "upload": "copy to the device",
+           "forward": "forward pass", "postprocess": "fetch and interpret the outputs"},
+}  # fmt: skip
+"""What the phases of a photo's whole way are."""
+
+
+def phase(name: str, lang: str) -> str:
+    """What a phase of a photo's whole way is."""
+    return PHASES[lang][name]
+
+
 def seen(evidence: str, lang: str) -> str:
     """Where the worst value of a criterion was seen."""
     return "全部输入" if lang == "zh" and evidence == "all inputs" else evidence

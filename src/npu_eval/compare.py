@@ -78,8 +78,8 @@ def difference(name: str, output: str, reference: torch.Tensor, candidate: torch
         shape=tuple(reference.shape),
         reference_dtype=str(reference.dtype).removeprefix("torch."),
         candidate_dtype=str(candidate.dtype).removeprefix("torch."),
-        reference_sha256=_sha256(r_all),
-        candidate_sha256=_sha256(y_all),
+        reference_sha256=tensor_sha256(r_all),
+        candidate_sha256=tensor_sha256(y_all),
         count=r_all.numel(),
         nonfinite_reference=int((~r_finite).sum()),
         nonfinite_candidate=int((~y_finite).sum()),
@@ -116,7 +116,7 @@ def _same_bits(r: torch.Tensor, y: torch.Tensor) -> bool:
     return torch.equal(r.contiguous().view(torch.uint8), y.contiguous().view(torch.uint8))
 
 
-def _sha256(values: torch.Tensor) -> str:
+def tensor_sha256(values: torch.Tensor) -> str:
     """Hash of a flat tensor's bytes."""
     return hashlib.sha256(values.contiguous().view(torch.uint8).numpy()).hexdigest()
 

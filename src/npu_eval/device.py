@@ -89,9 +89,11 @@ def timed(device: Device, call: Callable[[], T]) -> tuple[float, T]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device's memory is full; torch_npu before 2.9 raises a plain RuntimeError, and
-    torch's allocator for the CPU always does.
+    """Whether an error, or what it was raised from, says that the device's memory is full; torch_npu before 2.9 raises
+    a plain RuntimeError, and torch's allocator for the CPU always does.
     """
+    if error.__cause__ is not None and is_out_of_memory(error.__cause__):
+        return True
     named = isinstance(error, (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)))
     said = ("out of memory", "can't allocate memory")
     return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in said))

@@ -6,8 +6,9 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from npu_eval import stats
+from npu_eval import speed, stats
 from npu_eval.config import Comparison, Criterion
+from npu_eval.performance_data import ThroughputRun
 from npu_eval.records import Difference, LatencyRun, PerformanceData, PrecisionData, Record
 
 
@@ -117,6 +118,8 @@ def _values(record: Record, metric: str) -> list[_Value]:
     if isinstance(data, PrecisionData):
         return _precision_values(data, metric)
     if isinstance(data, PerformanceData):
+        if metric == "throughput_per_s":
+            return [_throughput_value(run) for run in data.throughput]
         return [_performance_value(run, metric) for run in data.runs]
     return []
 
@@ -156,3 +159,9 @@ def _performance_value(run: LatencyRun, metric: str) -> _Value:
     else:
         value = float(getattr(latency, {"latency_mean_s": "mean_s"}.get(metric, metric)))
     return _Value(str(run.batch_size), evidence, value)
+
+
+def _throughput_value(run: ThroughputRun) -> _Value:
+    missing = "" if run.windows_s else f"0 windows, {run.ended_by}"
+    value = speed.images_per_s(run) if run.windows_s else 0.0
+    return _Value(str(run.batch_size), f"batch {run.batch_size}", value, missing=missing)

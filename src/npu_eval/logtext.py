@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from npu_eval import stats, units
 from npu_eval.config import Criterion
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.judge import MIN_RUN, Status, Verdict, judge, overall
-from npu_eval.records import InferenceData, PerformanceData, PrecisionData, Record, record_sha256
+from npu_eval.judge import Status, Verdict, judge, overall
+from npu_eval.performance_log import performance_lines
+from npu_eval.records import InferenceData, PrecisionData, Record, record_sha256
 from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
 from npu_eval.tables import table
 
@@ -25,7 +26,7 @@ TIMES = ("latency", "throughput")
 TITLES = {
     "inference": "Inference",
     "precision": "Precision evaluation: reference against candidate",
-    "performance": "Performance evaluation: latency of the forward pass",
+    "performance": "Performance evaluation: latency, throughput and the whole way",
 }
 
 
@@ -59,7 +60,7 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     elif isinstance(data, PrecisionData):
         body = _precision(data)
     else:
-        body = _performance(data, simulated=simulated)
+        body = performance_lines(data, simulated=simulated)
     return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]
 
 
@@ -142,61 +143,6 @@ def _precision(data: PrecisionData) -> list[str]:
         ]  # fmt: skip
         lines += ["", *table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
     return lines
-
-
-def _performance(data: PerformanceData, *, simulated: bool) -> list[str]:
-    def ms(seconds: float) -> str:
-        return UNTIMED if simulated else units.ms(seconds)
-
-    def unmeasured(text: str) -> str:
-        return UNTIMED if simulated else text
-
-    measured = [(run, stats.latency(run)) for run in data.runs if len(run.samples_s) >= MIN_RUN]
-    return [
-        f"timed: {data.timed}",
-        f"clock: {data.clock}",
-        "",
-        *table(
-            ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
-            [
-                (units.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
-                 "-" if run.first_call_s is None else ms(run.first_call_s), units.count(len(run.warmup_s)),
-                 _yes(run.warmup_steady), units.count(len(run.samples_s)), run.ended_by)
-                for run in data.runs
-            ],
-        ),
-        "",
-        *table(
-            ("batch", "mean", "std", "min", "max", "images per s", "peak memory"),
-            [
-                (units.count(s.batch_size), ms(s.mean_s), ms(s.std_s), ms(s.min_s), ms(s.max_s),
-                 unmeasured(units.rate(s.throughput_per_s)),
-                 "-" if s.peak_memory_bytes is None else unmeasured(units.mib(s.peak_memory_bytes)))
-                for _, s in measured
-            ],
-        ),
-        "",
-        "percentiles (early-stopping estimate at 99 % confidence; - where the calls are too few)",
-        *table(
-            ("batch", *(f"p{p:g}" for p in stats.PERCENTILES)),
-            [
-                (units.count(s.batch_size),
-                 *(ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
-                   for p in stats.PERCENTILES))
-                for _, s in measured
-            ],
-        ),
-        "",
-        *table(
-            ("batch", "stable", "because", "CV", "IQR/median", "window max/min", "outliers"),
-            [
-                (units.count(s.batch_size), _yes(s.stability.stable), ",".join(s.stability.reasons) or "-",
-                 unmeasured(units.percent(s.stability.cv)), unmeasured(units.percent(s.stability.iqr_over_median)),
-                 unmeasured(units.ratio(s.stability.window_ratio)), units.count(s.stability.outliers))
-                for _, s in measured
-            ],
-        ),
-    ]  # fmt: skip
 
 
 def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]:

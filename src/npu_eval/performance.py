@@ -1,30 +1,49 @@
-"""Experiment `performance`: latency of the forward pass, each call synchronised, every sample kept."""
+"""Experiment `performance`: how quick the model is, in each of the ways in which that can be asked, every time kept.
+
+Latency (each call waited for) and throughput (pipelined calls) are measured apart; so are the forward pass and a
+photo's whole way. Fresh processes say how much of a number belongs to the process that measured it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from npu_eval.adapter import checked_forward
-from npu_eval.config import TimingProtocol
-from npu_eval.device import is_out_of_memory, timed
-from npu_eval.records import LatencyRun, PerformanceData
-from npu_eval.session import Context, dtype_of
-from npu_eval.stats import STEADY_WINDOW, is_steady
+from npu_eval import honesty, latency, machine, phases, throughput
+from npu_eval.batches import batch_of, single_inputs
+from npu_eval.crew import ProcessEnded, Worker
+from npu_eval.errors import DeviceError
+from npu_eval.messages import Request, Role
+from npu_eval.performance_data import (
+    FreshProcess,
+    LatencyRun,
+    MachineState,
+    PerformanceData,
+    SampledOutput,
+    ThroughputRun,
+)
+from npu_eval.session import Context
+from npu_eval.speed import is_busy
 
-DESCRIPTION = """Measure the latency of the model's forward pass.
+DESCRIPTION = """Measure the latency and the throughput of the model's forward pass, and a photo's whole way.
 
 example: python evaluation/eval_performance.py --device auto"""
 
 TIMED = "forward pass of one batch that already lies on the device; one synchronised call per sample"
 CLOCK = "time.perf_counter (monotonic), device synchronised before both readings"
 
-MAX_SAMPLES = 20_000
-"""Samples kept of one batch size at most, and calls of its warm-up: three times what a p99.9 needs."""
+WATCH_S = {"smoke": 0.2, "standard": 1.0, "publish": 3.0}
+"""Tier → seconds for which the machine is watched before anything is timed."""
+PROCESSES = {"smoke": 0, "standard": 5, "publish": 10}
+"""Tier → fresh processes; five is the fewest whose spread means anything (pyperf starts at least as many)."""
+PROCESS_S = {"smoke": 0.2, "standard": 1.0, "publish": 5.0}
+"""Tier → seconds of calls, and again of windows, for each batch size in each fresh process."""
+SLOW_CALL_S = 2.0
+"""A batch whose call takes longer is not measured again in fresh processes, unless it is the smallest."""
+CROWDED_BYTES = 2**30
+"""Accelerator memory that others may use before `publish` refuses: a context of a process at rest takes less."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,94 +52,106 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context, arguments: argparse.Namespace) -> PerformanceData:
-    """Time each batch size of the protocol; one that does not fit into memory is recorded as such."""
-    del arguments
-    side = context.spec.candidate
-    model = context.model(side, context.device.name)
-    photos = context.photos()
-    singles = [context.preprocess([photo]) for photo in photos]
-    same_shape = [s for s in singles if s.shape == singles[0].shape]
-    runs = tuple(_measure(context, model, same_shape, size) for size in context.spec.timing.batch_sizes)
-    return PerformanceData(clock=CLOCK, timed=TIMED, runs=runs)
+    """Time each batch size of the protocol; one that does not fit into memory is recorded as such.
 
-
-@dataclass
-class _Progress:
-    """Says how far a batch size is, every few seconds."""
-
-    context: Context
-    size: int
-    last: float = 0.0
-
-    def say(self, phase: str, calls: int, spent: float, seconds: float) -> None:
-        now = time.monotonic()
-        if now - self.last >= 2.0:
-            self.last = now
-            self.context.say(f"[performance] batch {self.size}: {phase} {calls} calls, {spent:.0f} of {seconds:.0f} s")
-
-
-def _measure(context: Context, model: torch.nn.Module, singles: Sequence[torch.Tensor], size: int) -> LatencyRun:
-    timing, device, side = context.spec.timing, context.device, context.spec.candidate
-    progress = _Progress(context, size)
-    first: float | None = None
-    warmup: list[float] = []
-    samples: list[float] = []
-    steady = False
-    device.reset_peak_memory()
-
-    def call() -> float:
-        return timed(device, lambda: checked_forward(context.adapter, model, batch, context.spec.adapter))[0]
-
-    try:
-        batch = torch.cat([singles[i % len(singles)] for i in range(size)]).to(device.name, dtype_of(side))
-        first = call()
-        steady = _warm_up(call, warmup, timing, progress)
-        ended_by = _sample(call, samples, timing, progress)
-    except Exception as error:
-        cause = error if is_out_of_memory(error) else error.__cause__
-        if cause is None or not is_out_of_memory(cause):
-            raise
-        ended_by = "out of memory"
-        context.say(f"[performance] batch {size}: out of memory, recorded as such")
-    return LatencyRun(
-        batch_size=size,
-        input_shape=(size, *singles[0].shape[1:]),
-        dtype=side.dtype,
-        first_call_s=first,
-        warmup_s=tuple(warmup),
-        warmup_steady=steady,
-        samples_s=tuple(samples),
-        peak_memory_bytes=device.peak_memory(),
-        ended_by=ended_by,
-    )
-
-
-def _warm_up(call: Callable[[], float], warmup: list[float], timing: TimingProtocol, progress: _Progress) -> bool:
-    """Call until the calls are steady; gives up, and says so, at the protocol's limit.
-
-    Looks only when the calls have grown by a twentieth: each look sorts them all, and fast calls are many.
+    Raises:
+        DeviceError: the tier is ``publish`` and others keep the machine or the device busy.
     """
-    spent, look = 0.0, STEADY_WINDOW
-    while spent < timing.warmup_limit_s and len(warmup) < MAX_SAMPLES:
-        warmup.append(call())
-        spent += warmup[-1]
-        progress.say("warm-up", len(warmup), spent, timing.warmup_limit_s)
-        if len(warmup) >= look:
-            if is_steady(warmup):
-                return True
-            look += max(1, look // 20)
-    return False
+    del arguments
+    tier = context.spec.timing.tier
+    before = machine.watch(WATCH_S[tier], others_memory_bytes=_others_memory(context.device.name))
+    _refuse_busy(before, tier)
+    started = machine.reading()
+    model = context.model(context.spec.candidate, context.device.name)
+    named = single_inputs(context)
+    singles = list(named.values())
+    runs, windows, sampled = _each_size(context, model, named)
+    fits = runs[0].ended_by != "out of memory"
+    cache = honesty.cache_run(context, model, singles[0]) if fits else None
+    enqueue = honesty.enqueue_run(context, model, batch_of(context, singles, runs[0].batch_size)) if fits else None
+    ways = phases.measure(context, model) if fits else ()
+    del model  # fresh processes find the device's memory as this one did
+    fresh = _fresh_processes(context, runs)
+    return PerformanceData(
+        clock=CLOCK, timed=TIMED, runs=runs, throughput=windows, processes=fresh, end_to_end=ways, enqueue=enqueue,
+        cache=cache, sampled=sampled, machine=(before, machine.state("during", started, machine.reading())),
+    )  # fmt: skip
 
 
-def _sample(call: Callable[[], float], samples: list[float], timing: TimingProtocol, progress: _Progress) -> str:
-    """Call until the tier's seconds and calls are both reached, or a limit; says which."""
-    spent = 0.0
-    while spent < timing.min_duration_s or len(samples) < timing.min_samples:
-        if spent >= timing.limit_s:
-            return "limit"
-        if len(samples) >= MAX_SAMPLES:
-            return "call limit"
-        samples.append(call())
-        spent += samples[-1]
-        progress.say("timed", len(samples), spent, timing.min_duration_s)
-    return "protocol"
+def _each_size(
+    context: Context, model: torch.nn.Module, named: Mapping[str, torch.Tensor]
+) -> tuple[tuple[LatencyRun, ...], tuple[ThroughputRun, ...], tuple[SampledOutput, ...]]:
+    runs: list[LatencyRun] = []
+    windows: list[ThroughputRun] = []
+    sampled: list[SampledOutput] = []
+    singles = list(named.values())
+    for size in context.spec.timing.batch_sizes:
+        found, outputs = latency.measure(context, model, singles, size)
+        runs.append(found)
+        sampled += honesty.sampled_outputs(context, model, named, size, outputs)
+        outputs.clear()
+        windows.append(throughput.measure(context, model, singles, found))
+    return tuple(runs), tuple(windows), tuple(sampled)
+
+
+def _refuse_busy(before: MachineState, tier: str) -> None:
+    if tier != "publish":
+        return
+    fix = "end the other work, or measure with TIER=standard, which says that the machine was busy"
+    if is_busy(before):
+        busy = f"other processes keep {before.foreign_cpus:.1f} of {before.cpus} CPUs busy"
+        raise DeviceError(busy, where="tier publish", fix=fix)
+    if (before.others_memory_bytes or 0) > CROWDED_BYTES:
+        used = (before.others_memory_bytes or 0) / 2**30
+        raise DeviceError(f"other processes hold {used:.1f} GiB of the device's memory", where="tier publish", fix=fix)
+
+
+def _others_memory(device: str) -> int | None:
+    """Bytes of an accelerator's memory that are in use beside this process's own; None on a CPU."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        return None
+    module = torch.get_device_module(kind)
+    free, total = module.mem_get_info(int(index or 0))
+    return max(0, int(total) - int(free) - int(module.memory_reserved(int(index or 0))))
+
+
+def _fresh_processes(context: Context, runs: Sequence[LatencyRun]) -> tuple[FreshProcess, ...]:
+    """Each batch size again in processes of their own; one that dies is said and left out."""
+    tier = context.spec.timing.tier
+    measured = [run for run in runs if run.samples_s]
+    chosen = [run for i, run in enumerate(measured) if i == 0 or min(run.samples_s) <= SLOW_CALL_S]
+    found: list[FreshProcess] = []
+    role = Role(root=str(context.root), spec=context.spec, device=context.device.name, switches=())
+    for number in range(PROCESSES[tier] if chosen else 0):
+        context.say(f"[performance] fresh process {number + 1} of {PROCESSES[tier]}")
+        try:
+            with Worker(role, {}) as worker:
+                if worker.refused:
+                    raise ProcessEnded(worker.refused)
+                found += [_in_process(worker, run, PROCESS_S[tier]) for run in chosen]
+        except ProcessEnded as ended:
+            context.say(f"[performance] fresh process {number + 1}: {ended}")
+    return tuple(found)
+
+
+def _in_process(worker: Worker, run: LatencyRun, seconds: float) -> FreshProcess:
+    size = run.batch_size
+    calls = throughput.calls_in(seconds, run.samples_s, least=3)
+    each = throughput.calls_in(seconds / throughput.MIN_WINDOWS, run.samples_s)
+    timeout_s = 60.0 + 100.0 * seconds + 20.0 * calls * max(run.samples_s)
+    replies = [
+        worker.ask(request, timeout_s=timeout_s)
+        for request in (
+            Request(do="warm", batch_size=size, seconds=seconds),
+            Request(do="burst", batch_size=size, calls=calls),
+            Request(do="windows", batch_size=size, calls=each, windows=throughput.MIN_WINDOWS),
+        )
+    ]
+    failed = next((reply.failed for reply in replies if reply.failed), None)
+    if failed is not None:
+        raise ProcessEnded(failed)
+    warm, burst, windows = replies
+    assert warm.first_call_s is not None
+    return FreshProcess(batch_size=size, start_s=worker.start_s, first_call_s=warm.first_call_s,
+                        samples_s=burst.times_s, calls=each, windows_s=windows.times_s)  # fmt: skip

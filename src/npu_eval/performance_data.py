@@ -1,7 +1,11 @@
-"""What the performance experiment stores: raw times, never a statistic. Standard library only."""
+"""What the performance experiment stores: raw times, never a statistic. Standard library only.
+
+Latency and throughput are two data, measured in two ways: neither is derived from the other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,21 +32,145 @@ class LatencyRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ThroughputRun:
+    """Pipelined calls of one batch size: a window submits ``calls`` batches and waits for the device once, at its end.
+
+    ``ended_by`` as for a `LatencyRun`.
+    """
+
+    batch_size: int
+    calls: int
+    windows_s: tuple[float, ...]
+    ended_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreshProcess:
+    """One batch size, measured again in a process started for it: latencies, and windows of ``calls`` calls."""
+
+    batch_size: int
+    start_s: float
+    first_call_s: float
+    samples_s: tuple[float, ...]
+    calls: int
+    windows_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndToEnd:
+    """One photo from its file to the predictions, phase by phase; ``total_s`` has a clock of its own around them.
+
+    ``decode_s`` is the time inside Pillow's decoder, ``preprocess_s`` the rest of the adapter's preprocessing; where
+    the adapter decodes by other means, ``decode_s`` is None and ``preprocess_s`` holds both. ``postprocess_s`` includes
+    the way back to the host.
+    """
+
+    input: str
+    decode_s: float | None
+    preprocess_s: float
+    upload_s: float
+    forward_s: float
+    postprocess_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnqueueRun:
+    """How long the host takes to submit a call, and how long the device works on it by its own events; call by call."""
+
+    batch_size: int
+    enqueue_s: tuple[float, ...]
+    device_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRun:
+    """Calls with one repeated batch and calls with ever another one, in turns: a model that caches is quicker there."""
+
+    batch_size: int
+    repeated_s: tuple[float, ...]
+    distinct_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledOutput:
+    """An output that a timed call of a batch gave for one input, against the untimed forward of that input alone.
+
+    ``sha256`` is of the timed output's bytes; sums are over the elements finite on both sides, in float64.
+    """
+
+    batch_size: int
+    input: str
+    output: str
+    sha256: str
+    same_shape: bool
+    bitwise_equal: bool
+    nonfinite_mismatch: int
+    sum_sq_reference: float
+    sum_sq_diff: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineState:
+    """What else the machine did while it was watched, ``when`` ``before`` or ``during`` the measurement.
+
+    ``foreign_cpus`` is how many CPUs processes other than ours kept busy, on average over ``watched_s``;
+    ``others_memory_bytes`` the accelerator's memory that was in use before this process took any. None: not known.
+    """
+
+    when: str
+    watched_s: float
+    cpus: int
+    foreign_cpus: float | None
+    load_1min: float
+    cpu_quota: float | None
+    throttled_s: float | None
+    others_memory_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PerformanceData:
-    """Raw latencies of the forward pass for each batch size."""
+    """Raw times of the forward pass for each batch size, of the whole way of a photo, and of the machine's state."""
 
     kind: ClassVar[str] = "performance"
     clock: str
     timed: str
     runs: tuple[LatencyRun, ...]
+    throughput: tuple[ThroughputRun, ...] = ()
+    processes: tuple[FreshProcess, ...] = ()
+    end_to_end: tuple[EndToEnd, ...] = ()
+    enqueue: EnqueueRun | None = None
+    cache: CacheRun | None = None
+    sampled: tuple[SampledOutput, ...] = ()
+    machine: tuple[MachineState, ...] = ()
 
 
 def check_performance(data: PerformanceData, where: str) -> None:
     """Refuse numbers that no experiment writes.
 
     Raises:
-        RecordError: a batch size or a duration is not above zero.
+        RecordError: a batch size, a count or a duration is not above zero, or a sum is negative.
     """
     for i, run in enumerate(data.runs):
-        if run.batch_size < 1 or min((*run.samples_s, 1.0)) <= 0.0:
-            raise RecordError("batch sizes and durations are above zero", where=f"{where}.runs[{i}]")
+        _positive((run.batch_size, *run.samples_s), f"{where}.runs[{i}]")
+    for i, windows in enumerate(data.throughput):
+        _positive((windows.batch_size, windows.calls, *windows.windows_s), f"{where}.throughput[{i}]")
+    for i, fresh in enumerate(data.processes):
+        values = (fresh.batch_size, fresh.calls, *fresh.samples_s, *fresh.windows_s)
+        _positive(values, f"{where}.processes[{i}]")
+    for i, way in enumerate(data.end_to_end):
+        _positive((way.total_s,), f"{where}.end_to_end[{i}]")
+    for i, sampled in enumerate(data.sampled):
+        if min(sampled.sum_sq_reference, sampled.sum_sq_diff, sampled.nonfinite_mismatch) < 0:
+            raise RecordError("a count or a sum is negative", where=f"{where}.sampled[{i}]")
+    if data.enqueue is not None:
+        _positive((*data.enqueue.enqueue_s, *data.enqueue.device_s), f"{where}.enqueue")
+        if len(data.enqueue.enqueue_s) != len(data.enqueue.device_s):
+            raise RecordError("enqueue_s and device_s have other lengths", where=f"{where}.enqueue")
+    if data.cache is not None:
+        _positive((*data.cache.repeated_s, *data.cache.distinct_s), f"{where}.cache")
+
+
+def _positive(values: Iterable[float], where: str) -> None:
+    if min((*values, 1.0)) <= 0.0:
+        raise RecordError("batch sizes and durations are above zero", where=where)

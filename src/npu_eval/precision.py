@@ -41,16 +41,16 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
         context.say(f"[precision] {number}/{len(photos)} {photo.name}")
         batch = context.preprocess([photo])
-        reference = _outputs(context, reference_model, batch.to(reference_device.name, dtype_of(spec.reference)))
+        reference = outputs_of(context, reference_model, batch.to(reference_device.name, dtype_of(spec.reference)))
         on_device = batch.to(context.device.name, dtype_of(spec.candidate))
-        first = _outputs(context, candidate_model, on_device)
+        first = outputs_of(context, candidate_model, on_device)
         _same_names(reference, first, spec.adapter)
         differences += [difference(entry.path, name, reference[name], first[name]) for name in reference]
         for _ in range(spec.repeats - 1):
-            again = _outputs(context, candidate_model, on_device)
+            again = outputs_of(context, candidate_model, on_device)
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
         if isinstance(context.adapter, SupportsClassification):
-            rankings.append(_ranking(entry.path, context.adapter.class_output, reference, first, spec.adapter))
+            rankings.append(ranking(entry.path, context.adapter.class_output, reference, first, spec.adapter))
     return PrecisionData(
         reference_dtype=spec.reference.dtype,
         candidate_dtype=spec.candidate.dtype,
@@ -60,7 +60,8 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     )
 
 
-def _outputs(context: Context, model: torch.nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+def outputs_of(context: Context, model: torch.nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Every output of a batch, on the CPU."""
     outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
     return {name: tensor.cpu() for name, tensor in outputs.items()}
 
@@ -71,7 +72,7 @@ def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.T
         raise AdapterError(f"outputs {', '.join(only)} exist on one side only", where=culprit)
 
 
-def _ranking(
+def ranking(
     name: str, output: str, reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor], culprit: str
 ) -> ClassRanking:
     """The five best classes on both sides; a stable sort, so that equal values keep the order of the classes."""

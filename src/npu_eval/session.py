@@ -135,7 +135,8 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     started = _now()
     spec = _effective(read_spec_file(root / "spec.json").evaluation, arguments)
     _check_code(root)
-    context, requested = _open(root, spec, arguments)
+    requested = spec.candidate.device
+    context = open_context(root, spec, device=requested, say=say_to_stderr)
     data = experiment.run(context, arguments)
     needs_reference = data.kind == "precision"
     record = Record(
@@ -188,14 +189,23 @@ def _check_code(root: Path) -> None:
         )
 
 
-def _open(root: Path, spec: EvalSpec, arguments: argparse.Namespace) -> tuple[Context, str]:
-    def say(text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+def say_to_stderr(text: str) -> None:
+    """Tell a person what is being done."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
-    requested = spec.candidate.device
-    device = open_device(requested)
-    say(f"device: {device.name} ({device.facts().description})" + (" chosen by auto" if requested == "auto" else ""))
+
+def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str], None]) -> Context:
+    """The model with its weights, and the proven device.
+
+    Args:
+        device: as for `open_device`; other processes of an experiment get the one that the first one chose.
+
+    Raises:
+        DeviceError, AdapterError, WeightsError: one of them cannot be had.
+    """
+    opened = open_device(device)
+    say(f"device: {opened.name} ({opened.facts().description})" + (" chosen by auto" if device == "auto" else ""))
     adapter = resolve(spec.adapter, root)
     if adapter.task != spec.task:
         raise AdapterError(f"its task is '{adapter.task}', the spec says '{spec.task}'", where=spec.adapter,
@@ -203,8 +213,7 @@ def _open(root: Path, spec: EvalSpec, arguments: argparse.Namespace) -> tuple[Co
     torch.manual_seed(spec.seed)
     network = checked_build(adapter, spec.adapter)
     facts = _load(network, _named(adapter, spec), root, say)
-    context = Context(root=root, spec=spec, adapter=adapter, device=device, network=network, weights=facts, say=say)
-    return context, requested
+    return Context(root=root, spec=spec, adapter=adapter, device=opened, network=network, weights=facts, say=say)
 
 
 def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:

@@ -148,10 +148,7 @@ def _quartiles(samples: Sequence[float]) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """What the samples of one batch size say. Percentiles only where the sample count supports them.
-
-    ``throughput_per_s`` is batch size / mean latency of the very same samples.
-    """
+    """What the samples of one batch size say. Percentiles only where the sample count supports them."""
 
     batch_size: int
     sample_count: int
@@ -161,7 +158,6 @@ class Latency:
     min_s: float
     max_s: float
     percentiles_s: dict[str, float]
-    throughput_per_s: float
     first_call_s: float | None
     warmup_count: int
     warmup_steady: bool
@@ -183,7 +179,6 @@ def latency(run: LatencyRun) -> Latency:
         min_s=min(samples),
         max_s=max(samples),
         percentiles_s={name: value for name, value in estimates.items() if value is not None},
-        throughput_per_s=run.batch_size / mean,
         first_call_s=run.first_call_s,
         warmup_count=len(run.warmup_s),
         warmup_steady=run.warmup_steady,

@@ -52,11 +52,12 @@ class LatencySeries:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPoint:
-    """One batch size: images a second, and seconds of the median call where the samples bear it."""
+    """One batch size: images a second with their 95 % interval, and seconds of the median call where it is known."""
 
     batch_size: int
     throughput: float
     latency_p50_s: float | None
+    interval: tuple[float, float] | None = None
 
 
 def latency_chart(
@@ -87,7 +88,8 @@ def batch_chart(
         ValueError: there is no point, or a number is negative or not finite.
     """
     medians = [p.latency_p50_s for p in points if p.latency_p50_s is not None]
-    require(len(points), [*(p.throughput for p in points), *medians])
+    ends = [end for p in points for end in p.interval or ()]
+    require(len(points), [*(p.throughput for p in points), *medians, *ends])
     with look():
         return _batch_page(points, labels, stamp, footer).png(source_sha256)
 
@@ -231,8 +233,13 @@ def _batch_page(points: Sequence[BatchPoint], labels: ChartLabels, stamp: str | 
 
     speed = page.axes(left, bottom, width, height)
     speed.bar(places, [p.throughput for p in points], width=0.55, color=BLUE)
+    for place, point in zip(places, points, strict=True):
+        if point.interval is not None:
+            low, high = point.interval
+            speed.plot([place, place], [low, high], color=INK, linewidth=1.2, marker="_", markersize=7)
     _frame(speed, points, labels.batch_size, labels.throughput)
-    _values(speed, width, height, [(p.throughput, units.rate(p.throughput)) for p in points])
+    tops = [max(p.throughput, *(p.interval or (0.0,))) for p in points]
+    _values(speed, width, height, [(top, units.rate(p.throughput)) for top, p in zip(tops, points, strict=True)])
 
     latency = page.axes(left + width + gap, bottom, width, height)
     medians = [None if p.latency_p50_s is None else p.latency_p50_s * 1e3 for p in points]

@@ -98,10 +98,15 @@ def test_the_repeats_are_the_candidates_own(equal):
 
 
 @given(st.lists(st.floats(1e-4, 10), min_size=4, max_size=40), st.integers(1, 64))
-def test_throughput_and_latency_come_from_the_same_samples(times, size):
-    data = samples.performance_data(runs=(samples.latency_run(size, samples_s=tuple(times)),))
-    (run,) = summary_of(performance=samples.performance_record(data=data)).performance.runs
-    assert run.throughput_per_s * run.mean_s == pytest.approx(size)
+def test_latency_comes_from_the_calls_and_throughput_from_the_windows(times, size):
+    windows = samples.throughput_run(size, calls=3, windows_s=(0.5, 1.0))
+    data = samples.performance_data(
+        runs=(samples.latency_run(size, samples_s=tuple(times)),), throughput=(windows,), processes=(), sampled=()
+    )
+    found = summary_of(performance=samples.performance_record(data=data)).performance
+    (run,), (pipelined,) = found.runs, found.throughput
+    assert pipelined.images_per_s == pytest.approx(2 * 3 * size / 1.5)
+    assert (pipelined.slowest_window_per_s, pipelined.quickest_window_per_s) == (3 * size, 6 * size)
     assert run.mean_s == pytest.approx(statistics.fmean(times))
     assert run.min_s <= run.mean_s * (1 + 1e-12)
     assert run.mean_s <= run.max_s * (1 + 1e-12)
@@ -110,7 +115,7 @@ def test_throughput_and_latency_come_from_the_same_samples(times, size):
 def test_the_best_batch_size_has_the_highest_throughput():
     found = summary_of().performance
     assert [run.batch_size for run in found.runs] == [1, 8]
-    assert found.best_batch_size == max(found.runs, key=lambda run: run.throughput_per_s).batch_size == 8
+    assert found.best_batch_size == max(found.throughput, key=lambda run: run.images_per_s).batch_size == 8
     assert found.single.batch_size == 1
     assert found.input_shape == (3, 224, 224)
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
-from npu_eval import stats
+from npu_eval import speed, stats
 from npu_eval.config import METRICS, Comparison, default_criteria
 from npu_eval.judge import Status, Verdict, judge, judge_all, overall
-from npu_eval.records import Difference, LatencyRun
+from npu_eval.records import Difference, LatencyRun, PerformanceData
 
 thresholds = st.floats(-1e6, 1e6)
 GOOD = {"precision": samples.precision_record(), "performance": samples.performance_record()}
@@ -101,10 +101,14 @@ NOT_MEASURED: dict[str, tuple[Any, Any, str]] = {
     "no rankings": (precision(rankings=()), samples.criterion("top1_agreement", 0.0), "holds no top1_agreement"),
     "no differences": (precision(), samples.criterion("relative_l2", 9.0), "holds no relative_l2"),
     "no repeats": (precision(repeats=()), samples.criterion("repeat_relative_l2", 9.0), "no repeat_relative_l2"),
-    "no runs": (performance(), samples.criterion("throughput_per_s", 0.0), "holds no throughput_per_s"),
+    "no windows at all": (performance(), samples.criterion("throughput_per_s", 0.0), "holds no throughput_per_s"),
     "a batch size that did not fit": (
         performance(samples.latency_run(), samples.out_of_memory_run(64)),
-        samples.criterion("throughput_per_s", 0.0), "batch 64: 0 calls, out of memory",
+        samples.criterion("latency_mean_s", 9.0), "batch 64: 0 calls, out of memory",
+    ),
+    "a batch size without windows": (
+        performance(samples.latency_run(), samples.out_of_memory_run(64)),
+        samples.criterion("throughput_per_s", 0.0), "batch 64: 0 windows, out of memory",
     ),
     "a batch size with three calls": (
         performance(samples.latency_run(samples_s=(0.1, 0.1, 0.1), ended_by="limit")),
@@ -174,9 +178,12 @@ def test_performance_metrics_are_those_of_stats() -> None:
     expected = {
         "latency_mean_s": latency.mean_s,
         "latency_p50_s": latency.percentiles_s["p50"],
-        "throughput_per_s": latency.throughput_per_s,
         "sample_count": 70.0,
     }
+    windows = samples.performance_record(data=samples.performance_data((1,)))
+    assert isinstance(windows.data, PerformanceData)
+    (rate,) = speed.throughputs(windows.data)
+    assert judge(windows, samples.criterion("throughput_per_s", 1.0)).value == rate.images_per_s
     for metric, value in expected.items():
         assert judge(performance(run), samples.criterion(metric)).value == value
 

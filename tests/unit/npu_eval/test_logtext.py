@@ -166,7 +166,7 @@ def test_every_statistic_of_a_record_is_in_its_log() -> None:
             continue
         s = stats.latency(run)
         wanted = [units.ms(v) for v in (s.mean_s, s.std_s, s.min_s, s.max_s, *s.percentiles_s.values())]
-        wanted += [units.rate(s.throughput_per_s), ",".join(s.stability.reasons) or "-"]
+        wanted.append(",".join(s.stability.reasons) or "-")
         assert all(w in text for w in wanted)
     precision = RECORDS["precision"]
     text = log_text(precision, CRITERIA)

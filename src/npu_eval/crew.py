@@ -1,0 +1,116 @@
+"""Fresh processes under test, seen from the one that drives them: started, asked in turn, bounded in time, ended."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from npu_eval.messages import Reply, Request, Role, line_of, message_of
+
+START_TIMEOUT_S = 300.0
+"""Seconds in which a process must have loaded its model: CANN compiles operators at a first start."""
+
+
+class ProcessEnded(Exception):  # noqa: N818  it is an answer, not an error of ours
+    """A process under test died, or did not answer in time; ``str()`` of it says how."""
+
+
+class Worker:
+    """One process under test. Leaving the context ends it."""
+
+    def __init__(self, role: Role, environment: Mapping[str, str], *, timeout_s: float = START_TIMEOUT_S) -> None:
+        self.role = role
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        started = time.monotonic()
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "npu_eval.worker"], cwd=role.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._words,
+            env={**os.environ, "PYTHONPATH": role.root, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        )  # fmt: skip
+        self._rest = b""
+        try:
+            self._tell(line_of(role))
+            self.refused = self._reply(timeout_s).failed
+        except BaseException:
+            self.close()
+            raise
+        self.start_s = time.monotonic() - started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ask(self, request: Request, *, timeout_s: float) -> Reply:
+        """What comes of a request.
+
+        Raises:
+            ProcessEnded: the process died, or did not answer in time and was ended.
+        """
+        self.tell(request)
+        return self.answer(timeout_s=timeout_s)
+
+    def tell(self, request: Request) -> None:
+        """Send a request without waiting; `answer` waits."""
+        self._tell(line_of(request))
+
+    def answer(self, *, timeout_s: float) -> Reply:
+        """The reply to the request that was told."""
+        return self._reply(timeout_s)
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:  # it is gone already
+                    continue
+        try:
+            self._child.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._words.close()
+
+    def _tell(self, line: str) -> None:
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(line.encode())
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise ProcessEnded(self._how()) from None
+
+    def _reply(self, timeout_s: float) -> Reply:
+        assert self._child.stdout is not None
+        deadline = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._rest:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(timeout=left):
+                    self._child.kill()
+                    raise ProcessEnded(f"did not answer within {timeout_s:.0f} s")
+                chunk = os.read(self._child.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    raise ProcessEnded(self._how())
+                self._rest += chunk
+        line, _, self._rest = self._rest.partition(b"\n")
+        return message_of(Reply, line.decode())
+
+    def _how(self) -> str:
+        code = self._child.wait()
+        self._words.seek(0)
+        said = self._words.read().decode("utf-8", "replace").strip().splitlines()
+        how = f"the process was killed by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
+        return f"{how}: {' '.join(said[-1].split())[:200]}" if said else how

@@ -1,0 +1,374 @@
+"""The switches that may make a model quicker: data with a probe each. A new one is one declaration in `SWITCHES`.
+
+A switch says what it sets in the environment before a process starts or changes in the process, what it needs, what its
+default is on each SoC, and how its value is read back inside the process. A reading that is not the wanted one means
+that the switch did not take: nothing is claimed for it.
+
+Defaults: documentation of torch_npu (environment variables; ``set_compile_mode``; ``allow_hf32``), of CANN and of
+PyTorch. SoC families are those that torch_npu's documentation tells apart.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from npu_eval.bench import Bench
+from npu_eval.folding import fold, is_norm
+from npu_eval.records import DeviceFacts
+
+Environment = Mapping[str, str]
+
+
+_FAMILIES = (("Ascend910_93", "A3"), ("Ascend910B", "A2"), ("Ascend310P", "310P"), ("Ascend910", "910"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a switch would be turned on: known before any process is started for it."""
+
+    device: DeviceFacts
+    network: nn.Module
+    dtype: str
+    threads: int
+
+    @property
+    def kind(self) -> str:
+        """``cpu``, ``cuda`` or ``npu``."""
+        return self.device.kind
+
+    @property
+    def family(self) -> str:
+        """The SoC's family as torch_npu's documentation names it, else the device's kind."""
+        name = self.device.soc or ""
+        for start, family in (
+            ("Ascend910_93", "A3"),
+            ("Ascend910B", "A2"),
+            ("Ascend310P", "310P"),
+            ("Ascend910", "910"),
+        ):
+            if name.startswith(start):
+                return family
+        return self.kind
+
+
+def _anywhere(place: Place) -> str:
+    del place
+    return ""
+
+
+def _nothing(place: Place) -> Environment:
+    del place
+    return {}
+
+
+def _as_it_is(bench: Bench) -> None:
+    del bench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """One thing that can be turned on.
+
+    Args:
+        group: of one group a combination holds one switch only.
+        needs: the reason why it cannot be turned on at a place; empty where it can.
+        default: value without us, by SoC family or device kind; ``*`` is any other.
+        environment: variables that are set before the process starts.
+        turn_on: changes the bench, after the model is loaded and before anything is timed.
+        probe: its value, read back in the process after the warm-up.
+        wanted: what the probe says where the switch took.
+        upload: whether the way of the batch from the host is part of the call, with and without the switch.
+    """
+
+    name: str
+    group: str
+    probe: Callable[[Bench], str]
+    wanted: Callable[[str], bool]
+    default: Mapping[str, str] = field(default_factory=lambda: {"*": "off"})
+    needs: Callable[[Place], str] = _anywhere
+    environment: Callable[[Place], Environment] = _nothing
+    turn_on: Callable[[Bench], None] = _as_it_is
+    upload: bool = False
+
+    def default_at(self, place: Place) -> str:
+        """Its documented value at a place without us."""
+        return self.default.get(place.family) or self.default.get(place.kind) or self.default["*"]
+
+
+@runtime_checkable
+class SupportsSwitches(Protocol):
+    """An adapter that knows how its own model is made quicker declares switches of its own."""
+
+    def switches(self) -> tuple[Switch, ...]:
+        """They are tried before the general ones."""
+        ...
+
+
+def _on(reading: str) -> bool:
+    return reading == "on"
+
+
+def _positive(reading: str) -> bool:
+    return reading not in ("", "0", "off")
+
+
+def _is(text: str) -> Callable[[str], bool]:
+    return lambda reading: reading == text
+
+
+def _only(*kinds: str) -> Callable[[Place], str]:
+    return lambda place: "" if place.kind in kinds else f"not on {place.kind}"
+
+
+def _has_norms(place: Place) -> str:
+    return "" if any(is_norm(m) for m in place.network.modules()) else "the network has no batch norm"
+
+
+def _has_convolutions(place: Place) -> str:
+    return "" if any(isinstance(m, nn.Conv2d) for m in place.network.modules()) else "the network has no convolution"
+
+
+# --- the model -------------------------------------------------------------------------------------------------------
+
+
+def _fold(bench: Bench) -> None:
+    bench.model.__dict__["folded_norms"] = fold(bench.model, lambda: bench.outputs(bench.batch(1)))
+
+
+def _channels_last(bench: Bench) -> None:
+    bench.memory_format = torch.channels_last
+    bench.model.to(memory_format=torch.channels_last)
+
+
+def _layout(bench: Bench) -> str:
+    weights = [p for p in bench.model.parameters() if p.dim() == 4 and min(p.shape[1:]) > 1]
+    return "on" if weights and weights[0].is_contiguous(memory_format=torch.channels_last) else "off"
+
+
+def _compiler(place: Place) -> str:
+    if place.kind == "cpu":
+        return "" if shutil.which("g++") or shutil.which("clang++") else "no C++ compiler"
+    if place.kind == "cuda":
+        return ""
+    return "torch.compile needs torchair on an NPU, which this image does not bring"
+
+
+def _compile(bench: Bench) -> None:
+    bench.forward = torch.compile(bench.context.adapter.forward)
+
+
+def _compiled(bench: Bench) -> str:
+    if bench.forward is None:
+        return "off"
+    from torch._dynamo.utils import counters  # the only place where torch tells it
+
+    return f"{counters['stats']['unique_graphs']} graphs"
+
+
+# --- formats ---------------------------------------------------------------------------------------------------------
+
+
+def _full(dtype: torch.dtype) -> Callable[[Bench], None]:
+    def turn_on(bench: Bench) -> None:
+        bench.dtype = dtype
+        bench.model.to(dtype)
+
+    return turn_on
+
+
+def _autocast(dtype: torch.dtype) -> Callable[[Bench], None]:
+    def turn_on(bench: Bench) -> None:
+        bench.autocast = dtype
+
+    return turn_on
+
+
+def _parameters(bench: Bench) -> str:
+    return str(next(p.dtype for p in bench.model.parameters() if p.is_floating_point())).removeprefix("torch.")
+
+
+def _casting(bench: Bench) -> str:
+    return "off" if bench.autocast is None else str(bench.autocast).removeprefix("torch.")
+
+
+def _float32(place: Place) -> str:
+    return "" if place.dtype == "float32" else f"the model already runs in {place.dtype}"
+
+
+def _hf32(part: str) -> tuple[Callable[[Bench], None], Callable[[Bench], str]]:
+    """Turning HF32 round for convolutions or matrix products of an NPU, and reading it back."""
+
+    def turn_on(bench: Bench) -> None:
+        del bench
+        options: Any = getattr(torch.get_device_module("npu"), part)
+        options.allow_hf32 = True
+
+    return turn_on, lambda bench: bench.context.device.numeric_modes().get(
+        "hf32_conv" if part == "conv" else "hf32_matmul", "off"
+    )
+
+
+def _tf32(bench: Bench) -> None:
+    del bench
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+
+
+# --- the host --------------------------------------------------------------------------------------------------------
+
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
+"""Where distributions put shared libraries; the loader's own cache names only what is in its configuration."""
+
+
+def _library(name: str) -> str:
+    """The path of a shared library of an allocator; empty when it is not installed."""
+    for folder in LIBRARIES:
+        found = sorted(Path(folder).glob(f"lib{name}*.so*"))
+        if found:
+            return str(found[0])
+    return ctypes.util.find_library(name) or ""
+
+
+def _allocator(name: str) -> dict[str, Any]:
+    def preload(place: Place) -> Environment:
+        del place
+        return {"LD_PRELOAD": _library(name)}
+
+    return {
+        "group": "allocator",
+        "needs": lambda place: "" if _library(name) else f"lib{name} is not installed",
+        "environment": preload,
+        "probe": lambda bench: "on" if name in Path("/proc/self/maps").read_text(encoding="utf-8") else "off",
+        "wanted": _on,
+    }
+
+
+def _variable(name: str) -> Callable[[Bench], str]:
+    return lambda bench: os.environ.get(name, "")
+
+
+def _set(**variables: str) -> Callable[[Place], Environment]:
+    return lambda place: variables
+
+
+def _fewer_threads(bench: Bench) -> None:
+    del bench
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+
+
+def _pin(bench: Bench) -> None:
+    """One CPU for each thread that computes, the same from call to call."""
+    del bench
+    cpus = sorted(os.sched_getaffinity(0))
+    own = Path("/proc/self/task")
+    for number, task in enumerate(sorted(own.iterdir(), key=lambda p: int(p.name))):
+        os.sched_setaffinity(int(task.name), {cpus[number % len(cpus)]})
+
+
+def _pinned(bench: Bench) -> str:
+    del bench
+    return "on" if len(os.sched_getaffinity(0)) == 1 else "off"
+
+
+def _flush(bench: Bench) -> None:
+    del bench
+    torch.set_flush_denormal(True)
+
+
+def _flushed(bench: Bench) -> str:
+    del bench
+    return "on" if (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item() == 0.0 else "off"
+
+
+def _huge_pages(bench: Bench) -> str:
+    """Whether torch was told to ask for huge pages, and the kernel grants them when asked."""
+    del bench
+    try:
+        granted = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="ascii")
+    except OSError:  # no such kernel feature
+        return "off"
+    return "on" if os.environ.get("THP_MEM_ALLOC_ENABLE") == "1" and "[never]" not in granted else "off"
+
+
+def _grants_huge_pages(place: Place) -> str:
+    if place.kind != "cpu":
+        return f"not on {place.kind}"
+    granted = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return "" if granted.is_file() and "[never]" not in granted.read_text() else "the kernel grants no huge pages"
+
+
+def _more_streams(bench: Bench) -> None:
+    bench.streams = 2
+
+
+def _pin_memory(bench: Bench) -> None:
+    bench.pinned = True
+
+
+_HF32_CONV, _HF32_CONV_PROBE = _hf32("conv")
+_HF32_MATMUL, _HF32_MATMUL_PROBE = _hf32("matmul")
+_REDUCED = (("float16", torch.float16), ("bfloat16", torch.bfloat16))
+
+SWITCHES: tuple[Switch, ...] = (
+    Switch(name="fold-batch-norm", group="fold", needs=_has_norms, turn_on=_fold, wanted=_positive,
+           probe=lambda bench: str(bench.model.__dict__.get("folded_norms", 0))),
+    Switch(name="channels-last", group="layout", needs=_has_convolutions, turn_on=_channels_last, probe=_layout,
+           wanted=_on),
+    Switch(name="TASK_QUEUE_ENABLE=2", group="queue", needs=_only("npu"), default={"npu": "1", "*": "-"},
+           environment=_set(TASK_QUEUE_ENABLE="2"), probe=_variable("TASK_QUEUE_ENABLE"), wanted=_is("2")),
+    Switch(name="CPU_AFFINITY_CONF=1", group="affinity", needs=_only("npu"),
+           environment=_set(CPU_AFFINITY_CONF="1,force:1"), probe=_variable("CPU_AFFINITY_CONF"),
+           wanted=_is("1,force:1")),
+    Switch(name="CPU_AFFINITY_CONF=2", group="affinity", needs=_only("npu"),
+           environment=_set(CPU_AFFINITY_CONF="2,force:1"), probe=_variable("CPU_AFFINITY_CONF"),
+           wanted=_is("2,force:1")),
+    Switch(name="hf32-conv", group="hf32-conv", needs=_only("npu"), default={"A2": "on", "A3": "on", "*": "off"},
+           turn_on=_HF32_CONV, probe=_HF32_CONV_PROBE, wanted=_on),
+    Switch(name="hf32-matmul", group="hf32-matmul", needs=_only("npu"), turn_on=_HF32_MATMUL,
+           probe=_HF32_MATMUL_PROBE, wanted=_on),
+    Switch(name="tf32", group="tf32", needs=_only("cuda"), turn_on=_tf32, wanted=_on,
+           probe=lambda bench: bench.context.device.numeric_modes().get("tf32_matmul", "off")),
+    Switch(name="huge-pages", group="pages", needs=_grants_huge_pages, environment=_set(THP_MEM_ALLOC_ENABLE="1"),
+           probe=_huge_pages, wanted=_on),
+    Switch(name="tcmalloc", **_allocator("tcmalloc")),
+    Switch(name="jemalloc", **_allocator("jemalloc")),
+    Switch(name="flush-denormal", group="denormal", needs=_only("cpu"), turn_on=_flush, probe=_flushed, wanted=_on),
+    Switch(name="pin-threads", group="affinity", needs=_only("cpu"), turn_on=_pin, probe=_pinned, wanted=_on),
+    Switch(name="half-the-threads", group="threads", turn_on=_fewer_threads, wanted=_positive,
+           needs=lambda place: _only("cpu")(place) or ("" if place.threads > 1 else "there is one thread"),
+           default={"*": "all"}, probe=lambda bench: str(torch.get_num_threads())),
+    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(dtype), probe=_casting,
+             wanted=_is(name)) for name, dtype in _REDUCED),
+    *(Switch(name=name, group="dtype", needs=_float32, default={"*": "float32"}, turn_on=_full(dtype),
+             probe=_parameters, wanted=_is(name)) for name, dtype in _REDUCED),
+    Switch(name="PYTORCH_NPU_ALLOC_CONF=expandable_segments", group="npu-allocator", needs=_only("npu"),
+           environment=_set(PYTORCH_NPU_ALLOC_CONF="expandable_segments:True"),
+           probe=_variable("PYTORCH_NPU_ALLOC_CONF"), wanted=_is("expandable_segments:True")),
+    Switch(name="pinned-input", group="input", needs=_only("cuda", "npu"), turn_on=_pin_memory, upload=True,
+           probe=lambda bench: "on" if bench.batch(1).is_pinned() else "off", wanted=_on),
+    Switch(name="two-streams", group="streams", needs=_only("cuda", "npu"), default={"*": "1"}, turn_on=_more_streams,
+           probe=lambda bench: str(bench.streams), wanted=_is("2")),
+    Switch(name="compile", group="compile", needs=_compiler, turn_on=_compile, probe=_compiled,
+           wanted=lambda reading: _positive(reading.partition(" ")[0])),
+)  # fmt: skip
+"""The general switches, those that most often help first: a search with little time tries them in this order."""
+
+
+def switches_of(adapter: object) -> tuple[Switch, ...]:
+    """The adapter's own switches, then the general ones."""
+    own = adapter.switches() if isinstance(adapter, SupportsSwitches) else ()
+    return (*own, *SWITCHES)
+
+
+def switch_named(name: str, adapter: object) -> Switch:
+    """The switch of a name; KeyError when there is none."""
+    return {switch.name: switch for switch in switches_of(adapter)}[name]
