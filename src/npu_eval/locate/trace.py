@@ -1,0 +1,35 @@
+"""What a run of the candidate tells: to a judge as it goes, and in a trace when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from npu_eval.locate.record import RecordedOp, Signature
+from npu_eval.locate.scopes import Scope
+
+
+@dataclass
+class Trace:
+    """What the candidate did: its operators by module call, and what differs besides the operators' own results."""
+
+    signatures: dict[Scope, list[Signature]] = field(default_factory=dict)
+    extra: dict[Scope, list[str]] = field(default_factory=dict)
+    random: set[Scope] = field(default_factory=set)
+    partners: set[int] = field(default_factory=set)
+
+
+class Judge:
+    """Takes what is found on the way. This one only listens: it serves the first run, which finds out the structure."""
+
+    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[str],
+                 again: Callable[[], list[torch.Tensor]] | None, notes: list[str]) -> None:  # fmt: skip
+        """An operator gave ``outputs``; ``again`` runs it once more on the same inputs."""
+
+    def incomparable(self, op: RecordedOp, evidence: str) -> None:
+        """An operator ran, but there is nothing to hold its result against."""
+
+    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool) -> None:
+        """The candidate's code around ``op`` changed a value by ``error``."""
