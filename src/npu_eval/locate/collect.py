@@ -14,11 +14,20 @@ from npu_eval.locate import choices
 from npu_eval.locate.emulate import Call
 from npu_eval.locate.findings import CAUSES, OperatorFinding
 from npu_eval.locate.formats import UNIT_ROUNDOFF
-from npu_eval.locate.judgement import ALTERED_EQUAL, RANDOM_LIMIT, Judgement, bands_of, judge, nominal_bands
+from npu_eval.locate.judgement import (
+    ALTERED_EQUAL,
+    FP32_EQUAL,
+    RANDOM_LIMIT,
+    Judgement,
+    bands_of,
+    judge,
+    nearest_format,
+    nominal_bands,
+)
 from npu_eval.locate.measure import relative_error, same_bits
-from npu_eval.locate.operators import CHOOSING, is_random
+from npu_eval.locate.operators import CHOOSING, OPERANDS, is_random
 from npu_eval.locate.record import RecordedOp, Recording
-from npu_eval.locate.trace import Judge, Trace
+from npu_eval.locate.trace import FALLBACK, Judge, Trace
 from npu_eval.locate.values import Ref
 
 
@@ -40,21 +49,26 @@ class Collector(Judge):
         if judgement.cause == "fault" and op.index in self.recording.unstable:
             words = f"the reference's own result changes from run to run; {judgement.evidence}"
             judgement = replace(judgement, cause="non-deterministic", evidence=words)
-        if "fallback" in notes and judgement.cause != "fault":
-            words = f"the backend ran it on the CPU; {judgement.evidence}"
-            judgement = replace(judgement, cause="fallback", evidence=words)
+        if notes and (judgement.error or FALLBACK in notes):
+            judgement = replace(judgement, evidence="; ".join([judgement.evidence, *notes]))
+        if FALLBACK in notes and judgement.cause != "fault":
+            judgement = replace(judgement, cause="fallback")
         self._add(op, judgement)
 
     def incomparable(self, op: RecordedOp, evidence: str) -> None:
         """Note that there is nothing to judge."""
         self._add(op, Judgement(0.0, nominal_bands(), "not-comparable", evidence))
 
-    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool) -> None:
+    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool = False,
+                replaced: bool = False) -> None:  # fmt: skip
         """Judge a value that code around an operator changed."""
         bands = self.found[op.index].bands if op.index in self.found else self._bands(op)
         floor = max(bands.get("fp32", 0.0), UNIT_ROUNDOFF["fp32"])
-        if error <= ALTERED_EQUAL * floor:
+        near = nearest_format(error, bands) if replaced and op.name in OPERANDS else None
+        if error <= (FP32_EQUAL if replaced else ALTERED_EQUAL) * floor:
             cause = "ok"
+        elif near is not None:
+            cause = near
         elif random and error <= RANDOM_LIMIT:
             cause, evidence = "non-deterministic", f"{evidence}, which draw random numbers"
         else:

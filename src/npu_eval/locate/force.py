@@ -24,7 +24,7 @@ from npu_eval.locate.measure import relative_error, same_bits
 from npu_eval.locate.operators import UNFILLED, is_random, written_arguments
 from npu_eval.locate.record import RecordedOp, Recording, Signature, fresh_outputs, signature, state_of
 from npu_eval.locate.scopes import Scope, Scopes
-from npu_eval.locate.trace import Judge, Trace
+from npu_eval.locate.trace import FALLBACK, Judge, Trace
 from npu_eval.locate.values import Ref, Storages, has_storage
 
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -119,9 +119,10 @@ class Forced(TorchDispatchMode):
         return result
 
     def _paired(self, scope: Scope, mark: Signature, op: RecordedOp, func: Any, args: Any, kwargs: Any) -> Any:
-        differences = self._differences(scope, op, args, kwargs)
-        args, kwargs = self._with_reference_inputs(op, args, kwargs, differences)
-        notes: list[str] = []
+        differences = self._differences(op, args, kwargs)
+        extra = dict.fromkeys(self.trace.extra.get(scope, ()))
+        notes = [f"the candidate's code also calls {', '.join(extra)}"] if extra else []
+        args, kwargs = self._with_reference_inputs(op, args, kwargs, notes)
         writes = written_arguments(func, args, kwargs)
         try:
             with self._fallback_watch(op, notes), self._context():
@@ -155,7 +156,7 @@ class Forced(TorchDispatchMode):
         names = [ref.name for ref in op.inputs if ref.name in self._different]
         return names[0] if only_state and names else ""
 
-    def _differences(self, scope: Scope, op: RecordedOp, args: Any, kwargs: Any) -> list[str]:
+    def _differences(self, op: RecordedOp, args: Any, kwargs: Any) -> list[str]:
         """What differs before the operator even runs: its other arguments, and the weights that it is given."""
         found = []
         ours, theirs = _others((op.args, op.kwargs)), _others((args, kwargs))
@@ -163,27 +164,25 @@ class Forced(TorchDispatchMode):
             found += [f"argument {b} instead of {a}" for a, b in zip(ours, theirs, strict=False) if a != b]
             found += ["other arguments"] if len(ours) != len(theirs) else []
         found += [f"'{ref.name}' differs from the reference's" for ref in op.inputs if ref.name in self._different]
-        if self.trace.extra.get(scope):
-            found.append("the candidate's code also calls " + ", ".join(dict.fromkeys(self.trace.extra[scope])))
         return list(dict.fromkeys(found))
 
-    def _with_reference_inputs(self, op: RecordedOp, args: Any, kwargs: Any, differences: list[str]) -> tuple[Any, Any]:
+    def _with_reference_inputs(self, op: RecordedOp, args: Any, kwargs: Any, notes: list[str]) -> tuple[Any, Any]:
         """The arguments, with each value that the candidate's code altered charged to its maker and put right."""
         leaves, structure = tree_flatten((args, kwargs))
         refs = tree_flatten((op.args, op.kwargs))[0]
         tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         expected = [leaf for leaf in refs if isinstance(leaf, Ref)]
         if len(tensors) != len(expected):
-            differences.append(f"{len(tensors)} tensor inputs instead of {len(expected)}")
+            notes.append(f"{len(tensors)} tensor inputs instead of {len(expected)}")
             return args, kwargs
         for i, ref in zip(tensors, expected, strict=True):
-            replacement = self._input(op, leaves[i], ref, differences)
+            replacement = self._input(op, leaves[i], ref, notes)
             if replacement is not None:
                 leaves[i] = replacement
         changed: tuple[Any, Any] = tree_unflatten(leaves, structure)
         return changed
 
-    def _input(self, op: RecordedOp, tensor: torch.Tensor, ref: Ref, differences: list[str]) -> torch.Tensor | None:
+    def _input(self, op: RecordedOp, tensor: torch.Tensor, ref: Ref, notes: list[str]) -> torch.Tensor | None:
         """What to put in the place of an altered input; None to leave it."""
         if ref.kind != "value" or not has_storage(tensor) or self._state.of(tensor) is not None:
             return None
@@ -194,10 +193,10 @@ class Forced(TorchDispatchMode):
         maker = self._maker(ref, where)
         if _equal(reference, tensor):
             if maker is not None and maker.index not in self.trace.partners:
-                self._judge.altered(maker, 0.0, "done by other operators, with the same result", random=False)
+                self._judge.altered(maker, 0.0, "done by other operators, with the same result")
             return None
         if maker is None or reference.shape != tensor.shape:
-            differences.append(f"its input of shape {tuple(tensor.shape)} was altered by the candidate's code")
+            notes.append(f"its input of shape {tuple(tensor.shape)} was altered by the candidate's code")
             return None
         self._charge(maker, reference, tensor, where)
         return reference.to(device=tensor.device, dtype=tensor.dtype)
@@ -225,14 +224,17 @@ class Forced(TorchDispatchMode):
         extra = ", ".join(dict.fromkeys(self.trace.extra.get(where, ()))) if where is not None else ""
         words = f"altered after the operator by {extra}" if extra else "altered after the operator by the module's code"
         random = where is not None and where in self.trace.random
-        if op.index not in self.trace.partners:
+        replaced = op.index not in self.trace.partners
+        if replaced:
             words = f"replaced by {extra or 'other code'}"
             whole = op.outputs and op.outputs[0].shape == tuple(tensor.shape)
             if whole and not random:
                 outputs: list[torch.Tensor | None] = [tensor, *[None] * (len(op.outputs) - 1)]
-                self._judge.operator(op, outputs, [words], None, [])
+                self._judge.operator(op, outputs, [], None, [words])
                 return
-        self._judge.altered(op, relative_error(reference, tensor.detach().cpu()), words, random=random)
+        self._judge.altered(
+            op, relative_error(reference, tensor.detach().cpu()), words, random=random, replaced=replaced
+        )
 
     # --- results -----------------------------------------------------------------------------------------------------
 
@@ -264,7 +266,7 @@ class Forced(TorchDispatchMode):
 
     def _holds(self, tensor: torch.Tensor, ref: Ref) -> bool:
         same_place = tensor.stride() == ref.stride and int(tensor.storage_offset()) == ref.offset
-        return self._holding.of(tensor) == ref.value and tuple(tensor.shape) == ref.shape and same_place
+        return bool(same_place) and self._holding.of(tensor) == ref.value and tuple(tensor.shape) == ref.shape
 
     def _rebuilt(self, result: Any, args: Any, kwargs: Any, op: RecordedOp) -> Any:
         """The reference's result for an operator or a module that did not run."""
@@ -297,7 +299,7 @@ class Forced(TorchDispatchMode):
             op = self._own(scope)
             if expected is None or op is None or scope.path == "" or is_out_of_memory(error):
                 raise
-            self._judge.altered(op, math.inf, f"the module's code raises {type(error).__name__}: {error}", random=False)
+            self._judge.altered(op, math.inf, f"the module's code raises {type(error).__name__}: {error}")
             device = next((p.device for p in module.parameters()), None)
             with _disable_current_modes():
                 return tree_map(lambda leaf: self._fresh(leaf, device), expected)
@@ -330,7 +332,7 @@ class Forced(TorchDispatchMode):
         missing = made is not None and made.index not in self.trace.partners
         if _equal(reference, tensor):
             if missing and made is not None:
-                self._judge.altered(made, 0.0, "done by other operators, with the same result", random=False)
+                self._judge.altered(made, 0.0, "done by other operators, with the same result")
             return tensor
         if self._holding.of(tensor) is not None and ref.value == self._holding.of(tensor) and tensor.dtype != ref.dtype:
             return tensor
@@ -365,7 +367,7 @@ class Forced(TorchDispatchMode):
         if any("fall back" in text.lower() and "cpu" in text.lower() for text in said):
             self._fallbacks.add(op.name)
         if op.name in self._fallbacks:
-            notes.append("fallback")
+            notes.append(FALLBACK)
 
 
 def _equal(reference: torch.Tensor, tensor: torch.Tensor) -> bool:

@@ -91,6 +91,13 @@ def bands_of(call: Call, references: list[torch.Tensor]) -> dict[str, float]:
     return {name: found[0].band for name, found in _all_fits(call, references, [None] * len(references), None).items()}
 
 
+def nearest_format(error: float, bands: dict[str, float]) -> str | None:
+    """The format whose band an error is nearest to, if it is near enough to any."""
+    near = {name: abs(math.log(error / bands[name])) for name in MANTISSA_BITS if error and bands.get(name)}
+    name = min(near, key=near.__getitem__, default=None)
+    return name if name is not None and NEAR[0] <= error / bands[name] <= NEAR[1] else None
+
+
 def _output(
     call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor | None, differences: list[str]
 ) -> Judgement:
@@ -137,9 +144,9 @@ def _explain(call: Call, references: list[torch.Tensor], index: int, candidate: 
     if emit and error <= NEAR[1] * bands[emit] and found[emit].unevenness <= MAX_UNEVENNESS:
         return Judgement(error, bands, emit, f"the candidate computes in {emit}: {error / bands[emit]:.2g} of its band")
     if call.contracts:
-        name = min(MANTISSA_BITS, key=lambda n: abs(math.log(_ratio(error, bands[n]) or math.inf)))
-        if _resembles(found[name], error, sums.gain):
-            return Judgement(error, bands, name, f"{error / bands[name]:.2g} of the {name} band, and of its kind")
+        near = nearest_format(error, bands)
+        if near is not None and _resembles(found[near], sums.gain):
+            return Judgement(error, bands, near, f"{error / bands[near]:.2g} of the {near} band, and of its kind")
     return Judgement(error, bands, "fault", _symptom(found, error, floor, sums.gain))
 
 
@@ -159,14 +166,9 @@ def _explained(found: Fit, floor: float) -> bool:
     return found.band > 0.0 and found.residual <= max(FP32_EQUAL * floor, EXPLAINED_SHARE * found.band) < found.error
 
 
-def _resembles(found: Fit, error: float, gain: float) -> bool:
-    """Whether the error has the size, the direction and the spread of a format's."""
-    return (
-        NEAR[0] <= _ratio(error, found.band) <= NEAR[1]
-        and found.alignment >= MIN_ALIGNMENT
-        and abs(gain) <= MAX_GAIN
-        and found.unevenness <= MAX_UNEVENNESS
-    )
+def _resembles(found: Fit, gain: float) -> bool:
+    """Whether the error has the direction and the spread of a format's."""
+    return found.alignment >= MIN_ALIGNMENT and abs(gain) <= MAX_GAIN and found.unevenness <= MAX_UNEVENNESS
 
 
 def _symptom(found: dict[str, Fit], error: float, floor: float, gain: float) -> str:

@@ -10,6 +10,9 @@ import torch
 from npu_eval.locate.record import RecordedOp, Signature
 from npu_eval.locate.scopes import Scope
 
+FALLBACK = "the backend ran it on the CPU"
+"""The note of an operator that did not run where it was meant to."""
+
 
 @dataclass
 class Trace:
@@ -26,10 +29,17 @@ class Judge:
 
     def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[str],
                  again: Callable[[], list[torch.Tensor]] | None, notes: list[str]) -> None:  # fmt: skip
-        """An operator gave ``outputs``; ``again`` runs it once more on the same inputs."""
+        """An operator gave ``outputs``; ``again`` runs it once more on the same inputs.
+
+        ``differences`` are those of its arguments and weights, which excuse nothing; ``notes`` say what else was seen.
+        """
 
     def incomparable(self, op: RecordedOp, evidence: str) -> None:
         """An operator ran, but there is nothing to hold its result against."""
 
-    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool) -> None:
-        """The candidate's code around ``op`` changed a value by ``error``."""
+    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool = False,
+                replaced: bool = False) -> None:  # fmt: skip
+        """The candidate's code around ``op`` changed a value by ``error``, with ``random`` numbers perhaps.
+
+        ``replaced``: it did so in place of the operator, which it did not call.
+        """

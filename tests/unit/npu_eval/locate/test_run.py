@@ -152,7 +152,9 @@ class Attention(nn.Module):
 @pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("scale", [0.5, 0.55])
-def test_an_operator_replaced_by_several_is_judged_by_what_they_give(background: str, fused: bool, scale: float) -> None:
+def test_an_operator_replaced_by_several_is_judged_by_what_they_give(
+    background: str, fused: bool, scale: float
+) -> None:
     torch.manual_seed(0)
     model, candidate = Attention(fused=fused, scale=0.5), Attention(fused=not fused, scale=scale)
     candidate.load_state_dict(model.state_dict())
