@@ -40,6 +40,10 @@ def lint(
     fail_on: Annotated[Level, typer.Option("--fail-on", help="From which severity on to leave with 8")] = Level.ERROR,
     explain: Annotated[str | None, typer.Option("--explain", metavar="RULE", help="Explain one rule")] = None,
     list_rules: Annotated[bool, typer.Option("--list", help="List every rule")] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Plant defects in clean reports (PATHs: clean deliverables) and count")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of the self-test")] = 0,
 ) -> None:
     """Check anybody's report: numbers against each other, claims against evidence.
 
@@ -55,6 +59,9 @@ def lint(
         lines = output.listing(lang) if explain is None else [output.explanation(catalogue.rule(explain), lang)]
         typer.echo("\n".join(lines))
         return
+    if self_test:
+        _self_test(seed, paths or [], lang)
+        return
     if not paths:
         raise ConfigError("no report was named", fix="npu-deliver lint PATH...")
     result = linter.lint(paths)
@@ -65,4 +72,14 @@ def lint(
         typer.echo("\n".join(output.text(result, lang, colour=colour)), color=True)
     levels = list(linter.Severity)
     if any(levels.index(finding.severity) <= levels.index(linter.Severity(fail_on)) for finding in result.findings):
+        raise typer.Exit(VerifyError.exit_code)
+
+
+def _self_test(seed: int, folders: list[Path], lang: str) -> None:
+    """Print the detection matrix; leave with 8 when a defect was missed or a clean report flagged."""
+    from npu_deliver.lint.selftest.run import selftest, told
+
+    result = selftest(seed, folders)
+    typer.echo("\n".join(told(result, lang)))
+    if result.missed or result.alarms:
         raise typer.Exit(VerifyError.exit_code)

@@ -121,6 +121,7 @@ def line_quantities(file: str, line: Line, heading: str) -> Iterator[Quantity]:
     base = re.sub(r"\w+(?:\s*/\s*\w+)+", " ", key_text)
     found = list(numbers(plain))
     stats: list[str] = []
+    last: dict[str, Meaning] = {}
     for position, number in enumerate(found):
         left_edge = found[position - 1].end if position else 0
         between = plain[left_edge : number.start]
@@ -136,6 +137,10 @@ def line_quantities(file: str, line: Line, heading: str) -> Iterator[Quantity]:
         own = f"{base} {own.rsplit(maxsplit=1)[-1]}" if slashed else own
         label = own if meaning(own) else f"{key_text} {own}"
         what = _meaning_of(number, own, key_text if inherits and not slashed else "")
+        if what is None and number.unit in ("s", "/s") and _CONNECTS.fullmatch(own):
+            what = last.get(number.unit) or (Meaning("latency") if number.unit == "s" and side(own) else None)
+        if what is not None and not what.stat.startswith(("p", "std")):
+            last[number.unit] = what
         if what is None or number.end <= key_end or (number.bound and what.kind not in ("share_over",)):
             continue
         at = Span(file, line.number, plain.strip())
@@ -152,6 +157,15 @@ def line_quantities(file: str, line: Line, heading: str) -> Iterator[Quantity]:
         )
 
 
+_CONNECTS = re.compile(
+    r"(?:\s|从|由|自|降到|降至|降低到|降低至|下降到|减少到|缩短到|缩短至|优化到|优化至|到|至|提升到|提升至|提高到|"
+    r"升到|变为|为|和|与|比|的|约|是|[:=~/-]"
+    r"|\bto\b|\bfrom\b|\bvs\b\.?|\band\b|\bthan\b|\bon\b|\bthe\b|\bis\b|\bCPU\b|\bGPU\b|\bNPU\b|昇腾|Ascend|侧|端|上)*",
+    re.IGNORECASE,
+)
+"""What may stand between two times that are compared; after anything else a time is of another kind."""
+
+
 def _slash_stats(left: str) -> list[str]:
     """``mean/max:`` before ``6.9/50.3`` names the numbers one by one."""
     match = _SLASH_STATS.search(left)
@@ -162,7 +176,7 @@ def _slash_stats(left: str) -> list[str]:
 def _meaning_of(number: Number, own: str, key: str) -> Meaning | None:
     """The own words of a number, else the key of its line; the unit has the last word."""
     what = meaning(own) or (meaning(key) if key else None)
-    if own and key and what and what.kind == "statistic" and (wider := meaning(key)):
+    if own and key and what and what.kind == "statistic" and (wider := meaning(key)) and wider.kind != "statistic":
         what = Meaning(wider.kind, what.stat) if wider.kind in _TEXT_KINDS else meaning(f"{key} {what.stat}") or what
     return fitting(what, number, f"{own} {key}")
 
@@ -198,11 +212,16 @@ def fitting(what: Meaning | None, number: Number, label: str) -> Meaning | None:
 # Tables
 
 
+def _row_meaning(cell: str) -> Meaning | None:
+    """What a row's first cell names; a measurement with its unit names nothing."""
+    return None if re.fullmatch(r"[\d.,%~±+\-\s]*(?:ms|s|FPS|fps|毫秒|秒|x|×|倍|/s)?", cell) else meaning(cell)
+
+
 def _from_table(file: str, structure: Structure, table: Table, index: int, out: Quantities) -> None:
     heading = _titles(structure, table.section)
     columns = [meaning(cell) for cell in table.header]
     rows = table.rows[:ROWS_LIMIT]
-    labels = [meaning(bare(cells[0])) if cells else None for _, cells in rows]
+    labels = [_row_meaning(bare(cells[0])) if cells else None for _, cells in rows]
     named = sum(label is not None and label.kind != "statistic" and label.kind != "batch" for label in labels)
     by_column = named * 2 >= len(rows) and bool(rows)
     groups: dict[int, Group] = {}
@@ -236,7 +255,7 @@ def _cell(
     section: int,
     by_column: bool,
 ) -> Iterator[Quantity]:
-    column_means, row_means = meaning(header), meaning(row_label)
+    column_means, row_means = meaning(header), _row_meaning(row_label)
     what: Meaning | None
     if (
         by_column

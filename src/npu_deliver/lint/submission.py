@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.jsontext import Broken, Scalar, scan
-from npu_deliver.lint.label import meaning, side
+from npu_deliver.lint.label import batches, meaning, side
 from npu_deliver.lint.number import narrow, numbers, with_label_unit
 from npu_deliver.lint.quantity import Group, Quantities, Quantity, fitting, quantities
 from npu_deliver.lint.reading import Budget, Folder, Problem, Raw, read_file, read_folder, walk
@@ -28,6 +28,14 @@ class Document:
     quantities: Quantities
     scalars: list[Scalar] = field(default_factory=list)
     broken: Broken | None = None
+    _batches: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def batches_of(self, section: int) -> tuple[int, ...]:
+        """The batch sizes that the words of a section name, outside its tables."""
+        if section not in self._batches:
+            words = [line.plain for line in self.lines if line.section == section and line.zone != "table"]
+            self._batches[section] = batches("\n".join(words))
+        return self._batches[section]
 
     @property
     def lines(self) -> list[Line]:

@@ -18,7 +18,8 @@ SHARE = rule("NPU004d")
 DIFFERENCE = rule("NPU004e")
 TOTAL = rule("NPU004f")
 VARIATION = rule("NPU004g")
-RULES = (RATE, SHARE, DIFFERENCE, TOTAL, VARIATION)
+EXPRESSION = rule("NPU004h")
+RULES = (RATE, SHARE, DIFFERENCE, TOTAL, VARIATION, EXPRESSION)
 
 _UNSTATED_STAT = 0.01
 """A latency of unstated statistic may be a median; the rate comes from the mean, so both may differ by a hundredth."""
@@ -40,6 +41,7 @@ def check(submission: Submission) -> Iterator[Finding]:
                 yield from _rate(document, group)
                 yield from _variation(document, group)
             yield from _shares(document)
+            yield from _expressions(document)
             yield from _differences(document)
             yield from _totals(document)
 
@@ -54,8 +56,7 @@ def batch_of(document: Document, group: Group) -> tuple[int, ...]:
         return tuple(int(q.number.value) for q in own)
     if named := batches(group.context):
         return named
-    section = [line.plain for line in document.lines if line.section == group.section]
-    return batches("\n".join(section))
+    return document.batches_of(group.section)
 
 
 def _rate(document: Document, group: Group) -> Iterator[Finding]:
@@ -271,4 +272,53 @@ def _total(document: Document, table: int, position: int, column: int) -> Iterat
             expected=str(summed),
             got=total.number.text,
             evidence=tuple(q.at for q in above),
+        )
+
+
+# a / b = c
+
+_OPERATORS = {"/": "/", "÷": "/", "×": "*", "*": "*", "x": "*", "+": "+"}
+_LONGER = ("/", "÷", "×", "*", "+", "-", ")")
+"""Before the first number these make the expression longer than two terms; those are left alone."""
+_EXPRESSION_LINE = re.compile(r"[/÷×*+].*[=≈]")
+_SCALES = (1.0, 1e3, 1e-3, 100.0, 0.01)
+"""Per cent, and milliseconds against seconds: an expression rarely says which of them it converts."""
+
+
+def _expressions(document: Document) -> Iterator[Finding]:
+    for line in document.lines:
+        if line.zone in ("text", "table", "log") and _EXPRESSION_LINE.search(line.plain):
+            found_numbers = list(numbers(line.plain))
+            for terms in zip(found_numbers, found_numbers[1:], found_numbers[2:], strict=False):
+                if sign := _expression_sign(line.plain, *terms):
+                    equals = line.plain[terms[1].end : terms[2].start]
+                    yield from _expression(document.span(line.number), terms, sign, loose="≈" in equals)
+
+
+def _expression_sign(plain: str, a: Number, b: Number, c: Number) -> str:
+    """The operator of ``a / b = c``; empty where three numbers are no such expression, or a longer one."""
+    sign, equals = _OPERATORS.get(plain[a.end : b.start].strip(), ""), plain[b.end : c.start].strip()
+    before, after = plain[: a.start].rstrip()[-1:], plain[c.end :].lstrip()[:1]
+    whole = equals in ("=", "≈") and before not in _LONGER and after not in ("/", "×", "*")
+    known = not (a.bound or b.bound or c.bound) and (sign != "/" or b.span.lo > 0)
+    return sign if whole and known else ""
+
+
+def _expression(at: Span, terms: tuple[Number, Number, Number], operator: str, *, loose: bool) -> Iterator[Finding]:
+    a, b, c = terms
+    result = {"/": a.span / b.span, "*": a.span * b.span, "+": a.span + b.span}[operator]
+    if b.exact and a.exact and not a.unit and not b.unit:  # counts are what they are
+        exact = {"/": a.value / b.value, "*": a.value * b.value, "+": a.value + b.value}[operator]
+        result = Interval(exact, exact)
+    stated = c.span.wider(0.02) if loose else c.span
+    options = [result.times(scale) for scale in (_SCALES if operator != "+" else (1.0,))]
+    if operator == "/" and c.unit == "%":
+        options += [result.plus(-1.0).times(100.0), Interval(100 - 100 * result.hi, 100 - 100 * result.lo)]
+    if not any(stated.meets(option) for option in options):
+        yield found(
+            EXPRESSION,
+            at,
+            Text(f"{a.text} {operator} {b.text} 不等于 {c.text}", f"{a.text} {operator} {b.text} is not {c.text}"),
+            expected=str(result),
+            got=c.text,
         )

@@ -70,8 +70,8 @@ def _speedups(document: Document) -> Iterator[Finding]:
         if claim.kind != "speedup" or claim.number.bound or claim.number.value <= 0 or not _checkable(claim):
             continue
         own, others = _operands(document, claim)
-        if claim.table < 0 and len({q.kind for q in others}) != 1:
-            own = others = [q for q in others if q.kind == "latency"] if _pair(others, "latency") else []
+        if claim.table < 0:
+            own, others = _spoken(document, others)
         ratios = list(_ratios(own or others, others))
         if not ratios or (abs(claim.number.value - 1) < 1e-9):
             continue
@@ -95,6 +95,21 @@ def _speedups(document: Document) -> Iterator[Finding]:
             got=claim.number.text,
             evidence=(old.at, new.at),
         )
+
+
+def _spoken(document: Document, near: list[Quantity]) -> tuple[list[Quantity], list[Quantity]]:
+    """The operands of a speed-up in prose: two times of its line, or the line's CPU time and any other side's."""
+    times = [q for q in near if q.kind == "latency"]
+    if len(times) == 2:
+        return times, times
+    rates = [q for q in near if q.kind == "throughput"]
+    if len(rates) == 2 and not times:
+        return rates, rates
+    if len(times) == 1 and times[0].side in ("cpu", "gpu"):
+        base = times[0]
+        every = document.quantities.all
+        return [q for q in every if q.kind == "latency" and q.stat in ("", "mean") and q.side != base.side], [base]
+    return [], []
 
 
 def _pair(quantities: list[Quantity], kind: str) -> bool:
