@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import math
 import os
 import time
 from collections.abc import Callable
@@ -22,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import npu_models
 from npu_models import Network
+from npu_models.random_weights import randomise
 
 ORIGINAL_S = {"blendmask/R_50_1x": 2.30, "fcos/r50_caffe_fpn_gn-head_1x": 2.05, "solov2/r50_fpn_1x": 3.54}
 
@@ -72,30 +72,13 @@ def formula_weights(name: str, model: Network) -> dict[str, Tensor] | None:
     return {k: torch.from_numpy(formula.tensor(k, tuple(v.shape), caffe)) for k, v in model.state_dict().items()}
 
 
-def seeded_weights(model: Network) -> dict[str, Tensor]:
-    """Random weights under which signals neither die nor explode and some objects are found."""
-    generator = torch.Generator().manual_seed(2)
-    weights = model.state_dict()
-    raw_pixels = model.preprocessing.std[0] == 1
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
-            weight = weights[f"{name}.weight"]
-            gain = (1 / 64 if weight.shape[1] == 3 and raw_pixels else 1.0) * (0.25 if "lateral" in name else 1.0)
-            weight.normal_(0, gain * math.sqrt(2 / weight[0].numel()), generator=generator)
-        if name.endswith(("bn3", "conv3.norm")):
-            weights[f"{name}.weight"].fill_(0.5)
-    for name, value in weights.items():
-        if name.endswith(("cls_logits.bias", "conv_cls.bias")):
-            value.fill_(-4.5)
-        if name.endswith(("bbox_pred.bias", "conv_reg.bias", "tower.5.bias")):
-            value.fill_(2.5)
-    return weights
-
-
 def rows(name: str, size: int, repeats: int) -> list[tuple[str, ...]]:
     model = npu_models.build(name)
     weights = formula_weights(name, model)
-    model.load_state_dict(seeded_weights(model) if weights is None else weights)
+    if weights is None:
+        randomise(model, torch.Generator().manual_seed(2))
+    else:
+        model.load_state_dict(weights)
     image = picture(size)
     table = []
     with torch.inference_mode():

@@ -137,6 +137,7 @@ def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
         "inference": lambda: samples.inference_record(spec=spec, data=_inference(folder, spec)),
         "precision": lambda: samples.precision_record(spec=spec),
         "performance": lambda: samples.performance_record(spec=spec),
+        "training": lambda: samples.training_record(spec=spec),
     }
     record = builders[step.experiment]()
     return replace(

@@ -27,6 +27,7 @@ from npu_eval.config import (
     WeightsSpec,
     default_criteria,
 )
+from npu_eval.detection_data import DetectionComparison, DetectionPair, LoneDetection
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.performance_data import (
     CacheRun,
@@ -56,6 +57,7 @@ from npu_eval.records import (
     Record,
     WeightsFacts,
 )
+from npu_eval.training_data import GradientDifference, LossPoint, TrainingData
 
 CODE_SHA256 = "c0de" * 16
 PHOTOS = {"inputs/cat.jpg": "ca7a" * 16, "inputs/flower.jpg": "f10a" * 16}
@@ -409,7 +411,7 @@ def record(data: Data, command: Sequence[str], *, spec: EvalSpec | None = None, 
         command=tuple(command),
         started_at="2025-06-01T08:00:00+00:00",
         finished_at="2025-06-01T08:01:40+00:00",
-        provenance=provenance(reference_device="cpu" if data.kind == "precision" else None),
+        provenance=provenance(reference_device="cpu" if data.kind in ("precision", "training") else None),
         data=data,
     )
     return replace(found, **changes)
@@ -419,6 +421,56 @@ def inference_record(*, spec: EvalSpec | None = None, data: InferenceData | None
     paths = [entry.path for entry in (spec or eval_spec()).inputs]
     data = data or InferenceData(results=tuple(photo_result(path) for path in paths))
     return record(data, ("python", "inference.py", "--save", "evaluation"), spec=spec, **changes)
+
+
+def detection_pair(**changes: Any) -> DetectionPair:
+    pair = DetectionPair(label="cat", class_index=15, reference_score=0.9, candidate_score=0.8984375, box_iou=0.984375,
+                         max_box_diff=0.25, mask_iou=0.96875)  # fmt: skip
+    return replace(pair, **changes)
+
+
+def lone_detection(**changes: Any) -> LoneDetection:
+    lone = LoneDetection(side="candidate", label="dog", class_index=16, score=0.2265625, box=(1.0, 2.0, 30.5, 40.0),
+                         best_iou=0.125, cause="cut-off")  # fmt: skip
+    return replace(lone, **changes)
+
+
+def detections(path: str = "inputs/cat.jpg", **changes: Any) -> DetectionComparison:
+    """Two objects on both sides, and a third at the end of the candidate's list."""
+    found = DetectionComparison(input=path, reference_count=2, candidate_count=3,
+                                pairs=(detection_pair(), detection_pair(label="cup", class_index=41)),
+                                lone=(lone_detection(),))  # fmt: skip
+    return replace(found, **changes)
+
+
+def training_data(**changes: Any) -> TrainingData:
+    found = TrainingData(
+        reference_dtype="float64",
+        candidate_dtype="float32",
+        images=2,
+        side=256,
+        objects=6,
+        steps=2,
+        optimizer="SGD, momentum 0.9",
+        learning_rate=0.001,
+        losses=tuple(
+            LossPoint(step=step, name=name, reference=value, candidate=value * (1 + 2.0**-12))
+            for step, values in ((1, (1.5, 0.75, 2.25)), (2, (1.25, 0.5, 1.75)))
+            for name, value in zip(("loss_cls", "loss_mask", "total"), values, strict=True)
+        ),
+        gradients=(
+            GradientDifference(part="backbone", tensors=53, elements=23508032, nonfinite=0, sum_sq_reference=4.0,
+                               sum_sq_candidate=4.0, sum_sq_diff=2.0**-20),
+            GradientDifference(part="head", tensors=12, elements=4712000, nonfinite=0, sum_sq_reference=9.0,
+                               sum_sq_candidate=9.0, sum_sq_diff=0.0),
+        ),
+    )  # fmt: skip
+    return replace(found, **changes)
+
+
+def training_record(*, spec: EvalSpec | None = None, data: TrainingData | None = None, **changes: Any) -> Record:
+    command = ("python", "evaluation/eval_training.py", "--save", "evaluation")
+    return record(data or training_data(), command, spec=spec, **changes)
 
 
 def precision_data(paths: Sequence[str] = tuple(PHOTOS), **changes: Any) -> PrecisionData:
@@ -472,9 +524,11 @@ def performance_record(*, spec: EvalSpec | None = None, data: PerformanceData | 
 
 
 def records(spec: EvalSpec | None = None, **changes: Any) -> dict[str, Record]:
-    """One record of each experiment, of one run: what ``summarize`` takes."""
+    """One record of each experiment that the spec asks for, of one run: what ``summarize`` takes."""
+    extra = {"training": training_record(spec=spec, **changes)} if spec is not None and spec.training else {}
     return {
         "inference": inference_record(spec=spec, **changes),
         "precision": precision_record(spec=spec, **changes),
         "performance": performance_record(spec=spec, **changes),
+        **extra,
     }

@@ -14,9 +14,11 @@ from npu_deliver.charts import (
     BatchPoint,
     ErrorPoint,
     LatencySeries,
+    LossSeries,
     batch_chart,
     latency_chart,
     precision_chart,
+    training_chart,
 )
 from npu_deliver.pictures import terminal_png
 from npu_deliver.summary import Summary, summary_sha256
@@ -61,6 +63,7 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
     pictures |= _precision(summary, lang, stamp)
     if Stamp.SIMULATED not in summary.stamps:  # the clock of a simulated device says nothing that could be drawn
         pictures |= _performance(summary, records, lang, stamp)
+    pictures |= _training(summary, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
     return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
 
@@ -136,3 +139,27 @@ def _performance(summary: Summary, records: Mapping[str, Record], lang: str, sta
             points, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
         )
     return pictures
+
+
+def _training(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:
+    training = summary.training
+    if training is None:
+        return {}
+    evidence = next(e for e in summary.evidence if e.experiment == "training")
+    series = []
+    for name in dict.fromkeys(loss.name for loss in training.losses):
+        points = [loss for loss in training.losses if loss.name == name]
+        errors = [p.relative_error for p in points]
+        series.append(
+            LossSeries(
+                name=name,
+                reference=tuple(p.reference for p in points),
+                candidate=tuple(p.candidate for p in points),
+                worst=None if None in errors else max(e for e in errors if e is not None),
+            )
+        )
+    footer = _footer(summary, lang, evidence.record, evidence.record_sha256)
+    chart = training_chart(
+        series, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
+    )
+    return {f"{FOLDER}/training_chart.png": chart}

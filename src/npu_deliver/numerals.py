@@ -14,8 +14,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from npu_deliver.detection_summary import Detections
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Performance, Precision, Summary
+from npu_deliver.training_summary import Training
 from npu_deliver.words import COMPONENTS, LANGUAGES
 from npu_eval import units
 
@@ -80,6 +82,8 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
     if summary.performance is not None:
         side = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
         yield from _performance_rows(summary.performance, side)
+    if summary.training is not None:
+        yield from _training_rows(summary.training)
 
 
 def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
@@ -87,11 +91,27 @@ def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
         yield (agreement.input, agreement.output), agreement
     for ranking in precision.rankings:
         yield (ranking.input,), ranking
+    if precision.detections is not None:
+        yield from _detection_rows(precision.detections)
     for name in ("max_abs_diff", "mean_abs_diff", "cosine_similarity", "relative_l2"):
         yield (name,), getattr(precision, f"worst_{name}")
     yield ("match_within_1_percent",), precision.within_1_percent
     for k in ("top1", "top5"):
         yield (f"{k}_match",), getattr(precision, f"{k}_match"), getattr(precision, f"{k}_agreement")
+
+
+def _detection_rows(detections: Detections) -> Iterator[tuple[Any, ...]]:
+    for photo in detections.photos:
+        yield (photo.input,), photo
+    for lone in detections.lone:
+        yield (lone.input, lone.detection.side, lone.detection.label), lone.detection
+
+
+def _training_rows(training: Training) -> Iterator[tuple[Any, ...]]:
+    for loss in training.losses:
+        yield (str(loss.step), loss.name), loss
+    for gradient in training.gradients:
+        yield (gradient.part,), gradient
 
 
 def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any, ...]]:

@@ -20,7 +20,6 @@ from npu_deliver.stage import Staged
 from npu_deliver.summary import Summary, summarize
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
-from npu_eval.logtext import LOG_NAMES
 from npu_eval.records import Record, read_record
 from npu_eval.weights import FetchedWeights, fetch
 
@@ -152,7 +151,7 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
     """The spec of a folder and every record in it, each checked against the spec."""
     spec_file = read_spec_file(folder / "spec.json")
     records = {}
-    for kind in LOG_NAMES:
+    for kind in spec_file.evaluation.experiments:
         path = folder / f"evaluation/records/{kind}.json"
         if path.is_file():
             records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)

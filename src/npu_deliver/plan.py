@@ -55,7 +55,19 @@ _SCRIPTS = {
     "inference": ("inference.py", "--input", INPUTS, "--output", RESULTS),
     "precision": ("evaluation/eval_precision.py",),
     "performance": ("evaluation/eval_performance.py",),
+    "training": ("evaluation/eval_training.py",),
 }
+
+
+def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
+    wanted = {"training": spec.evaluation.training is not None}
+    return {name: script for name, script in _SCRIPTS.items() if wanted.get(name, True)}
+
+
+def scripts_left_out(spec: Spec) -> frozenset[str]:
+    """The scripts of experiments that the spec does not ask for: they do not travel."""
+    return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted_experiments(spec))
 
 
 RERUNNABLE = tuple(_SCRIPTS)
@@ -68,7 +80,9 @@ RERUN_TIMEOUT_S = 3600.0
 def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
     """The steps of a deliverable, in the order in which they run. ``weights`` is the file that was fetched for them."""
     evaluation = spec.evaluation
-    return steps(tuple(_SCRIPTS), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s)
+    return steps(
+        tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
+    )
 
 
 def steps(

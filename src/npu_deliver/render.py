@@ -19,7 +19,7 @@ import jinja2
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
-from npu_deliver.words import COMPONENTS, STAMPS, ended, phase, reason, seen, unmeasured
+from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, phase, reason, seen, unmeasured
 from npu_eval import units
 from npu_eval.logtext import TIMES
 from npu_eval.stamps import UNTIMED, Stamp, stamped_name, told
@@ -105,6 +105,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "flag": lambda value: "true" if value else "false",
         "why": lambda text: reason(text, lang),
         "unmeasured": lambda text: unmeasured(text, lang),
+        "cause": lambda text: cause(text, lang),
         "ended": lambda text: ended(text, lang),
         "seen": lambda text: seen(text, lang),
         "phase": lambda name: phase(name, lang),
@@ -164,6 +165,8 @@ def _metric_value(value: float, metric: str) -> str:
         return units.count(round(value))
     if metric.endswith("agreement") or metric.startswith("share"):
         return units.ratio(value)  # the threshold beside it is a ratio too
+    if metric in ("detections_matched", "detection_box_iou", "detection_mask_iou"):
+        return units.ratio(value)
     return units.cosine(value) if metric.startswith("cosine") else units.sci(value)
 
 

@@ -13,7 +13,11 @@ from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_deliver.spec import Spec
 
 _BASE = ("torch", "numpy", "pillow")
-_LIBRARY = {"timm": ("torchvision", "timm", "safetensors"), "torchvision": ("torchvision",)}
+_LIBRARY = {
+    "timm": ("torchvision", "timm", "safetensors"),
+    "torchvision": ("torchvision",),
+    "npu_models": ("torchvision",),
+}
 
 
 def names(spec: Spec) -> tuple[str, ...]:

@@ -14,14 +14,28 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npu_deliver.errors import SpecError, nearest
-from npu_eval.config import METRICS, Comparison, Criterion, TimingProtocol, WeightsSpec, default_criteria
+from npu_eval.config import (
+    METRICS,
+    Comparison,
+    Criterion,
+    TimingProtocol,
+    TrainingProtocol,
+    WeightsSpec,
+    default_criteria,
+)
 
 Task = Literal["classification", "detection", "instance-segmentation", "semantic-segmentation", "features"]
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
 
-GENERIC_TASK: dict[str, Task] = {"timm": "classification", "torchvision": "classification"}
-"""Libraries whose models need no adapter, and the task of their models unless a spec says otherwise."""
+GENERIC_TASK: dict[str, Task] = {
+    "timm": "classification",
+    "torchvision": "classification",
+    "npu_models": "instance-segmentation",
+    "npu_models:fcos/": "detection",
+}
+"""Libraries whose models need no adapter, and the task of their models, or of those whose reference begins so, unless
+a spec says otherwise."""
 
 
 class _Strict(BaseModel):
@@ -72,6 +86,15 @@ class Timing(_Strict):
     warmup_limit_s: float = Field(default=30.0, gt=0, strict=False, description="Seconds of warm-up at most")
 
 
+class Training(_Strict):
+    """A few training steps on generated images, compared with the reference."""
+
+    steps: int = Field(default=3, ge=1, le=100, description="Steps")
+    images: int = Field(default=2, ge=1, le=64, description="Images in the batch of every step")
+    side: int = Field(default=256, ge=32, le=2048, description="Side of the square images in pixels")
+    learning_rate: float = Field(default=1e-3, gt=0, strict=False, description="Of plain SGD with momentum 0.9")
+
+
 class CriterionSpec(_Strict):
     """A rule fixed before the run."""
 
@@ -94,6 +117,9 @@ class Evaluation(_Strict):
     seed: int = Field(default=0, description="Seed of random weights")
     repeats: int = Field(default=2, ge=2, le=100, description="Runs of each input on the candidate")
     timing: Timing = Field(default=Timing(), description="How latency is measured")
+    training: Training | None = Field(
+        default=None, description="Asks for the experiment `training`, of a model whose adapter knows its losses"
+    )
     criteria: list[CriterionSpec] | None = Field(default=None, description="Default: the profile contest-1pct")
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
@@ -127,7 +153,7 @@ class Spec(_Strict):
     def criteria(self) -> tuple[Criterion, ...]:
         """The criteria of this deliverable; the default profile where the spec names none."""
         if self.evaluation.criteria is None:
-            return default_criteria(self.task)
+            return default_criteria(self.task, training=self.evaluation.training is not None)
         return tuple(
             Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
                       why=c.why, outputs=tuple(c.outputs))
@@ -140,6 +166,13 @@ class Spec(_Strict):
         return TimingProtocol(
             tier=t.tier, batch_sizes=tuple(t.batch_sizes), limit_s=t.limit_s, warmup_limit_s=t.warmup_limit_s
         )
+
+    def training(self) -> TrainingProtocol | None:
+        """The training steps as the experiments read them."""
+        t = self.evaluation.training
+        if t is None:
+            return None
+        return TrainingProtocol(steps=t.steps, images=t.images, side=t.side, learning_rate=t.learning_rate)
 
     def weights_spec(self) -> WeightsSpec:
         """The weights as the experiments read them."""
@@ -193,7 +226,7 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
         values: dict[str, Any] = {
             "name": folder.name,
             "adapter": model,
-            "task": GENERIC_TASK[library],
+            "task": _task_of(model),
             "model": {"title": name},
         }
         where = model
@@ -209,6 +242,11 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
         values, where = _read_yaml(path), str(path)
     spec = _validate(_override(values, overrides, where), where)
     return Job(spec=spec, folder=folder, output=(output or folder / spec.profile).absolute())
+
+
+def _task_of(reference: str) -> Task:
+    """The task of a generic reference: that of the longest known beginning."""
+    return GENERIC_TASK[max((known for known in GENERIC_TASK if reference.startswith(known)), key=len)]
 
 
 def available(root: Path) -> tuple[str, ...]:

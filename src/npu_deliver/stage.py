@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from npu_deliver import requirements
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
-from npu_deliver.plan import INPUTS, RESULTS
+from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
 from npu_deliver.profiles import templates_folder
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
@@ -120,11 +121,15 @@ def _holds(folder: Path, name: str) -> bool:
 def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
     """Relative path → file for everything that is copied byte for byte."""
     templates = templates_folder(job.spec.profile)
+    left_out = scripts_left_out(job.spec)
     for path in sorted(templates.rglob("*")):
-        if path.is_file() and path.suffix != ".j2" and "__pycache__" not in path.parts:
-            yield path.relative_to(templates).as_posix(), path
+        name = path.relative_to(templates).as_posix()
+        if path.is_file() and path.suffix != ".j2" and "__pycache__" not in path.parts and name not in left_out:
+            yield name, path
     yield from _package("npu_eval", skip_adapters=job.spec.adapter)
-    if ":" not in job.spec.adapter:
+    if job.spec.adapter.startswith("npu_models:"):
+        yield from _network(job.spec.adapter.partition(":")[2].partition("/")[0])
+    elif ":" not in job.spec.adapter:
         adapter = job.folder / job.spec.adapter
         if not adapter.is_file():
             raise SpecError(
@@ -133,6 +138,21 @@ def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
         if "npu_models" in adapter.read_text(encoding="utf-8"):
             yield from _package("npu_models")
         yield adapter.name, adapter
+
+
+def _network(family: str) -> Iterator[tuple[str, Path]]:
+    """The modules of `npu_models` that one family of networks imports, directly or not; all where there is no such."""
+    every = dict(_package("npu_models"))
+    wanted = {"npu_models/__init__.py", "npu_models/random_weights.py", f"npu_models/{family}.py"}
+    if not wanted <= every.keys():
+        wanted = set(every)
+    pending = list(wanted)
+    while pending:
+        text = every[pending.pop()].read_text(encoding="utf-8")
+        found = {f"npu_models/{name}.py" for name in re.findall(r"^\s*(?:from|import) npu_models\.(\w+)", text, re.M)}
+        pending += sorted(found - wanted)
+        wanted |= found
+    yield from ((name, every[name]) for name in sorted(wanted))
 
 
 def _package(name: str, *, skip_adapters: str = "") -> Iterator[tuple[str, Path]]:
@@ -219,6 +239,7 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
                 repeats=evaluation.repeats,
                 timing=spec.timing(),
                 criteria=spec.criteria(),
+                training=spec.training(),
             ),
             spec.name,
         ),

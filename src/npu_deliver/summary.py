@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
+from npu_deliver.training_summary import Training, summarize_training
 from npu_eval import speed, stats
 from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
 from npu_eval.jsonio import canonical_sha256
@@ -23,6 +25,7 @@ from npu_eval.records import (
     record_sha256,
 )
 from npu_eval.stamps import Stamp, is_real_npu, stamps_of
+from npu_eval.training_data import TrainingData
 
 SCHEMA = "npu-deliver/summary/1"
 
@@ -58,7 +61,8 @@ class Precision:
     """The comparison of the candidate with the reference.
 
     ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
-    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes.
+    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes, ``detections`` where
+    they are no objects.
     """
 
     reference: Side
@@ -78,6 +82,7 @@ class Precision:
     top5_agreement: float | None
     top1_match: bool | None
     top5_match: bool | None
+    detections: Detections | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +155,7 @@ class Summary:
     inference: tuple[PhotoResult, ...]
     precision: Precision | None
     performance: Performance | None
+    training: Training | None
     evidence: tuple[Evidence, ...]
 
 
@@ -193,6 +199,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         inference=_inference(records.get("inference")),
         precision=_precision(records.get("precision"), spec_file),
         performance=_performance(records, spec_file),
+        training=_training(records.get("training")),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
     )
 
@@ -257,6 +264,7 @@ def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
         top5_agreement=top5,
         top1_match=None if top1 is None else top1 == 1.0,
         top5_match=None if top5 is None else top5 == 1.0,
+        detections=summarize_detections(data.detections),
     )
 
 
@@ -291,6 +299,10 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
         busy=any(map(speed.is_busy, data.machine)),
         best_batch_size=best.batch_size if best else None,
     )
+
+
+def _training(record: Record | None) -> Training | None:
+    return summarize_training(record.data) if record is not None and isinstance(record.data, TrainingData) else None
 
 
 def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:

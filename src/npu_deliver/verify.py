@@ -73,7 +73,7 @@ def verify(folder: Path) -> Report:
     except ConfigError as error:
         return Report(findings=(*findings, _finding(error)), summary=None, files=len(manifest.files_of(folder)))
     records: dict[str, Record] = {}
-    for kind in LOG_NAMES:
+    for kind in spec_file.evaluation.experiments:
         findings += _check_record(folder, kind, spec_file, records)
     summary: Summary | None = None
     try:
@@ -247,6 +247,8 @@ def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
         if e.experiment == "performance" and not simulated:
             sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
+        if e.experiment == "training":
+            sources["training_chart"] = (e.record, e.record_sha256)
     sources = {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
     for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
         name = path.relative_to(folder).as_posix()

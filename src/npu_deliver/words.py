@@ -38,6 +38,14 @@ REASONS_ZH = {
         "取允许误差的十分之一，使判定不依赖于查看哪一次运行",
     "MLPerf Inference: task result at least 99 % of the reference's":
         "MLPerf Inference：任务结果不低于参考端的 99 %",
+    "COCO's strictest threshold: above it, both sides found the same object at each threshold of AP":
+        "COCO 最严的阈值：达到该值时，两侧在 AP 的每个阈值下都是同一目标",
+    "contest rule: error below 1 %, read as the largest difference of a score":
+        "赛事规则：误差小于 1 %，此处取得分的最大差值",
+    "contest rule: error below 1 %, read as relative error of every loss of every step":
+        "赛事规则：误差小于 1 %，此处取每一步每项损失的相对误差",
+    "contest rule: error below 1 %, read as relative L2 error of the gradients of every part":
+        "赛事规则：误差小于 1 %，此处取网络各部分梯度的相对 L2 误差",
     "fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)":
         "在 99 % 置信度下支持 p90 所需的最少计时次数（MLPerf LoadGen 早停规则）",
 }  # fmt: skip
@@ -50,6 +58,9 @@ _UNMEASURED_ZH = {
     r"there is no (\w+) record": r"没有 \1 记录",
     r"the record holds no output '(.*)'": r"记录中没有输出 '\1'",
     r"the record holds no (\w+)": r"记录中没有 \1",
+    r"(.*): not finite": r"\1：非有限值",
+    r"all inputs: no detection on either side": "全部输入：两侧均未检出目标",
+    r"all inputs: no detection with a partner": "全部输入：没有可配对的检出目标",
     r"(.*): no element is finite on both sides": r"\1：没有两侧均为有限值的元素",
     r"(batch \d+): (\d+) calls, out of memory": r"\1：计时 \2 次，内存不足",
     r"(batch \d+): (\d+) calls, limit": r"\1：计时 \2 次，达到时间上限",
@@ -79,6 +90,21 @@ def phase(name: str, lang: str) -> str:
 def seen(evidence: str, lang: str) -> str:
     """Where the worst value of a criterion was seen."""
     return "全部输入" if lang == "zh" and evidence == "all inputs" else evidence
+
+
+_CAUSES_ZH = {
+    "cut-off": "得分下限处翻转",
+    "list full": "列表已满处翻转",
+    "other class": "另一侧为其他类别",
+    "unknown": "未知",
+}
+
+
+def cause(why: str, lang: str) -> str:
+    """Why a detection has no partner."""
+    if lang == "zh":
+        return _CAUSES_ZH.get(why, why)
+    return {"cut-off": "flip at the score cut-off", "list full": "flip at the end of a full list"}.get(why, why)
 
 
 def ended(by: str, lang: str) -> str:

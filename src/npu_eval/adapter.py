@@ -22,8 +22,9 @@ from torch import nn
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
+from npu_eval.shapes import ShapesImage
 
-GENERIC = ("timm", "torchvision")
+GENERIC = ("timm", "torchvision", "npu_models")
 """Model libraries whose models need no adapter of their own: ``<library>:<model name>``."""
 
 
@@ -91,6 +92,24 @@ class SupportsDetection(Protocol):
 
     def detections(self, outputs: Mapping[str, torch.Tensor], photos: Sequence[Path]) -> Sequence[DetectionSet]:
         """The outputs for a batch of these photos, on the CPU → what was found in each, in its own pixels."""
+        ...
+
+
+@runtime_checkable
+class SupportsTraining(Protocol):
+    """The network can be trained: its losses are known."""
+
+    def losses(self, model: nn.Module, images: Sequence[ShapesImage]) -> Mapping[str, torch.Tensor]:
+        """Each loss by its name, a scalar with a gradient, on the model's device and in its dtype."""
+        ...
+
+
+@runtime_checkable
+class SupportsRenaming(Protocol):
+    """Published checkpoints of the model carry older names too."""
+
+    def renamed(self, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """A checkpoint's entries under the names of the network; raises ValueError for what is no such checkpoint."""
         ...
 
 

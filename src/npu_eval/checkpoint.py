@@ -93,7 +93,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         WeightsError: the file is of another kind, damaged, holds more than tensors, or a value that is not finite.
     """
     suffix = path.suffix.lower()
-    if suffix not in (".safetensors", *TORCH_SUFFIXES):
+    if suffix not in ("", ".safetensors", *TORCH_SUFFIXES):  # a download link often ends without one
         known = ", ".join((".safetensors", *TORCH_SUFFIXES))
         raise WeightsError(f"'{path.suffix}' is no checkpoint that can be read", where=path.name, fix=f"known: {known}")
     try:

@@ -52,6 +52,14 @@ METRICS: dict[str, str] = {
     # of the precision record, one value for the whole set of inputs
     "top1_agreement": "precision",
     "top5_agreement": "precision",
+    # of the precision record of a detector
+    "detections_matched": "precision",
+    "detection_box_iou": "precision",
+    "detection_mask_iou": "precision",
+    "detection_score_diff": "precision",
+    # of the training record
+    "loss_error": "training",
+    "gradient_error": "training",
     # of the performance record, one value per batch size
     "sample_count": "performance",
     "latency_p50_s": "performance",
@@ -149,8 +157,18 @@ class TimingProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingProtocol:
+    """A few steps of plain SGD on the same generated images, on both sides from the same weights."""
+
+    steps: int = 3
+    images: int = 2
+    side: int = 256
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalSpec:
-    """Everything the experiments of one deliverable are asked to do."""
+    """Everything the experiments of one deliverable are asked to do. ``training`` is None where none is asked for."""
 
     name: str
     adapter: str
@@ -163,11 +181,17 @@ class EvalSpec:
     repeats: int
     timing: TimingProtocol
     criteria: tuple[Criterion, ...]
+    training: TrainingProtocol | None = None
 
     @property
     def sha256(self) -> str:
         """Hash of the whole spec; every record carries the one it ran under."""
         return canonical_sha256(self)
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """The experiments that are asked for, each of which leaves a record."""
+        return ("inference", "precision", "performance", *(("training",) if self.training else ()))
 
     @property
     def criteria_sha256(self) -> str:
@@ -221,11 +245,12 @@ class SpecFile:
     image: ImageFacts | None = None
 
 
-def default_criteria(task: str) -> tuple[Criterion, ...]:
+def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, ...]:
     """The profile ``contest-1pct`` for a task.
 
     Sources: the contest's rule is an error below 1 %, here read as the relative L2 error of each declared output
     against the reference; MLPerf Inference accepts a task metric of at least 99 % of the reference's (its "99" mode);
+    COCO counts an object as found at IoU thresholds from 0.5 to 0.95;
     64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
     """
     rules = [
@@ -242,11 +267,36 @@ def default_criteria(task: str) -> tuple[Criterion, ...]:
                       why="MLPerf Inference: task result at least 99 % of the reference's")
             for metric in ("top1_agreement", "top5_agreement")
         ]  # fmt: skip
+    if task in ("detection", "instance-segmentation"):
+        rules += _detection_criteria(task)
+    if training:
+        rules += [
+            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=0.01,
+                      why="contest rule: error below 1 %, read as relative error of every loss of every step"),
+            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST, threshold=0.01,
+                      why="contest rule: error below 1 %, read as relative L2 error of the gradients of every part"),
+        ]  # fmt: skip
     rules.append(
         Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
                   why="fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)")
     )  # fmt: skip
     return tuple(rules)
+
+
+def _detection_criteria(task: str) -> list[Criterion]:
+    strictest = "COCO's strictest threshold: above it, both sides found the same object at each threshold of AP"
+    rules = [
+        Criterion(id="detection-match", metric="detections_matched", comparison=Comparison.AT_LEAST, threshold=0.99,
+                  why="MLPerf Inference: task result at least 99 % of the reference's"),
+        Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
+                  why=strictest),
+        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST, threshold=0.01,
+                  why="contest rule: error below 1 %, read as the largest difference of a score"),
+    ]  # fmt: skip
+    if task == "instance-segmentation":
+        rules.append(Criterion(id="detection-mask", metric="detection_mask_iou", comparison=Comparison.AT_LEAST,
+                               threshold=0.95, why=strictest))  # fmt: skip
+    return rules
 
 
 def check(spec: EvalSpec, where: str) -> EvalSpec:
@@ -264,6 +314,8 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
         raise ConfigError("there is no input", where=where, fix="name at least one photo")
     if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:
         raise ConfigError("timing.batch_sizes must be whole numbers of at least 1", where=where)
+    if spec.training is not None and min(spec.training.steps, spec.training.images, spec.training.side // 32) < 1:
+        raise ConfigError("training needs at least 1 step, 1 image and a side of 32 pixels", where=where)
     if spec.repeats < 2:
         raise ConfigError("repeats must be at least 2: one run shows no repeatability", where=where)
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""Predictions drawn onto a photo: boxes where there are any, and the labels with their scores in a panel below.
+"""Predictions drawn onto a photo: masks and boxes where there are any, labels with scores in a panel below.
 
 Names of any script come out right on a machine without fonts, because the font travels along.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
+import numpy as np
+from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter, ImageFont
 
 from npu_eval import units
 from npu_eval.fonts import cjk_font_path
+from npu_eval.photos import open_upright
 from npu_eval.records import Prediction
 from npu_eval.stamps import BRIEF, Stamp
 
@@ -24,19 +27,30 @@ MAX_HEIGHT = 1440
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
+MAX_DRAWN = 40
+"""Boxes and masks in one picture at most, the best ones: more cannot be told apart."""
+
+_MASK_OPACITY = 0.45
 _ROW = 44
 _MARGIN = 16
 _TAG = 22
 
 
-def draw(photo: Path, predictions: Sequence[Prediction]) -> Image.Image:
-    """The photo, upright, with its predictions: an RGB image ``WIDTH`` pixels wide."""
-    with Image.open(photo) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+def draw(photo: Path, predictions: Sequence[Prediction], masks: Any = None) -> Image.Image:
+    """The photo, upright, with its predictions: an RGB image ``WIDTH`` pixels wide.
+
+    ``masks`` is a bool array (K, h, w) with one mask over the whole photo for each prediction, or None. With masks each
+    object has a colour of its own, else each class.
+    """
+    image = open_upright(photo)
     scale = min(WIDTH / image.width, MAX_HEIGHT / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.LANCZOS)
-    _boxes(image, predictions, scale)
+    colours = [PALETTE[(p.index if masks is None else i) % len(PALETTE)] for i, p in enumerate(predictions)]
+    if masks is not None:
+        for mask, colour in reversed(list(zip(masks[:MAX_DRAWN], colours, strict=False))):  # the best one on top
+            _mask(image, mask, colour)
+    _boxes(image, predictions[:MAX_DRAWN], colours, scale)
     listed = predictions[:5]
     panel = _ROW * max(1, len(listed)) + 2 * _MARGIN
     canvas = Image.new("RGB", (WIDTH, image.height + panel), "#ffffff")
@@ -82,18 +96,28 @@ def _bar(pen: ImageDraw.ImageDraw, top: int, prediction: Prediction, colour: str
         pen.rectangle((_MARGIN, base, _MARGIN + length, base + 5), fill=colour)
 
 
-def _boxes(image: Image.Image, predictions: Sequence[Prediction], scale: float) -> None:
+def _mask(image: Image.Image, mask: Any, colour: str) -> None:
+    """Tint what a mask covers, and draw its outline."""
+    cover = Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).resize(image.size, Image.Resampling.BILINEAR)
+    inside = cover.point(lambda v: 255 if v >= 128 else 0)
+    image.paste(Image.new("RGB", image.size, colour), mask=inside.point(lambda v: round(v * _MASK_OPACITY)))
+    edge = ImageChops.subtract(inside, inside.filter(ImageFilter.MinFilter(3)))
+    image.paste(Image.new("RGB", image.size, colour), mask=edge)
+
+
+def _boxes(image: Image.Image, predictions: Sequence[Prediction], colours: Sequence[str], scale: float) -> None:
     """The part of each box that lies in the photo; its tag stands where no earlier tag does."""
     pen = ImageDraw.Draw(image)
     font = _font(15)
-    boxed = [(p, [v * scale for v in p.box]) for p in predictions if p.box is not None]
+    boxed = [
+        (p, c, [v * scale for v in p.box]) for p, c in zip(predictions, colours, strict=False) if p.box is not None
+    ]
     tags: list[tuple[str, str, float, float]] = []
-    for p, (x1, y1, x2, y2) in boxed:
+    for p, colour, (x1, y1, x2, y2) in boxed:
         left, right = max(0.0, min(x1, x2)), min(image.width - 1.0, max(x1, x2))
         top, bottom = max(0.0, min(y1, y2)), min(image.height - 1.0, max(y1, y2))
         if left > right or top > bottom:
             continue
-        colour = PALETTE[p.index % len(PALETTE)]
         pen.rectangle((left, top, right, bottom), outline=colour, width=3)
         score = f" {units.percent(p.score)}"
         text = _fit(p.label, font, image.width - 8 - font.getlength(score)) + score

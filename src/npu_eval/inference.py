@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from npu_eval import drawing
-from npu_eval.adapter import SupportsDrawing, SupportsPrediction, calling, checked_forward, checked_predictions
+from npu_eval.adapter import (
+    SupportsDetection,
+    SupportsDrawing,
+    SupportsPrediction,
+    calling,
+    checked_detections,
+    checked_forward,
+    checked_predictions,
+)
 from npu_eval.config import PHOTO_SUFFIXES
+from npu_eval.detections import DetectionSet
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import InferenceData, PhotoResult, Prediction
@@ -23,11 +32,18 @@ DESCRIPTION = """Run the model on photos and draw what it sees.
 example: python inference.py --input photo.jpg --output result.jpg --device auto"""
 
 
+MIN_SCORE = 0.3
+"""Detections below it are not told to a person (the demo of AdelaiDet draws the line there)."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--input`` and ``--output``."""
+    """``--input``, ``--output`` and ``--min-score``."""
     parser.add_argument("--input", type=Path, help="a photo or a folder of photos (default: the deliverable's own)")
     parser.add_argument(
         "--output", type=Path, help="a picture for one photo, a folder for several (default: none drawn)"
+    )
+    parser.add_argument(
+        "--min-score", type=float, default=MIN_SCORE, help="of a detector: show objects from this score (default: 0.3)"
     )
 
 
@@ -49,11 +65,16 @@ def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
         outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
         on_cpu = {name: tensor.float().cpu() for name, tensor in outputs.items()}
         predictions: tuple[Prediction, ...] = ()
-        if isinstance(context.adapter, SupportsPrediction):
+        found: DetectionSet | None = None
+        if isinstance(context.adapter, SupportsDetection):
+            every = checked_detections(context.adapter, on_cpu, [photo], context.spec.adapter)[0]
+            found = _shown(every, arguments.min_score)
+            predictions = _told(found, context.adapter.class_names)
+        elif isinstance(context.adapter, SupportsPrediction):
             predictions = checked_predictions(context.adapter, on_cpu, 0, context.spec.adapter)
         drawn = None
         if target is not None:
-            drawn = _encode(_picture(context, photo, predictions), target)
+            drawn = _encode(_picture(context, photo, predictions, found), target)
             write_atomic(target, drawn)
         results.append(
             PhotoResult(
@@ -105,12 +126,25 @@ def _named(photos: Sequence[Path], output: Path | None, given: Path | None) -> l
     return [output / f"{p.stem if unique else p.name}.jpg" for p in photos]
 
 
-def _picture(context: Context, photo: Path, predictions: Sequence[Prediction]) -> Any:
+def _shown(found: DetectionSet, min_score: float) -> DetectionSet:
+    """The detections from a score on."""
+    keep = (found.scores >= min_score).nonzero().squeeze(1)
+    masks = None if found.masks is None else found.masks[keep]
+    return DetectionSet(found.boxes[keep], found.scores[keep], found.classes[keep], masks)
+
+
+def _told(found: DetectionSet, names: Sequence[str]) -> tuple[Prediction, ...]:
+    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return tuple(Prediction(label=names[c], index=c, score=score, box=tuple(box)) for box, score, c in rows)
+
+
+def _picture(context: Context, photo: Path, predictions: Sequence[Prediction], found: DetectionSet | None) -> Any:
     if isinstance(context.adapter, SupportsDrawing):
         with calling(context.spec.adapter):
             picture = context.adapter.draw(photo, predictions).convert("RGB")
     else:
-        picture = drawing.draw(photo, predictions)
+        masks = None if found is None or found.masks is None else found.masks.numpy()
+        picture = drawing.draw(photo, predictions, masks)
     stamps = stamps_for(context.device.facts(), random_weights=context.weights.random, replayed=False)
     return drawing.stamp(picture, stamps)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from npu_eval import speed, stats
 from npu_eval.config import Comparison, Criterion
+from npu_eval.detection_data import DetectionComparison, detection_agreement, matched_share
 from npu_eval.performance_data import ThroughputRun
 from npu_eval.records import Difference, LatencyRun, PerformanceData, PrecisionData, Record
+from npu_eval.training_data import TrainingData, gradient_agreement, loss_agreement
 
 
 class Status(enum.StrEnum):
@@ -121,6 +123,8 @@ def _values(record: Record, metric: str) -> list[_Value]:
         if metric == "throughput_per_s":
             return [_throughput_value(run) for run in data.throughput]
         return [_performance_value(run, metric) for run in data.runs]
+    if isinstance(data, TrainingData):
+        return _training_values(data, metric)
     return []
 
 
@@ -134,6 +138,8 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
             return []
         value = stats.top_k_agreement(data.rankings, int(metric[3]))
         return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
+    if metric.startswith("detection"):
+        return _detection_values(data.detections, metric)
     name = metric.removeprefix("repeat_")
     differences = data.repeats if metric.startswith("repeat_") else data.differences
     return [_precision_value(d, name) for d in differences]
@@ -145,6 +151,40 @@ def _precision_value(d: Difference, name: str) -> _Value:
     value = 0.0 if hollow else float(getattr(stats.agreement(d), name))
     missing = "no element is finite on both sides" if hollow else ""
     return _Value(d.output, f"{d.input}, {d.output}", value, missing=missing)
+
+
+_DETECTION_FIELDS = {
+    "detection_box_iou": "min_box_iou",
+    "detection_mask_iou": "min_mask_iou",
+    "detection_score_diff": "max_score_diff",
+}
+
+
+def _detection_values(comparisons: Sequence[DetectionComparison], metric: str) -> list[_Value]:
+    """The share of partners over all inputs, or the worst pair of each input that has one."""
+    if not comparisons:
+        return []
+    if metric == "detections_matched":
+        share = matched_share(comparisons)
+        counted = sum(c.reference_count + c.candidate_count for c in comparisons)
+        missing = "no detection on either side" if share is None else ""
+        return [_Value("detections", "all inputs", share or 0.0, counted, missing)]
+    values = [(c, getattr(detection_agreement(c), _DETECTION_FIELDS[metric])) for c in comparisons]
+    found = [
+        _Value("detections", f"{c.input}, detections", value, len(c.pairs)) for c, value in values if value is not None
+    ]
+    return found or [_Value("detections", "all inputs", 0.0, missing="no detection with a partner")]
+
+
+def _training_values(data: TrainingData, metric: str) -> list[_Value]:
+    if metric == "gradient_error":
+        parts = [(g.part, f"step 1, {g.part}", g.relative_l2) for g in map(gradient_agreement, data.gradients)]
+    else:
+        parts = [(a.name, f"step {a.step}, {a.name}", a.relative_error) for a in map(loss_agreement, data.losses)]
+    return [
+        _Value(name, evidence, error or 0.0, missing="not finite" if error is None else "")
+        for name, evidence, error in parts
+    ]
 
 
 def _performance_value(run: LatencyRun, metric: str) -> _Value:

@@ -10,15 +10,23 @@ from collections.abc import Iterable, Sequence
 
 from npu_eval import stats, units
 from npu_eval.config import Criterion
+from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import Status, Verdict, judge, overall
 from npu_eval.performance_log import performance_lines
-from npu_eval.records import InferenceData, PrecisionData, Record, record_sha256
+from npu_eval.records import InferenceData, PrecisionData, Prediction, Record, record_sha256
 from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
 from npu_eval.tables import table
+from npu_eval.training_data import TrainingData
+from npu_eval.training_text import training_lines
 
-LOG_NAMES = {"inference": "inference.log", "precision": "precision_eval.log", "performance": "performance_eval.log"}
-"""Experiment → file name of its log; the latter two are the names that the contest's layout gives."""
+LOG_NAMES = {
+    "inference": "inference.log",
+    "precision": "precision_eval.log",
+    "performance": "performance_eval.log",
+    "training": "training_eval.log",
+}
+"""Experiment → file name of its log; those of precision and performance are the contest layout's."""
 
 TIMES = ("latency", "throughput")
 """How the names of metrics begin whose value is a time or a rate."""
@@ -27,6 +35,7 @@ TITLES = {
     "inference": "Inference",
     "precision": "Precision evaluation: reference against candidate",
     "performance": "Performance evaluation: latency, throughput and the whole way",
+    "training": "Training evaluation: losses and gradients of the same steps on both sides",
 }
 
 
@@ -59,6 +68,8 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
         body = _inference(data)
     elif isinstance(data, PrecisionData):
         body = _precision(data)
+    elif isinstance(data, TrainingData):
+        body = training_lines(data)
     else:
         body = performance_lines(data, simulated=simulated)
     return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]
@@ -95,10 +106,15 @@ def _inference(data: InferenceData) -> list[str]:
     lines = []
     for result in data.results:
         lines.append(f"{result.input}  ->  {result.picture or '-'}")
-        lines += [f"  {units.percent(p.score):>9}  {p.label} (class {p.index})" for p in result.predictions]
+        lines += [f"  {units.percent(p.score):>9}  {p.label} (class {p.index}){_box(p)}" for p in result.predictions]
         if not result.predictions:
             lines.append("  nothing found")
     return lines
+
+
+def _box(prediction: Prediction) -> str:
+    """Where it is, in pixels of the photo."""
+    return "" if prediction.box is None else f" at {', '.join(f'{v:.1f}' for v in prediction.box)}"
 
 
 def _precision(data: PrecisionData) -> list[str]:
@@ -142,6 +158,8 @@ def _precision(data: PrecisionData) -> list[str]:
             for r in data.rankings
         ]  # fmt: skip
         lines += ["", *table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
+    if data.detections:
+        lines += ["", *detection_lines(data.detections)]
     return lines
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import torch
 
-from npu_eval.adapter import SupportsClassification, checked_forward
+from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections, checked_forward
 from npu_eval.compare import difference
+from npu_eval.detection_data import DetectionComparison
+from npu_eval.detections_match import Limits, compare_sets
 from npu_eval.device import open_device
 from npu_eval.errors import AdapterError
 from npu_eval.records import ClassRanking, Difference, PrecisionData
@@ -37,6 +40,7 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     differences: list[Difference] = []
     repeats: list[Difference] = []
     rankings: list[ClassRanking] = []
+    detections: list[DetectionComparison] = []
     photos = context.photos()
     for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
         context.say(f"[precision] {number}/{len(photos)} {photo.name}")
@@ -51,12 +55,15 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
         if isinstance(context.adapter, SupportsClassification):
             rankings.append(ranking(entry.path, context.adapter.class_output, reference, first, spec.adapter))
+        if isinstance(context.adapter, SupportsDetection):
+            detections.append(_detected(entry.path, photo, context.adapter, reference, first, spec.adapter))
     return PrecisionData(
         reference_dtype=spec.reference.dtype,
         candidate_dtype=spec.candidate.dtype,
         differences=tuple(differences),
         repeats=tuple(repeats),
         rankings=tuple(rankings),
+        detections=tuple(detections),
     )
 
 
@@ -70,6 +77,19 @@ def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.T
     if reference.keys() != candidate.keys():
         only = sorted(reference.keys() ^ candidate.keys())
         raise AdapterError(f"outputs {', '.join(only)} exist on one side only", where=culprit)
+
+
+def _detected(
+    name: str, photo: Path, adapter: SupportsDetection, reference: dict[str, torch.Tensor],
+    candidate: dict[str, torch.Tensor], culprit: str,
+) -> DetectionComparison:  # fmt: skip
+    """Both sides' outputs through the same post-processing on the CPU: what differs is the outputs' doing."""
+    found = [
+        checked_detections(adapter, {n: x.float() for n, x in side.items()}, [photo], culprit)[0]
+        for side in (reference, candidate)
+    ]
+    limits = Limits(adapter.score_cutoff, adapter.max_detections)
+    return compare_sets(name, found[0], found[1], adapter.class_names, limits)
 
 
 def ranking(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from npu_eval.detection_data import DetectionComparison, check_comparison
 from npu_eval.errors import RecordError
 
 RELATIVE_ERROR_BOUNDS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
@@ -77,7 +78,10 @@ class ClassRanking:
 
 @dataclass(frozen=True, kw_only=True)
 class PrecisionData:
-    """Reference against candidate, and the candidate's repeats against its own first run, output by output."""
+    """Reference against candidate, and the candidate's repeats against its own first run, output by output.
+
+    ``detections`` has one comparison for each input of a detector, and is empty for any other model.
+    """
 
     kind: ClassVar[str] = "precision"
     reference_dtype: str
@@ -85,6 +89,7 @@ class PrecisionData:
     differences: tuple[Difference, ...]
     repeats: tuple[Difference, ...]
     rankings: tuple[ClassRanking, ...]
+    detections: tuple[DetectionComparison, ...] = ()
 
 
 def check_precision(data: PrecisionData, where: str) -> None:
@@ -96,6 +101,8 @@ def check_precision(data: PrecisionData, where: str) -> None:
     for name, differences in (("differences", data.differences), ("repeats", data.repeats)):
         for i, d in enumerate(differences):
             _check_difference(d, f"{where}.{name}[{i}]")
+    for i, comparison in enumerate(data.detections):
+        check_comparison(comparison, f"{where}.detections[{i}]")
 
 
 def _check_difference(d: Difference, where: str) -> None:

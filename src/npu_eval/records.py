@@ -24,6 +24,7 @@ from npu_eval.precision_data import (
     PrecisionData,
     check_precision,
 )
+from npu_eval.training_data import TrainingData, check_training
 
 __all__ = [
     "RELATIVE_ERROR_BOUNDS",
@@ -34,6 +35,7 @@ __all__ = [
     "LatencyRun",
     "PerformanceData",
     "PrecisionData",
+    "TrainingData",
 ]  # what the experiments store, by the module that everybody reads records through
 
 SCHEMA = "npu-deliver/record/1"
@@ -138,8 +140,8 @@ class InferenceData:
 
 # --- the envelope ----------------------------------------------------------------------------------------------------
 
-Data = InferenceData | PrecisionData | PerformanceData
-KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in (InferenceData, PrecisionData, PerformanceData)}
+Data = InferenceData | PrecisionData | PerformanceData | TrainingData
+KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in (InferenceData, PrecisionData, PerformanceData, TrainingData)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +241,8 @@ def _check_data(data: Data, where: str) -> None:
         check_performance(data, where)
     if isinstance(data, PrecisionData):
         check_precision(data, where)
+    if isinstance(data, TrainingData):
+        check_training(data, where)
 
 
 def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:

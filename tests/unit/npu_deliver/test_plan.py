@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.plan import INPUTS, RESULTS, Mount, plan
+from npu_deliver.plan import INPUTS, RESULTS, Mount, plan, scripts_left_out
+from npu_deliver.spec import Training
 from npu_eval.config import WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
@@ -23,7 +24,7 @@ def on(spec, device):
 
 def test_the_steps_are_the_experiments_in_their_order(spec):
     steps = plan(spec, deliverables.IMAGE, weights=None)
-    assert [s.experiment for s in steps] == list(LOG_NAMES) == ["inference", "precision", "performance"]
+    assert [s.experiment for s in steps] == ["inference", "precision", "performance"]
     assert [s.shell for s in steps] == [
         f"python inference.py --input {INPUTS} --output {RESULTS} --device npu:0 --save evaluation",
         "python evaluation/eval_precision.py --device npu:0 --save evaluation",
@@ -34,6 +35,15 @@ def test_the_steps_are_the_experiments_in_their_order(spec):
     assert {s.image for s in steps} == {deliverables.IMAGE.digest}
     assert {s.timeout_s for s in steps} == {3600.0}
     assert {s.mounts for s in steps} == {()}
+
+
+def test_training_is_a_step_where_the_spec_asks_for_it(spec):
+    evaluation = spec.evaluation.model_copy(update={"training": Training(steps=2)})
+    steps = plan(spec.model_copy(update={"evaluation": evaluation}), deliverables.IMAGE, weights=None)
+    assert [s.experiment for s in steps] == list(LOG_NAMES)
+    assert steps[-1].command[1] == "evaluation/eval_training.py"
+    assert scripts_left_out(spec) == {"evaluation/eval_training.py"}
+    assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation})) == frozenset()
 
 
 @pytest.mark.parametrize(("device", "devices"), [("cpu", ()), ("npu:1", ("npu:1",)), ("auto", ("auto",))])

@@ -205,7 +205,7 @@ def test_no_value_whatever_gives_more_than_one_line(tmp_path, key, value, device
         ("", "there is no model ''"),
         ("timm:", "'timm:' is no model reference; did you mean 'timm'? e.g. timm:resnet50"),
         ("tim:resnet50", "did you mean 'timm'?"),
-        ("hub:x", "'hub:x' is no model reference; known: timm"),
+        ("hub:x", "'hub:x' is no model reference; known: npu_models"),
     ],
 )
 def test_an_unknown_model_is_told_with_the_nearest(tmp_path, model, told):

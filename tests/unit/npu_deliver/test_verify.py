@@ -19,8 +19,9 @@ from npu_eval.config import read_spec_file
 from npu_eval.logtext import LOG_NAMES
 from npu_eval.records import read_record, record_text
 
-RECORDS = [f"evaluation/records/{kind}.json" for kind in LOG_NAMES]
-LOGS = [f"evaluation/logs/{name}" for name in LOG_NAMES.values()]
+KINDS = samples.eval_spec().experiments
+RECORDS = [f"evaluation/records/{kind}.json" for kind in KINDS]
+LOGS = [f"evaluation/logs/{LOG_NAMES[kind]}" for kind in KINDS]
 PAGES = ["readme.md", "OPTIMIZATION_RECORD.md"]
 NUMBERED = [*PAGES, "summary.json", "spec.json", "requirements.txt", "MANIFEST.json", *RECORDS, *LOGS]
 

@@ -23,6 +23,7 @@ from npu_eval.config import (
     InputFile,
     Side,
     TimingProtocol,
+    TrainingProtocol,
     WeightsSpec,
     check,
     default_criteria,
@@ -78,6 +79,7 @@ CHANGES: dict[str, Any] = {
     "repeats": 4,
     "timing": TimingProtocol(limit_s=301.0),
     "criteria": default_criteria("features"),
+    "training": TrainingProtocol(steps=2),
 }
 
 

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.inference import find_photos
 from npu_eval.jsonio import file_sha256, from_json, to_json
 from npu_eval.records import InferenceData, Prediction
+from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier
 
 
@@ -207,3 +209,36 @@ def test_the_picture_that_is_recorded_is_the_one_on_the_disk(tmp_path: Path) -> 
     for result in run(tmp_path, output=tmp_path / "out").results:
         content = (tmp_path / str(result.picture)).read_bytes()
         assert hashlib.sha256(content).hexdigest() == result.picture_sha256
+
+
+# --- detectors -------------------------------------------------------------------------------------------------------
+
+
+def detect(root: Path, min_score: float, adapter: Any = None) -> InferenceData:
+    made = context(root, adapter=adapter or TinyDetector())
+    return inference.run(made, argparse.Namespace(input=None, output=root / "out", min_score=min_score))
+
+
+def test_what_a_detector_finds_is_told_with_its_box_and_drawn_with_its_mask(tmp_path: Path) -> None:
+    (result, _) = detect(tmp_path, 0.0).results
+    assert len(result.predictions) == 4
+    assert [p.score for p in result.predictions] == sorted((p.score for p in result.predictions), reverse=True)
+    assert {p.box for p in result.predictions} == {
+        (0.0, 0.0, 10.0, 6.0), (10.0, 0.0, 20.0, 6.0), (0.0, 6.0, 10.0, 12.0), (10.0, 6.0, 20.0, 12.0),
+    }  # fmt: skip
+    masked = (tmp_path / "out" / "cat.jpg").read_bytes()
+
+    class Unmasked(TinyDetector):
+        def detections(self, outputs: Any, photos: Sequence[Path]) -> Any:
+            return [replace(one, masks=None) for one in super().detections(outputs, photos)]
+
+    detect(tmp_path, 0.0, Unmasked())
+    assert (tmp_path / "out" / "cat.jpg").read_bytes() != masked
+
+
+def test_objects_below_the_score_that_is_asked_for_are_left_out(tmp_path: Path) -> None:
+    every = detect(tmp_path, 0.0).results[0].predictions
+    fewer = detect(tmp_path, every[1].score).results[0].predictions
+    assert fewer == every[:2]
+    assert detect(tmp_path, 1.0).results[0].predictions == ()
+    assert (tmp_path / "out" / "cat.jpg").is_file()

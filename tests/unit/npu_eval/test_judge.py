@@ -14,7 +14,11 @@ from npu_eval.judge import Status, Verdict, judge, judge_all, overall
 from npu_eval.records import Difference, LatencyRun, PerformanceData
 
 thresholds = st.floats(-1e6, 1e6)
-GOOD = {"precision": samples.precision_record(), "performance": samples.performance_record()}
+GOOD = {
+    "precision": samples.precision_record(data=samples.precision_data(detections=(samples.detections(),))),
+    "performance": samples.performance_record(),
+    "training": samples.training_record(),
+}
 
 
 def precision(*differences: Difference, **changes: Any) -> Any:

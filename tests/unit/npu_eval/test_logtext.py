@@ -14,10 +14,12 @@ import pytest
 
 import samples
 from npu_eval import stats, units
+from npu_eval.config import TrainingProtocol
 from npu_eval.judge import MIN_RUN
 from npu_eval.logtext import LOG_NAMES, exit_code, log_lines, log_name, log_text, verdicts_of
 from npu_eval.records import PerformanceData, PrecisionData, Record, parse_record, record_sha256, record_text, replayed
 from npu_eval.stamps import ENGLISH, UNTIMED, Stamp
+from npu_eval.training_data import LossPoint
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "logs"
 CRITERIA = samples.eval_spec().criteria
@@ -45,7 +47,12 @@ def rich_records() -> dict[str, Record]:
         ),
         "precision": samples.precision_record(
             data=samples.precision_data(
-                differences=(samples.difference(), far, samples.repeated()), rankings=(samples.ranking(), other, empty)
+                differences=(samples.difference(), far, samples.repeated()),
+                rankings=(samples.ranking(), other, empty),
+                detections=(
+                    samples.detections(),
+                    samples.detections("inputs/dark.jpg", reference_count=0, candidate_count=0, pairs=(), lone=()),
+                ),
             ),
             provenance=cpu,
         ),
@@ -58,6 +65,15 @@ def rich_records() -> dict[str, Record]:
                         samples.out_of_memory_run(),
                     )
                 ),
+            )
+        ),
+        "training": samples.training_record(
+            data=samples.training_data(
+                losses=(
+                    *samples.training_data().losses,
+                    LossPoint(step=2, name="loss_ctr", reference=1.0, candidate=None),
+                ),
+                gradients=(dataclasses.replace(samples.training_data().gradients[0], nonfinite=3),),
             )
         ),
     }
@@ -122,7 +138,8 @@ def test_a_log_names_its_record_code_spec_and_exit_code(kind: str) -> None:
 )
 @pytest.mark.parametrize("kind", LOG_NAMES)
 def test_stamps_stand_right_below_the_title(kind: str, changes: dict[str, Any], stamps: list[Stamp]) -> None:
-    record = samples.records(provenance=samples.provenance(**changes))[kind]
+    spec = samples.eval_spec(training=TrainingProtocol())
+    record = samples.records(spec, provenance=samples.provenance(**changes))[kind]
     lines = log_lines(record, CRITERIA)
     assert lines[2 : 2 + len(stamps)] == [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps]
     assert sum(line.startswith("!!!") for line in lines) == len(stamps)
@@ -180,13 +197,14 @@ def test_every_statistic_of_a_record_is_in_its_log() -> None:
 @pytest.mark.parametrize("kind", LOG_NAMES)
 def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: str) -> None:
     rules = (*CRITERIA, samples.criterion("latency_p50_s", 0.1), samples.criterion("throughput_per_s", 1.0))
-    simulated = samples.records(provenance=samples.provenance(device=samples.simulated_facts()))[kind]
+    spec = samples.eval_spec(training=TrainingProtocol())
+    simulated = samples.records(spec, provenance=samples.provenance(device=samples.simulated_facts()))[kind]
     text = log_text(simulated, rules)
     assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
     assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
     assert (UNTIMED in text) == (kind == "performance")
     assert log_name(simulated) == LOG_NAMES[kind].replace(".log", ".simulated.log")
-    assert log_name(samples.records()[kind]) == LOG_NAMES[kind]
+    assert log_name(samples.records(spec)[kind]) == LOG_NAMES[kind]
 
 
 def test_no_ranking_is_no_equal_ranking() -> None:

@@ -17,6 +17,7 @@ from npu_eval.errors import AdapterError
 from npu_eval.jsonio import from_json, to_json
 from npu_eval.records import PrecisionData
 from npu_eval.session import Context
+from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier
 
 NOTHING = argparse.Namespace()
@@ -153,3 +154,26 @@ def test_progress_names_each_photo(tmp_path: Path) -> None:
     said: list[str] = []
     run(tmp_path, said=said)
     assert said == ["[precision] 1/2 cat.png", "[precision] 2/2 flower.png"]
+
+
+# --- detectors -------------------------------------------------------------------------------------------------------
+
+
+def test_the_detections_of_both_sides_are_matched_photo_by_photo(tmp_path: Path) -> None:
+    found = run(tmp_path, adapter=TinyDetector())
+    assert [c.input for c in found.detections] == ["inputs/cat.png", "inputs/flower.png"]
+    for comparison in found.detections:
+        assert comparison.reference_count == len(comparison.pairs) == 4
+        assert comparison.lone == ()
+        assert all(p.mask_iou == 1.0 for p in comparison.pairs)
+        assert all(abs(p.reference_score - p.candidate_score) < 1e-6 for p in comparison.pairs)
+    assert found.rankings == ()
+    assert from_json(PrecisionData, to_json(found)) == found
+
+
+def test_a_detector_that_finds_nothing_is_compared_all_the_same(tmp_path: Path) -> None:
+    class Blind(TinyDetector):
+        score_cutoff = 1.0
+
+    found = run(tmp_path, adapter=Blind()).detections
+    assert [(c.reference_count, c.candidate_count) for c in found] == [(0, 0), (0, 0)]

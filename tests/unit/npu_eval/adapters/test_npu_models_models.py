@@ -1,0 +1,134 @@
+"""The networks of `npu_models` as adapters: names, weights, photos of every kind, detections in the photo's pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from npu_eval.adapter import (
+    SupportsDefaultWeights,
+    SupportsDetection,
+    SupportsRenaming,
+    SupportsTraining,
+    checked_build,
+    checked_detections,
+    checked_forward,
+    checked_preprocess,
+    resolve,
+)
+from npu_eval.adapters.npu_models_models import Detector, create_adapter
+from npu_eval.coco_classes import COCO_NAMES
+from npu_eval.errors import AdapterError
+from npu_eval.shapes import shapes_image
+from npu_eval.weights_reference import parse
+from npu_models import known_models
+
+LIGHT = "solov2/light_r50_fpn_3x"  # the quickest of them
+HEADS = {
+    "blendmask/R_50_1x": {f"{n}_p{k}" for n in ("logits", "reg", "ctr", "top") for k in range(3, 8)} | {"bases"},
+    "fcos/r50_caffe_fpn_gn-head_1x": {f"{n}_p{k}" for n in ("logits", "reg", "ctr") for k in range(3, 8)},
+    LIGHT: {f"{n}_{k}" for n in ("kernel", "cls") for k in range(5)} | {"mask_feats"},
+}
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_every_model_is_an_adapter_with_published_weights(name: str, tmp_path: Path) -> None:
+    adapter = resolve(f"npu_models:{name}", tmp_path)
+    for capability in (SupportsDetection, SupportsTraining, SupportsRenaming, SupportsDefaultWeights):
+        assert isinstance(adapter, capability)
+    assert isinstance(adapter, Detector)
+    assert adapter.class_names == COCO_NAMES
+    assert adapter.task == ("detection" if name.startswith("fcos/") else "instance-segmentation")
+    assert parse(adapter.default_weights()).scheme == "https"
+
+
+def test_an_unknown_configuration_is_told_with_those_of_its_family() -> None:
+    with pytest.raises(AdapterError, match=r"no model 'fcos/r18'.*known: fcos/r50_caffe_fpn_gn-head_1x, fcos/r101"):
+        create_adapter("fcos/r18")
+    with pytest.raises(AdapterError, match=r"known: blendmask/.*solov2/"):
+        create_adapter("resnet")
+
+
+def test_older_names_are_brought_up_to_date() -> None:
+    renamed = create_adapter("solov2/r50_fpn_1x").renamed({"bbox_head.solo_cate.weight": torch.zeros(1)})
+    assert list(renamed) == ["mask_head.conv_cls.weight"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEADS)
+def test_every_output_of_the_heads_is_declared_and_gives_detections(name: str, tmp_path: Path) -> None:
+    adapter = create_adapter(name)
+    torch.manual_seed(0)
+    network = checked_build(adapter, name)
+    Image.effect_noise((96, 64), 80).convert("RGB").save(tmp_path / "noise.png")
+    photos = [tmp_path / "noise.png"]
+    outputs = checked_forward(adapter, network, checked_preprocess(adapter, photos, name), name)
+    assert set(outputs) == HEADS[name]
+    (found,) = checked_detections(adapter, outputs, photos, name)
+    assert 0 < len(found) <= adapter.max_detections
+    assert float(found.boxes.min()) >= 0
+    assert bool((found.boxes <= torch.tensor([96.0, 64.0, 96.0, 64.0])).all())
+    assert (found.masks is None) == name.startswith("fcos")
+    if found.masks is not None:
+        assert found.masks.shape[1:] == (64, 96)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEADS)
+def test_losses_have_the_originals_names_and_gradients(name: str) -> None:
+    adapter = create_adapter(name)
+    torch.manual_seed(0)
+    network = checked_build(adapter, name).train()
+    losses = adapter.losses(network, [shapes_image(64, 0), shapes_image(64, 1)])
+    assert len(losses) >= 2
+    assert all(key.startswith("loss_") and bool(torch.isfinite(value)) for key, value in losses.items())
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(p.grad is not None for n, p in network.named_parameters() if p.requires_grad and "tower" in n)
+
+
+PHOTOS = {
+    "dot.png": lambda: Image.new("RGB", (1, 1), "red"),
+    "grey.png": lambda: Image.new("L", (40, 30), 90),
+    "cmyk.jpg": lambda: Image.new("CMYK", (40, 30), (10, 20, 30, 40)),
+    "deep.png": lambda: Image.new("I;16", (40, 30), 40000),
+    "clear.png": lambda: Image.new("RGBA", (40, 30), (1, 2, 3, 4)),
+    "strip.png": lambda: Image.new("RGB", (2000, 2)),
+}
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_photos_of_every_kind_become_a_batch(name: str, tmp_path: Path) -> None:
+    photo = tmp_path / name
+    PHOTOS[name]().save(photo)
+    batch = checked_preprocess(create_adapter(LIGHT), [photo], LIGHT)
+    assert batch.dtype == torch.float32
+    assert batch.shape[:2] == (1, 3)
+    assert batch.shape[2] % 32 == batch.shape[3] % 32 == 0
+    assert bool(torch.isfinite(batch).all())
+
+
+def test_a_turned_photo_is_upright_before_the_network_and_after_it(tmp_path: Path) -> None:
+    photo = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side
+    Image.new("RGB", (60, 40), "blue").save(photo, exif=exif)
+    batch = checked_preprocess(create_adapter(LIGHT), [photo], LIGHT)
+    assert batch.shape[2] > batch.shape[3]
+
+
+@pytest.mark.slow
+def test_a_photo_of_48_megapixels_has_boxes_in_its_pixels_and_masks_of_a_bounded_size(tmp_path: Path) -> None:
+    photo = tmp_path / "large.jpg"
+    Image.effect_noise((800, 600), 80).convert("RGB").resize((8000, 6000)).save(photo)
+    adapter = create_adapter(LIGHT)
+    torch.manual_seed(0)
+    network = checked_build(adapter, LIGHT)
+    outputs = checked_forward(adapter, network, checked_preprocess(adapter, [photo], LIGHT), LIGHT)
+    (found,) = checked_detections(adapter, outputs, [photo], LIGHT)
+    assert len(found) > 0
+    assert found.masks is not None
+    assert found.masks.shape[1] * found.masks.shape[2] <= 2**22
+    assert float(found.boxes[:, 2].max()) > found.masks.shape[2]
