@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from npu_deliver.errors import SpecError, nearest
 from npu_eval.config import (
     METRICS,
+    NUMERIC_MODES,
     Comparison,
     Criterion,
     TimingProtocol,
@@ -121,6 +122,10 @@ class Evaluation(_Strict):
         default=None, description="Asks for the experiment `training`, of a model whose adapter knows its losses"
     )
     criteria: list[CriterionSpec] | None = Field(default=None, description="Default: the profile contest-1pct")
+    numeric_modes: dict[Literal[tuple(NUMERIC_MODES)], bool] = Field(  # type: ignore[valid-type]  # a closed set
+        default={},
+        description="hf32_conv, hf32_matmul, internal_format, jit_compile, tf32_…: true or false; see npu.md",
+    )
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
 

@@ -240,6 +240,7 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
                 timing=spec.timing(),
                 criteria=spec.criteria(),
                 training=spec.training(),
+                numeric_modes=dict(evaluation.numeric_modes),
             ),
             spec.name,
         ),

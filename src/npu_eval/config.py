@@ -6,7 +6,7 @@ Standard library only, because the verifier reads it where nothing else is insta
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from npu_eval.errors import ConfigError, RecordError, nearest
@@ -22,6 +22,12 @@ WEIGHTS_VARIABLE = "NPU_DELIVER_WEIGHTS"
 """Tells a step where the fetched weights lie, so that it needs no network and no cache of its own."""
 
 TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")
+
+
+NUMERIC_MODES = (
+    "deterministic", "hf32_conv", "hf32_matmul", "internal_format", "jit_compile", "tf32_conv", "tf32_matmul",
+)  # fmt: skip
+"""Settings that change numbers and that a spec may fix; `device_modes` sets them and reads them back."""
 
 
 class Comparison(enum.StrEnum):
@@ -168,7 +174,10 @@ class TrainingProtocol:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSpec:
-    """Everything the experiments of one deliverable are asked to do. ``training`` is None where none is asked for."""
+    """Everything the experiments of one deliverable are asked to do. ``training`` is None where none is asked for.
+
+    ``numeric_modes`` are set on the candidate's device before anything runs; what is not named keeps its default there.
+    """
 
     name: str
     adapter: str
@@ -182,6 +191,7 @@ class EvalSpec:
     timing: TimingProtocol
     criteria: tuple[Criterion, ...]
     training: TrainingProtocol | None = None
+    numeric_modes: dict[str, bool] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -310,6 +320,8 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
     _one_of(spec.weights.mapping, ("by_name", "by_order"), where, "weights.mapping")
     for side in (spec.reference, spec.candidate):
         _one_of(side.dtype, DTYPES, where, "dtype")
+    for name in spec.numeric_modes:
+        _one_of(name, NUMERIC_MODES, where, "numeric mode")
     if not spec.inputs:
         raise ConfigError("there is no input", where=where, fix="name at least one photo")
     if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:

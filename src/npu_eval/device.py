@@ -7,7 +7,10 @@ error. The only importer of torch_npu.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import importlib.util
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from npu_eval import npu_evidence
+from npu_eval import device_modes, npu_evidence, npu_probe
 from npu_eval.errors import DeviceError
 from npu_eval.records import DeviceFacts
 
@@ -46,6 +49,10 @@ class Device(Protocol):
 
     def numeric_modes(self) -> dict[str, str]:
         """The settings in force that change numbers, as read back from the framework."""
+        ...
+
+    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
+        """Set the modes that the device has (see `config.NUMERIC_MODES`); returns all of them, read back."""
         ...
 
     def facts(self) -> DeviceFacts:
@@ -106,9 +113,7 @@ def _prove(device: Device) -> None:
         product = (left.to(device.name) @ left.to(device.name)).cpu()
         device.synchronize()
     except RuntimeError as error:
-        raise DeviceError(
-            f"does not compute ({error})", where=device.name, fix="check it with npu-smi or nvidia-smi"
-        ) from error
+        raise _unusable(device.name, error, "does not compute") from error
     if not torch.equal(product, torch.tensor([[7.0, 10.0], [15.0, 22.0]])):
         raise DeviceError(f"computes a wrong product: {product.tolist()}", where=device.name, fix="do not use it")
 
@@ -127,11 +132,10 @@ class _Cpu:
         return None
 
     def numeric_modes(self) -> dict[str, str]:
-        return {
-            "float32_matmul_precision": torch.get_float32_matmul_precision(),
-            "mkldnn": _switch(torch.backends.mkldnn.is_available()),
-            "deterministic": _switch(torch.are_deterministic_algorithms_enabled()),
-        }
+        return device_modes.read_modes("cpu", None)
+
+    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
+        return device_modes.set_modes("cpu", None, wanted)
 
     def facts(self) -> DeviceFacts:
         return DeviceFacts(name="cpu", kind="cpu", description=npu_evidence.cpu_model(), evidence="real")
@@ -147,14 +151,16 @@ class _Accelerator:
         self._module = _module(kind)
         count = self._module.device_count() if self._module.is_available() else 0
         if count == 0:
-            raise DeviceError(f"no {kind} device is visible", where=self.name, fix=_FIX[kind])
+            built = kind == "cuda" and torch.version.cuda is None
+            what = f"torch {torch.__version__} is built without CUDA" if built else f"no {kind} device is visible"
+            raise DeviceError(what, where=self.name, fix=_FIX[kind])
         if index >= count:
             names = ", ".join(f"{kind}:{i}" for i in range(count))
             raise DeviceError(f"there is no such device; {count} visible: {names}", where=self.name, fix=f"use {names}")
         try:
             self._module.set_device(index)
-        except RuntimeError as error:  # e.g. held by another process in exclusive mode
-            raise DeviceError(f"cannot be used ({error})", where=self.name, fix=_FIX[kind]) from error
+        except RuntimeError as error:
+            raise _unusable(self.name, error) from error
 
     def synchronize(self) -> None:
         self._module.synchronize(self._index)
@@ -166,16 +172,10 @@ class _Accelerator:
         return int(self._module.max_memory_allocated(self._index))
 
     def numeric_modes(self) -> dict[str, str]:
-        modes = {"deterministic": _switch(torch.are_deterministic_algorithms_enabled())}
-        if self._kind == "cuda":
-            modes["tf32_matmul"] = _switch(torch.backends.cuda.matmul.allow_tf32)
-            modes["tf32_conv"] = _switch(torch.backends.cudnn.allow_tf32)
-        else:
-            modes["hf32_conv"] = _switch(self._module.conv.allow_hf32)
-            modes["hf32_matmul"] = _switch(self._module.matmul.allow_hf32)
-            with contextlib.suppress(AttributeError):  # absent from torch_npu before 2.1
-                modes["jit_compile"] = _switch(not self._module.is_jit_compile_false())
-        return modes
+        return device_modes.read_modes(self._kind, self._module)
+
+    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
+        return device_modes.set_modes(self._kind, self._module, wanted)
 
     def facts(self) -> DeviceFacts:
         total = self._module.get_device_properties(self._index).total_memory
@@ -193,6 +193,15 @@ class _Accelerator:
         )
 
 
+def _unusable(name: str, error: RuntimeError, what: str = "cannot be used") -> DeviceError:
+    """What a device that is there but cannot be used is refused with: a known meaning, else its own words."""
+    kind = name.partition(":")[0]
+    known = npu_probe.meaning(str(error)) if kind == "npu" else None
+    if known is not None:
+        return DeviceError(known.what, where=name, fix=known.fix)
+    return DeviceError(f"{what} ({error})", where=name, fix=_FIX.get(kind, "check the machine"))
+
+
 _FIX = {
     "cuda": "check nvidia-smi and that torch is a CUDA build, or use DEVICE=cpu",
     "npu": "check npu-smi info, /dev/davinci* and ASCEND_RT_VISIBLE_DEVICES, or use DEVICE=cpu",
@@ -208,13 +217,23 @@ def _module(kind: str) -> Any:
 
 def _import_torch_npu() -> None:
     """Import torch_npu, or say which part of the installation is missing."""
-    fix = "install the torch_npu that matches torch and CANN, and source CANN's set_env.sh; or use DEVICE=cpu"
+    if "torch_npu" not in sys.modules and torch.version.cuda and importlib.util.find_spec("torch_npu"):
+        # In a CUDA build of torch it may abort the process, which nothing here could catch: another one tries first.
+        _refuse(npu_probe.probe().failure)
     try:
         import torch_npu  # noqa: F401  importing it registers the backend
     except ModuleNotFoundError as error:
-        raise DeviceError("torch_npu is not installed", where="npu", fix=fix) from error
-    except (ImportError, OSError, RuntimeError) as error:
-        raise DeviceError(f"torch_npu does not load ({error})", where="npu", fix=fix) from error
+        _refuse(npu_probe.explain(f"No module named '{error.name}'"), cause=error)
+    except Exception as error:  # noqa: BLE001  it raises whatever it likes, a bare Exception too
+        facts = {"torch": str(torch.__version__), "torch_cuda": torch.version.cuda or ""}
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            facts["torch_npu"] = importlib.metadata.version("torch_npu")
+        _refuse(npu_probe.explain(f"{error.__cause__ or ''}\n{error}", facts=facts), cause=error)
+
+
+def _refuse(failure: npu_probe.Failure | None, cause: Exception | None = None) -> None:
+    if failure is not None:
+        raise DeviceError(failure.what, where="npu", fix=failure.fix) from cause
 
 
 def _npu_present() -> bool:
@@ -222,7 +241,3 @@ def _npu_present() -> bool:
     if not npu_evidence.device_nodes():
         return False
     return bool(_module("npu").is_available())
-
-
-def _switch(value: bool) -> str:
-    return "on" if value else "off"

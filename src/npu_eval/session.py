@@ -218,6 +218,7 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
         DeviceError, AdapterError, WeightsError: one of them cannot be had.
     """
     opened = open_device(device)
+    _set_modes(opened, spec.numeric_modes, say)
     say(f"device: {opened.name} ({opened.facts().description})" + (" chosen by auto" if device == "auto" else ""))
     adapter = resolve(spec.adapter, root)
     if adapter.task != spec.task:
@@ -227,6 +228,21 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
     network = checked_build(adapter, spec.adapter)
     facts = _load(network, _named(adapter, spec), adapter, spec.adapter, root, say)
     return Context(root=root, spec=spec, adapter=adapter, device=opened, network=network, weights=facts, say=say)
+
+
+def _set_modes(device: Device, wanted: dict[str, bool], say: Callable[[str], None]) -> None:
+    """Set what the spec fixes, and believe only what is read back.
+
+    Raises:
+        DeviceError: the device has the mode and did not take it.
+    """
+    found = device.set_numeric_modes(wanted)
+    for name, on in wanted.items():
+        if name not in found:
+            say(f"numeric mode {name}: {device.name} has none, nothing was set")
+        elif found[name] != ("on" if on else "off"):
+            raise DeviceError(f"numeric mode {name} stays {found[name]}", where=device.name,
+                              fix="take it out of the spec, or use a torch_npu that has it")  # fmt: skip
 
 
 def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:

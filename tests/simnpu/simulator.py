@@ -39,7 +39,7 @@ class Simulator:
     stub: Path
     cann_home: Path
     kernels: Path
-    forget_keys: Path
+    forget_keys: Path | None
 
     def environment(
         self, *, devices: int = 2, soc: str = "Ascend910B2", memory_mib: int = 4096, latency_us: float = 0.0,
@@ -67,7 +67,7 @@ class Simulator:
             "SIMNPU_LATENCY_US": str(latency_us),
             "SIMNPU_FAULTS": ";".join(f"{name}={kind}" for name, kind in (faults or {}).items()),
             "SIMNPU_KERNELS": str(self.kernels) if kernels else "",
-            "SIMNPU_FORGET_KEYS": str(self.forget_keys) if forget_keys else "",
+            "SIMNPU_FORGET_KEYS": str(self.forget_keys) if forget_keys and self.forget_keys else "",
             "OMP_NUM_THREADS": "1",
         }
         if stub:
@@ -106,7 +106,7 @@ def prepare() -> Simulator:
             stub=stub,
             cann_home=_cann_home(stub),
             kernels=_kernels(library, version),
-            forget_keys=_forget_keys(library, version) if cuda else Path(),
+            forget_keys=_forget_keys(library, version) if cuda else None,
         )
 
 

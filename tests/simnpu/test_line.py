@@ -46,6 +46,19 @@ def test_hf32_is_what_the_comparison_shows(finished: Path) -> None:
     assert summary["provenance"]["numeric_modes"]["hf32_conv"] == "on"
 
 
+def test_without_hf32_the_result_is_the_cpus_bit_for_bit(simnpu: Callable[..., Machine], root: Path) -> None:
+    spec = yaml.safe_load((root / "tiny/spec.yaml").read_text())
+    spec["evaluation"]["reference"] = {"device": "cpu", "dtype": "float32"}
+    spec["evaluation"]["numeric_modes"] = {"hf32_conv": False, "hf32_matmul": False}
+    shutil.copytree(root / "tiny", root / "exact", ignore=shutil.ignore_patterns("*npu_deliverables*"))
+    (root / "exact/spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    done = simnpu().cli("deliver", "exact", "--root", str(root), "--device", "npu:0")
+    assert done.returncode in (0, 1), done.stderr
+    summary = json.loads((root / "exact/npu_deliverables/summary.json").read_text())
+    assert summary["precision"]["worst_relative_l2"] == 0.0
+    assert summary["provenance"]["numeric_modes"]["hf32_conv"] == "off"
+
+
 def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["hardware"] is None

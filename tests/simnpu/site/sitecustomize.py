@@ -26,25 +26,30 @@ kept: list[object] = []
 
 
 class OnTorchNpu(importlib.abc.MetaPathFinder):
-    """Meets the first import of torch_npu."""
+    """Meets the import of torch_npu, however often somebody only asks whether there is one."""
+
+    looking = False
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name != "torch_npu":
+        if name != "torch_npu" or self.looking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self.looking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.looking = False
         if spec is None or spec.loader is None:
             return None
-        before_import()
         execute = spec.loader.exec_module
 
-        def and_then_install(module: ModuleType) -> None:
+        def with_kernels(module: ModuleType) -> None:
+            before_import()
             execute(module)
             install_kernels()
 
-        spec.loader.exec_module = and_then_install  # type: ignore[method-assign]
+        spec.loader.exec_module = with_kernels  # type: ignore[method-assign]
         return spec
 
 

@@ -80,6 +80,7 @@ CHANGES: dict[str, Any] = {
     "timing": TimingProtocol(limit_s=301.0),
     "criteria": default_criteria("features"),
     "training": TrainingProtocol(steps=2),
+    "numeric_modes": {"hf32_conv": False},
 }
 
 

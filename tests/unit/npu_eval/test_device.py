@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
+import re
 import sys
 import types
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from npu_eval import device as devices
-from npu_eval import npu_evidence
+from npu_eval import npu_evidence, npu_probe
 from npu_eval.device import best_device, is_out_of_memory, open_device, timed
 from npu_eval.errors import DeviceError
 
@@ -67,7 +69,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:7"])
 def test_cuda_on_a_machine_without_it_is_refused(name: str) -> None:
-    assert "no cuda device is visible" in refusal(name)
+    assert re.search("no cuda device is visible|built without CUDA", refusal(name))
 
 
 def test_an_npu_without_torch_npu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +97,26 @@ def test_a_torch_npu_that_does_not_load_says_why(error: Exception, monkeypatch: 
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", importing)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     line = refusal("npu")
-    assert line.startswith("npu: torch_npu does not load (")
+    assert line.startswith("npu: torch_npu ")
     assert "set_env.sh" in line
-    assert " ".join(str(error).split()) in line
+    assert (re.findall(r"lib\w+", str(error)) or [str(error)])[0] in line
+
+
+def test_a_cuda_build_of_torch_is_tried_in_another_process_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch_npu", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    failure = npu_probe.Failure(what="torch 2.14.1+cu130 is a CUDA build", fix="install the CPU build")
+    monkeypatch.setattr(npu_probe, "probe", lambda: npu_probe.Report(facts={}, failure=failure))
+    assert refusal("npu:0") == "npu: torch 2.14.1+cu130 is a CUDA build; install the CPU build"
+
+
+def test_cuda_asked_of_a_build_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert f"torch {torch.__version__} is built without CUDA" in refusal("cuda:0")
 
 
 # --- auto ------------------------------------------------------------------------------------------------------------
@@ -240,9 +258,7 @@ def test_a_device_that_fails_to_compute_is_refused(fake: FakeAccelerator, monkey
         raise RuntimeError("EZ9999: Inner Error!\n\tTraceback")
 
     monkeypatch.setattr(fake, "synchronize", fail)
-    assert refusal("npu:0").startswith(
-        "npu:0: does not compute (EZ9999: Inner Error! Traceback); check it with npu-smi"
-    )
+    assert refusal("npu:0").startswith("npu:0: does not compute (EZ9999: Inner Error! Traceback); check npu-smi info")
 
 
 def test_a_device_that_computes_a_wrong_product_is_refused(
