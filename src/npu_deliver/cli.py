@@ -31,10 +31,19 @@ def _set_up(
 
 
 COMMANDS = (
-    making.deliver, making.plan, making.image, making.stage, making.run, making.report,
-    reading.verify, linting.lint, reproducing.rerun, reading.models,
+    making.deliver,
+    making.plan,
+    making.image,
+    making.stage,
+    making.run,
+    making.report,
+    reading.verify,
+    linting.lint,
+    reproducing.rerun,
+    reproducing.doctor,
+    reading.models,
     reading.schema,
-)  # fmt: skip
+)
 for _command in COMMANDS:
     app.command()(_command)
 

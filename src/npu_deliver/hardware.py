@@ -33,18 +33,38 @@ def detected_soc() -> str:
         ConfigError: there is no npu-smi, it does not answer, or its answer holds no name.
     """
     fix = "name it with --soc, such as Ascend910B4 or A3"
-    tool = shutil.which("npu-smi") or next((p for p in _USUAL if Path(p).is_file()), None)
+    tool = npu_smi()
     if tool is None:
         raise ConfigError("which SoC the image is for is unknown: there is no npu-smi here", where="soc", fix=fix)
     try:
         done = subprocess.run([tool, "info"], capture_output=True, text=True, timeout=_TIMEOUT_S, errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"npu-smi does not answer ({type(error).__name__})", where="soc", fix=fix) from error
-    names = sorted({match["name"] for match in _ROW.finditer(done.stdout)})
+    names = soc_names(done.stdout)
     if len(names) != 1:
         found = f"names {', '.join(names)}" if names else "names no SoC"
         raise ConfigError(f"npu-smi {found}", where="soc", fix=fix)
     return names[0]
 
+
+def npu_smi() -> str | None:
+    """The path of npu-smi; on some machines it lies where PATH does not look."""
+    return shutil.which("npu-smi") or next((p for p in _USUAL if Path(p).is_file()), None)
+
+
+def soc_names(table: str) -> tuple[str, ...]:
+    """The names of the cards in the table of `npu-smi info`, each once."""
+    return tuple(sorted({match["name"] for match in _ROW.finditer(table)}))
+
+
+def holders(table: str) -> tuple[str, ...]:
+    """The processes that hold a card by the table of `npu-smi info`, as ``python (pid 1234, 1024 MB)``."""
+    return tuple(f"{m['name']} (pid {m['pid']}, {m['memory']} MB)" for m in _PROCESS.finditer(table))
+
+
+_PROCESS = re.compile(
+    r"^\|\s*\d+\s+\d+\s*\|\s*(?P<pid>\d+)\s*\|\s*(?P<name>\S+)\s*\|\s*(?P<memory>\d+)\s*\|", re.MULTILINE
+)
+"""A row of the second table of `npu-smi info`: card and chip, process id, its name, its memory in MB."""
 
 _USUAL = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi")

@@ -136,7 +136,10 @@ def _inside(name: str) -> bool:
     """Whether a name in a spec stays in the folder, whatever system it was written on."""
     path = PurePosixPath(name)
     return (
-        bool(name) and not path.is_absolute() and ".." not in path.parts and not re.search(r"[\\:]|[\x00-\x1f]", name)
+        bool(name)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and not re.search(r"[\\:]|[\x00-\x1f]|^~", name)
     )
 
 

@@ -53,6 +53,38 @@ def rerun(
         raise typer.Exit(EXIT_NOT_PASSED)
 
 
+@grouped
+def doctor(
+    how: InContainers,
+    python: Annotated[
+        Path, typer.Option("--python", show_default="this one", help="The interpreter for --engine local")
+    ] = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Check what people trip over: engine, images, device nodes, driver, CANN, torch_npu, limits; each with its fix.
+
+    Exit code 0: nothing is in the way; 1: something is.
+
+    Example: [bold]npu-deliver doctor[/bold]
+    """
+    from npu_deliver import doctor as examination
+
+    checks = []
+    for check in examination.examine(how.containers(), python):
+        checks.append(check)
+        if not as_json:
+            typer.echo(f"{_MARKS[check.state]} {check.name:<16} {check.what}")
+            if check.fix:
+                typer.echo(f"  {'':<16} -> {check.fix}")
+    if as_json:
+        print_json({"checks": [{"name": c.name, "state": c.state, "what": c.what, "fix": c.fix} for c in checks]})
+    if any(check.state == "fault" for check in checks):
+        raise typer.Exit(EXIT_NOT_PASSED)
+
+
+_MARKS = {"fine": "✓", "warning": "!", "fault": "✗", "absent": "-"}
+
+
 @contextlib.contextmanager
 def _work(keep: Path | None):  # type: ignore[no-untyped-def]  # a generator of one path
     if keep is None:

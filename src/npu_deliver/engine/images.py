@@ -17,8 +17,8 @@ from typing import Any
 import docker.errors
 import requests
 
-from npu_deliver.build import Build, transport_arguments, write_context
-from npu_deliver.engine.container import connect
+from npu_deliver.build import REPOSITORY, Build, transport_arguments, write_context
+from npu_deliver.engine.container import SCRATCH, connect
 from npu_deliver.errors import EngineError
 from npu_deliver.image import PROBE, Image
 from npu_eval.config import ImageFacts
@@ -87,6 +87,58 @@ def find_digest(facts: ImageFacts) -> Image | None:
         except docker.errors.ImageNotFound:
             return None
         return Image(kind="docker", digest=found.id, python="python", packages=_packages(client, found), facts=facts)
+
+
+def whereabouts(reference: str) -> str | None:
+    """``is here`` or ``can be pulled``; None where the engine knows no way to an image.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with opened() as client:
+        try:
+            client.images.get(reference)
+        except docker.errors.ImageNotFound:
+            try:
+                client.images.get_registry_data(reference)
+            except docker.errors.APIError:
+                return None
+            return "can be pulled"
+        return "is here"
+
+
+def ours() -> tuple[tuple[str, str, str], ...]:
+    """The images that npu-deliver built and the engine has, newest of each stack: (name, digest, device).
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with opened() as client:
+        newest: dict[str, tuple[str, str, str]] = {}
+        found = client.images.list(filters={"label": "npu-deliver.stack"})
+        for image in sorted(found, key=lambda image: str(image.attrs["Created"])):
+            stack, device = image.labels["npu-deliver.stack"], image.labels.get("npu-deliver.device", "")
+            if any(tag.startswith(f"{REPOSITORY}/") for tag in image.tags):
+                newest[stack] = (image.tags[0], image.id, device)
+        return tuple(newest.values())
+
+
+def ask(digest: str, command: list[str]) -> tuple[int, str]:
+    """Run a command in a container of an image, without network: its exit code, and everything that it wrote.
+
+    Raises:
+        EngineError: no engine answers.
+    """
+    with opened() as client:
+        environment = {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}  # a broken torch_npu would break `import torch` itself
+        try:
+            said = client.containers.run(
+                digest, command, remove=True, stderr=True, network_mode="none", cap_drop=["ALL"], read_only=True,
+                security_opt=["no-new-privileges"], environment=environment, tmpfs={SCRATCH: "rw"},
+            )  # fmt: skip
+        except docker.errors.ContainerError as error:
+            return int(error.exit_status), bytes(error.stderr or b"").decode("utf-8", "replace")
+        return 0, bytes(said).decode("utf-8", "replace")
 
 
 def build_image(build: Build, soc: str | None, *, say: Say, keep: Say) -> Image:

@@ -1,0 +1,117 @@
+"""A rerun reads the original and says what is the same: to the bit, how far, or within the noise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import deliverables
+from deliverables import FakeEngine, tree
+from npu_deliver import intake, rerun
+from npu_deliver.environment import Containers, Environment
+from npu_deliver.errors import ConfigError, EngineError, WeightsError
+
+
+@pytest.fixture
+def again(monkeypatch, tmp_path, original):
+    """Runs a folder again with a fake engine, which leaves what the scripts would leave."""
+
+    def run(folder: Path, change=lambda record: record, weights: str | None = None, image=deliverables.IMAGE):
+        engine = FakeEngine(change=change)
+        where = Environment(image=image, engine=engine)
+        monkeypatch.setattr(rerun, "prepare", lambda *arguments, **options: where)
+        work = tmp_path / "work"
+        work.mkdir()
+        given = weights or str(original.folder / "tiny.pth")
+        found = rerun.rerun(folder, Containers(), work, python=Path("python"), weights=given, trust_packages=False)
+        return found, engine
+
+    return run
+
+
+def changed_output(record):
+    if record.kind != "precision":
+        return record
+    first = replace(record.data.differences[0], candidate_sha256="0" * 64)
+    return replace(record, data=replace(record.data, differences=(first, *record.data.differences[1:])))
+
+
+def test_the_same_results_are_reproduced_and_the_original_stays(folder, again):
+    before = tree(folder)
+    found, engine = again(folder)
+    assert found.reproduced
+    assert engine.ran == ["inference", "precision", "performance"]
+    assert all(output.identical for output in found.outputs)
+    assert all(found.predictions.values())
+    assert {old for _, old, _ in found.verdicts} == {"PASS"}
+    assert all(latency.ratio == 1.0 and latency.within_noise for latency in found.latencies)
+    assert found.findings == 0
+    assert tree(folder) == before
+
+
+def test_a_differing_output_is_named_with_how_far_it_can_be(folder, again):
+    found, _ = again(folder, changed_output)
+    assert not found.reproduced
+    differing = [output for output in found.outputs if not output.identical]
+    assert [output.side for output in differing] == ["candidate"]
+    low, high = differing[0].distance
+    assert 0 <= low <= high < 1e-5
+
+
+def test_a_slower_run_is_reproduced_all_the_same_and_said(folder, again):
+    def slower(record):
+        if record.kind != "performance":
+            return record
+        runs = tuple(replace(r, samples_s=tuple(3 * s for s in r.samples_s)) for r in record.data.runs)
+        return replace(record, data=replace(record.data, runs=runs))
+
+    found, _ = again(folder, slower)
+    assert found.reproduced
+    assert all(latency.ratio == pytest.approx(3.0) and not latency.within_noise for latency in found.latencies)
+
+
+def test_other_predictions_are_not_reproduced(folder, again):
+    def other(record):
+        if record.kind != "inference":
+            return record
+        first = replace(record.data.results[0], predictions=record.data.results[0].predictions[:1])
+        return replace(record, data=replace(record.data, results=(first, *record.data.results[1:])))
+
+    found, _ = again(folder, other)
+    assert not found.reproduced
+    assert list(found.predictions.values()).count(False) == 1
+
+
+def test_what_differs_in_the_environment_is_listed(folder, again):
+    found, _ = again(folder, image=replace(deliverables.IMAGE, digest="sha256:" + "2" * 64))
+    assert [what for what, _, _ in found.environment] == ["image"]
+
+
+def test_the_maker_s_own_weights_must_be_given(folder, again, monkeypatch, original):
+    with pytest.raises(ConfigError, match=r"its weights were the file 'tiny\.pth' of its maker; name your copy"):
+        rerun._weights(intake.inspect(folder), None, rerun._records(intake.inspect(folder)))
+
+
+def test_other_weights_are_refused(folder, again, tmp_path):
+    (tmp_path / "other.pth").write_bytes(b"other weights")
+    with pytest.raises(WeightsError, match="sha256"):
+        again(folder, weights=str(tmp_path / "other.pth"))
+
+
+def test_without_an_engine_nothing_of_a_stranger_runs(folder, monkeypatch):
+    pytest.importorskip("docker")
+
+    def absent():
+        raise EngineError("no container engine answers", where="unix:///x.sock", fix="start Docker or Podman")
+
+    monkeypatch.setattr("npu_deliver.engine.container.described", absent)
+    with pytest.raises(EngineError, match="--engine local runs its scripts on this machine"):
+        rerun.prepare(intake.inspect(folder), Containers(), python=Path("python"), trust_packages=False)
+
+
+def test_an_unknown_package_is_not_installed_unasked(folder, monkeypatch):
+    pytest.importorskip("docker")
+    taken = replace(intake.inspect(folder), unknown_packages=("t0rch==1.0",))
+    monkeypatch.setattr("npu_deliver.engine.container.described", lambda: "Docker")
+    with pytest.raises(ConfigError, match=r"wants t0rch==1\.0 installed, which npu-deliver does not know"):
+        rerun.prepare(taken, Containers(), python=Path("python"), trust_packages=False)
