@@ -13,10 +13,11 @@ from npu_deliver.engine import Engine
 from npu_deliver.errors import EXIT_INTERRUPTED, EXIT_NOT_PASSED, EXIT_OK, RecordError, StepError, from_exit_code
 from npu_deliver.plan import Step
 from npu_deliver.stage import Staged
+from npu_eval.config import DATA_VARIABLE
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
 from npu_eval.logtext import log_name, log_text
-from npu_eval.records import InferenceData, Record, read_record
+from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record
 from npu_eval.stamps import stamped_name
 
 
@@ -42,6 +43,7 @@ def execute(
         StepError: a step died, timed out, or left no record.
     """
     logger = log.get()
+    _drop_others(steps, staged.folder)
     records: dict[str, Record] = {}
     kept: list[str] = []
     for number, step in enumerate(steps, start=1):
@@ -66,6 +68,17 @@ def forget(folder: Path) -> None:
     """Drop what earlier steps left in a working folder, so that everything runs anew."""
     for name in ("records", "logs", "results"):
         shutil.rmtree(folder / "evaluation" / name, ignore_errors=True)
+
+
+def _drop_others(steps: Sequence[Step], folder: Path) -> None:
+    """Remove records and logs of experiments that are not asked for any more: a report shows what was asked for."""
+    kept = {path for step in steps for path in (folder / step.record, *_log_files(folder, step))}
+    made = [*folder.glob("evaluation/records/*"), *folder.glob("evaluation/logs/*")]
+    if not any(step.experiment == "dataset" for step in steps):
+        made += folder.glob("evaluation/results/dataset.jsonl")
+    for path in made:
+        if path not in kept:
+            path.unlink()
 
 
 def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
@@ -113,27 +126,31 @@ def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
     same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
     same &= staged.weights_sha256 in (None, record.provenance.weights.sha256)
     complete = logged == log_text(record, staged.spec.evaluation.criteria)
-    return record if same and complete and _pictures_are_there(folder, record) else None
+    same &= not isinstance(record.data, DatasetData) or _same_data(record, record.data.image_set, step)
+    there = all((folder / name).is_file() and file_sha256(folder / name) == sha256 for name, sha256 in files_of(record))
+    return record if same and complete and there else None
 
 
-def _pictures_are_there(folder: Path, record: Record) -> bool:
-    if not isinstance(record.data, InferenceData):
-        return True
-    pictures = [(folder / r.picture, r.picture_sha256) for r in record.data.results if r.picture is not None]
-    return all(path.is_file() and file_sha256(path) == sha256 for path, sha256 in pictures)
+def _same_data(record: Record, found: ImageSet, step: Step) -> bool:
+    """Whether a record is of the data set, the limit and the annotations that are asked for now."""
+    data = next(Path(mount.source) for mount in step.mounts if mount.variable == DATA_VARIABLE)
+    labels = [path for path in (data / found.annotations, data / "annotations" / found.annotations) if path.is_file()]
+    same = record.command == step.command and found.folder == data.name
+    return same and (not labels or found.annotations_sha256 in [file_sha256(path) for path in labels])
 
 
 def _take_over(earlier: Path, folder: Path, step: Step) -> None:
     """Copy a step's record, log and pictures; the record last, so that a break leaves the step undone."""
     record = read_record(earlier / step.record)
     names = [str(Path(step.log).with_name(log_name(record))), step.record]
-    if isinstance(record.data, InferenceData):
-        names = [r.picture for r in record.data.results if r.picture is not None] + names
-    for name in names:
+    for name in (*(name for name, _ in files_of(record)), *names):
         write_atomic(folder / name, (earlier / name).read_bytes())
 
 
 def clean(folder: Path) -> None:
     """Remove what a killed run may have left half written."""
-    for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

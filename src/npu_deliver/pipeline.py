@@ -18,7 +18,7 @@ from npu_deliver.image import Image
 from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.summary import Summary, summarize
-from npu_eval.config import SpecFile, read_spec_file
+from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.records import Record, read_record
 from npu_eval.weights import FetchedWeights, fetch
@@ -151,7 +151,7 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
     """The spec of a folder and every record in it, each checked against the spec."""
     spec_file = read_spec_file(folder / "spec.json")
     records = {}
-    for kind in spec_file.evaluation.experiments:
+    for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
         path = folder / f"evaluation/records/{kind}.json"
         if path.is_file():
             records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver.image import Image
-from npu_deliver.spec import Spec
-from npu_eval.config import WEIGHTS_VARIABLE
+from npu_deliver.spec import Dataset, Spec
+from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 INPUTS = "inputs"
@@ -56,21 +56,26 @@ _SCRIPTS = {
     "precision": ("evaluation/eval_precision.py",),
     "performance": ("evaluation/eval_performance.py",),
     "training": ("evaluation/eval_training.py",),
+    "dataset": ("evaluation/eval_dataset.py",),
 }
 
 
 def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
-    wanted = {"training": spec.evaluation.training is not None}
+    wanted = {"training": spec.evaluation.training is not None, "dataset": spec.dataset is not None}
     return {name: script for name, script in _SCRIPTS.items() if wanted.get(name, True)}
 
 
 def scripts_left_out(spec: Spec) -> frozenset[str]:
-    """The scripts of experiments that the spec does not ask for: they do not travel."""
-    return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted_experiments(spec))
+    """The scripts of experiments that the spec does not ask for: they do not travel.
+
+    That of the data set does: whoever has one may evaluate the model on it.
+    """
+    wanted = {*wanted_experiments(spec), "dataset"}
+    return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted)
 
 
-RERUNNABLE = tuple(_SCRIPTS)
+RERUNNABLE = ("inference", "precision", "performance", "training")
 """The experiments that need nothing but the deliverable and its weights."""
 
 RERUN_TIMEOUT_S = 3600.0
@@ -80,9 +85,10 @@ RERUN_TIMEOUT_S = 3600.0
 def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
     """The steps of a deliverable, in the order in which they run. ``weights`` is the file that was fetched for them."""
     evaluation = spec.evaluation
-    return steps(
+    planned = steps(
         tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
     )
+    return tuple(_on_data(step, spec.dataset) if step.experiment == "dataset" else step for step in planned)
 
 
 def steps(
@@ -104,3 +110,15 @@ def steps(
         for experiment, script in _SCRIPTS.items()
         if experiment in experiments
     )
+
+
+def _on_data(step: Step, data: Dataset | None) -> Step:
+    """The evaluation on a data set, with what of it is asked for and where it lies."""
+    if data is None:
+        return step
+    asked = [] if data.limit is None else ["--limit", str(data.limit)]
+    asked += [] if data.annotations is None else ["--annotations", data.annotations]
+    asked += ["--cross-check"] if data.cross_check else []
+    mounts = [Mount(source=data.path, variable=DATA_VARIABLE)]
+    mounts += [] if data.against is None else [Mount(source=data.against, variable=AGAINST_VARIABLE)]
+    return replace(step, command=(*step.command[:2], *asked, *step.command[2:]), mounts=(*step.mounts, *mounts))

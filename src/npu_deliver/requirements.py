@@ -10,7 +10,7 @@ import re
 from npu_deliver.errors import SpecError
 from npu_deliver.image import Image
 from npu_deliver.profiles import PLATFORM_SUPPLIES
-from npu_deliver.spec import Spec
+from npu_deliver.spec import DETECTION_TASKS, Spec
 
 _BASE = ("torch", "numpy", "pillow")
 _LIBRARY = {
@@ -18,6 +18,8 @@ _LIBRARY = {
     "torchvision": ("torchvision",),
     "npu_models": ("torchvision",),
 }
+_EVALUATORS = ("pycocotools", "hotcoco")
+"""What the evaluation of a detector on a data set imports."""
 
 
 def names(spec: Spec) -> tuple[str, ...]:
@@ -27,7 +29,8 @@ def names(spec: Spec) -> tuple[str, ...]:
         SpecError: the spec requires what the platform supplies.
     """
     library = spec.adapter.partition(":")[0] if ":" in spec.adapter else ""
-    wanted = dict.fromkeys([*_BASE, *_LIBRARY.get(library, ()), *spec.requirements])
+    evaluators = _EVALUATORS if spec.dataset is not None and spec.task in DETECTION_TASKS else ()
+    wanted = dict.fromkeys([*_BASE, *_LIBRARY.get(library, ()), *evaluators, *spec.requirements])
     for name in wanted:
         if _key(name) in PLATFORM_SUPPLIES:
             raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",

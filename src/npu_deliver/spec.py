@@ -39,6 +39,10 @@ GENERIC_TASK: dict[str, Task] = {
 a spec says otherwise."""
 
 
+DETECTION_TASKS = ("detection", "instance-segmentation")
+"""Tasks whose results are objects with boxes."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -96,6 +100,16 @@ class Training(_Strict):
     learning_rate: float = Field(default=1e-3, gt=0, strict=False, description="Of plain SGD with momentum 0.9")
 
 
+class Dataset(_Strict):
+    """A data set at hand, on which the model is evaluated: it is only read, and does not travel."""
+
+    path: str = Field(description="Its folder, in COCO's or ImageNet's layout, from the spec's folder; or DATA=…")
+    limit: int | None = Field(default=None, ge=1, description="The first so many images; default: all; or LIMIT=…")
+    annotations: str | None = Field(default=None, description="Its annotation file in it, where there are several")
+    cross_check: bool = Field(default=False, description="Ask pycocotools too, whatever the number of images")
+    against: str | None = Field(default=None, description="The dataset.jsonl of another run, to compare with")
+
+
 class CriterionSpec(_Strict):
     """A rule fixed before the run."""
 
@@ -151,6 +165,7 @@ class Spec(_Strict):
     inputs: list[str] | None = Field(
         default=None, description="Photos or folders beside the spec; default: the samples"
     )
+    dataset: Dataset | None = Field(default=None, description="A data set on which the model is evaluated")
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
     image: ImageSpec = Field(default=ImageSpec(), description="In which image it runs")
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
@@ -192,6 +207,8 @@ class Overrides:
     weights: str | None = None
     input: Path | None = None
     tier: str | None = None
+    data: Path | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +262,7 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
                 f"there is no model '{model}'", where=str(root), fix=f"{hint} `npu-deliver models` lists them"
             )
         values, where = _read_yaml(path), str(path)
-    spec = _validate(_override(values, overrides, where), where)
+    spec = _placed(_validate(_override(values, overrides, where), where), folder)
     return Job(spec=spec, folder=folder, output=(output or folder / spec.profile).absolute())
 
 
@@ -304,6 +321,8 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
         values["weights"] = {"source": overrides.weights, "mapping": given.get("mapping", "by_name")}
     if overrides.input is not None:
         values["inputs"] = [str(overrides.input.absolute())]
+    if overrides.data is not None or overrides.limit is not None:
+        values["dataset"] = _data(_keys(values, "dataset", where), overrides)
     evaluation = _keys(values, "evaluation", where)
     if overrides.device is not None:
         evaluation = {**evaluation, "device": overrides.device}
@@ -312,6 +331,25 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
     if evaluation:
         values["evaluation"] = evaluation
     return values
+
+
+def _data(given: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """The data set of the command line; of the spec's own only the limit can change."""
+    if overrides.data is not None:
+        given = {"path": str(overrides.data.absolute())}
+    if "path" not in given:
+        raise SpecError("a limit was given, but no data set", where="LIMIT", fix="name its folder with DATA=… (--data)")
+    return given if overrides.limit is None else {**given, "limit": overrides.limit}
+
+
+def _placed(spec: Spec, folder: Path) -> Spec:
+    """The spec with the paths of its data set made whole: relative ones start in the spec's folder."""
+    if spec.dataset is None:
+        return spec
+    against = spec.dataset.against
+    changes = {"path": str((folder / spec.dataset.path).absolute()),
+               "against": None if against is None else str((folder / against).absolute())}  # fmt: skip
+    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update=changes)})
 
 
 def _keys(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
         ConfigError: the output folder holds something that is not this model's deliverable, or cannot be written.
     """
     refuse_foreign(job.output, job.spec.name)
+    _check_data(job)
     folder = job.work / job.spec.profile
     if not _holds(folder, job.spec.name):
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,6 +79,18 @@ def lay_out_code(job: Job, folder: Path) -> None:
         SpecError: the adapter does not exist.
     """
     _lay_out(folder, dict(_verbatim(job)))
+
+
+def _check_data(job: Job) -> None:
+    """What the evaluation on a data set will read is there, told before anything runs."""
+    if (data := job.spec.dataset) is None:
+        return
+    if not Path(data.path).is_dir():
+        raise SpecError(
+            "there is no such folder", where=data.path, fix="name the data set's folder with DATA=… (--data)"
+        )
+    if data.against is not None and not Path(data.against).is_file():
+        raise SpecError("there are no such results", where=data.against, fix="name the dataset.jsonl of another run")
 
 
 def refuse_foreign(output: Path, name: str) -> None:

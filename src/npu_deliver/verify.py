@@ -22,10 +22,10 @@ from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.codehash import code_sha256
-from npu_eval.config import SpecFile, read_spec_file
+from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
-from npu_eval.records import Record, read_record, record_text
+from npu_eval.records import Record, files_of, read_record, record_text
 from npu_eval.stamps import Stamp, stamped_name
 
 PAGES = ("readme.md", "OPTIMIZATION_RECORD.md")
@@ -73,7 +73,7 @@ def verify(folder: Path) -> Report:
     except ConfigError as error:
         return Report(findings=(*findings, _finding(error)), summary=None, files=len(manifest.files_of(folder)))
     records: dict[str, Record] = {}
-    for kind in spec_file.evaluation.experiments:
+    for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
         findings += _check_record(folder, kind, spec_file, records)
     summary: Summary | None = None
     try:
@@ -115,7 +115,8 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
     spec = spec_file.evaluation
     name = f"evaluation/records/{kind}.json"
     if not (folder / name).is_file():
-        yield Finding(file=name, what="is missing")
+        if kind not in OPTIONAL:
+            yield Finding(file=name, what="is missing")
         return
     try:
         record = read_record(folder / name, spec_sha256=spec.sha256)
@@ -131,6 +132,14 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
         yield Finding(file=name, what=f"holds values from which no statistics can be derived ({error})")
         return
     records[kind] = record
+    yield from _check_circumstances(folder, name, record, spec_file)
+    yield from _check_log(folder, f"evaluation/logs/{log_name(record)}", expected)
+    yield from _check_other_log(folder, kind, log_name(record))
+
+
+def _check_circumstances(folder: Path, name: str, record: Record, spec_file: SpecFile) -> Iterator[Finding]:
+    """A record is written as records are, by the folder's code, on what the spec asks for, and its files are there."""
+    spec = spec_file.evaluation
     if (folder / name).read_text(encoding="utf-8") != record_text(record):
         yield Finding(file=name, what="is not written as records are, so its hash is not the one on the pages")
     code = code_sha256(folder)
@@ -147,8 +156,9 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
     loaded = record.provenance.weights
     if loaded.random != spec.weights.random or spec.weights.sha256 not in (None, loaded.sha256):
         yield Finding(file=name, what=f"was made with weights {loaded.source}, spec.json names {spec.weights.source}")
-    yield from _check_log(folder, f"evaluation/logs/{log_name(record)}", expected)
-    yield from _check_other_log(folder, kind, log_name(record))
+    for path, sha256 in files_of(record) if record.kind == "dataset" else ():
+        if not (folder / path).is_file() or file_sha256(folder / path) != sha256:
+            yield Finding(file=path, what=f"is not the file that {name} names")
 
 
 def _check_other_log(folder: Path, kind: str, log: str) -> Iterator[Finding]:

@@ -21,6 +21,15 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 WEIGHTS_VARIABLE = "NPU_DELIVER_WEIGHTS"
 """Tells a step where the fetched weights lie, so that it needs no network and no cache of its own."""
 
+DATA_VARIABLE = "NPU_DELIVER_DATA"
+"""Tells the data set experiment where the data set lies."""
+
+AGAINST_VARIABLE = "NPU_DELIVER_AGAINST"
+"""Tells the data set experiment where the results of another run lie, to compare with."""
+
+OPTIONAL = ("dataset",)
+"""Experiments that need what does not travel: spec.json does not ask for them, and a folder may hold them or not."""
+
 TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")
 
 
@@ -71,6 +80,15 @@ METRICS: dict[str, str] = {
     "latency_p50_s": "performance",
     "latency_mean_s": "performance",
     "throughput_per_s": "performance",
+    # of the data set record, one value each
+    "box_ap": "dataset",
+    "box_ap50": "dataset",
+    "box_ap75": "dataset",
+    "mask_ap": "dataset",
+    "mask_ap50": "dataset",
+    "mask_ap75": "dataset",
+    "top1_accuracy": "dataset",
+    "top5_accuracy": "dataset",
 }
 """Every metric a criterion may name, and the experiment whose record holds it. `stats` defines each."""
 

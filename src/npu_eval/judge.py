@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from npu_eval import speed, stats
 from npu_eval.config import Comparison, Criterion
+from npu_eval.dataset_stats import metric_values
 from npu_eval.detection_data import DetectionComparison, detection_agreement, matched_share
 from npu_eval.performance_data import ThroughputRun
-from npu_eval.records import Difference, LatencyRun, PerformanceData, PrecisionData, Record
+from npu_eval.records import DatasetData, Difference, LatencyRun, PerformanceData, PrecisionData, Record
 from npu_eval.training_data import TrainingData, gradient_agreement, loss_agreement
 
 
@@ -125,6 +126,8 @@ def _values(record: Record, metric: str) -> list[_Value]:
         return [_performance_value(run, metric) for run in data.runs]
     if isinstance(data, TrainingData):
         return _training_values(data, metric)
+    if isinstance(data, DatasetData) and metric in (values := metric_values(data)):
+        return [_Value(data.image_set.layout, "all images", values[metric], data.image_set.images)]
     return []
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from npu_eval import stats, units
 from npu_eval.config import Criterion
+from npu_eval.dataset_text import dataset_lines
 from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import Status, Verdict, judge, overall
 from npu_eval.performance_log import performance_lines
-from npu_eval.records import InferenceData, PrecisionData, Prediction, Record, record_sha256
+from npu_eval.records import DatasetData, InferenceData, PrecisionData, Prediction, Record, record_sha256
 from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
 from npu_eval.tables import table
 from npu_eval.training_data import TrainingData
@@ -25,6 +26,7 @@ LOG_NAMES = {
     "precision": "precision_eval.log",
     "performance": "performance_eval.log",
     "training": "training_eval.log",
+    "dataset": "dataset_eval.log",
 }
 """Experiment → file name of its log; those of precision and performance are the contest layout's."""
 
@@ -36,6 +38,7 @@ TITLES = {
     "precision": "Precision evaluation: reference against candidate",
     "performance": "Performance evaluation: latency, throughput and the whole way",
     "training": "Training evaluation: losses and gradients of the same steps on both sides",
+    "dataset": "Data set evaluation",
 }
 
 
@@ -70,6 +73,8 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
         body = _precision(data)
     elif isinstance(data, TrainingData):
         body = training_lines(data)
+    elif isinstance(data, DatasetData):
+        body = dataset_lines(data)
     else:
         body = performance_lines(data, simulated=simulated)
     return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
 from npu_eval.npu_evidence import NpuProof
@@ -31,7 +32,9 @@ __all__ = [
     "RELATIVE_FLOOR",
     "ULP_EDGES",
     "ClassRanking",
+    "DatasetData",
     "Difference",
+    "ImageSet",
     "LatencyRun",
     "PerformanceData",
     "PrecisionData",
@@ -140,8 +143,9 @@ class InferenceData:
 
 # --- the envelope ----------------------------------------------------------------------------------------------------
 
-Data = InferenceData | PrecisionData | PerformanceData | TrainingData
-KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in (InferenceData, PrecisionData, PerformanceData, TrainingData)}
+Data = InferenceData | PrecisionData | PerformanceData | TrainingData | DatasetData
+_TYPES = (InferenceData, PrecisionData, PerformanceData, TrainingData, DatasetData)
+KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in _TYPES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +247,8 @@ def _check_data(data: Data, where: str) -> None:
         check_precision(data, where)
     if isinstance(data, TrainingData):
         check_training(data, where)
+    if isinstance(data, DatasetData):
+        check_dataset(data, where)
 
 
 def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
@@ -263,6 +269,14 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
             fix="run the experiment again",
         )
     return record
+
+
+def files_of(record: Record) -> tuple[tuple[str, str], ...]:
+    """(path in the deliverable, sha256) of each file beside the record that it names."""
+    if isinstance(record.data, InferenceData):
+        named = ((r.picture, r.picture_sha256) for r in record.data.results)
+        return tuple((path, sha256) for path, sha256 in named if path is not None and sha256 is not None)
+    return ((record.data.results, record.data.results_sha256),) if isinstance(record.data, DatasetData) else ()
 
 
 def replayed(record: Record) -> Record:

@@ -134,7 +134,7 @@ def _local(wanted: WeightsReference, expected: str | None, base: Path) -> Fetche
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     if expected not in (None, found):
         raise WeightsError(f"the file's sha256 is {found}, promised was {expected}")
-    return FetchedWeights(path, wanted.source, found, size_bytes)
+    return FetchedWeights(path.absolute(), wanted.source, found, size_bytes)  # a step runs in another folder
 
 
 def _neighbours(path: Path) -> str:

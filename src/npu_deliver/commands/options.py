@@ -94,6 +94,10 @@ class What(Where):
     ] = None
     input: Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")] = None
     tier: Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")] = None
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A data set in COCO's or ImageNet's layout, to evaluate the model on")
+    ] = None
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on its first so many images")] = None
 
     def job(self) -> Job:
         """The job, with these changes."""
@@ -106,7 +110,8 @@ class What(Where):
             if named.scheme == "file" and not named.path.startswith("~"):
                 weights = f"file:{Path(named.path).absolute()}"  # it starts here, not in the spec's folder
         tier = self.tier.value if self.tier else None
-        overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier)
+        overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
+                              limit=self.limit)  # fmt: skip
         return load(self.model, self.root, overrides=overrides, output=self.output)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from npu_deliver.engine.base import Tell
 from npu_deliver.errors import EngineError, RecordError
-from npu_deliver.plan import RESULTS, Step
+from npu_deliver.plan import Step
 from npu_eval.codehash import code_sha256
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import write_atomic
 from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
-from npu_eval.records import read_record, replayed, write_record
+from npu_eval.records import files_of, read_record, replayed, write_record
 
 
 class ReplayEngine:
@@ -52,8 +51,9 @@ class ReplayEngine:
         if record.code_sha256 != code_sha256(folder):
             raise RecordError("was made by other code", where=step.record, fix="run the experiment again")
         marked = replayed(record)
-        if step.experiment == "inference" and (self._source / RESULTS).is_dir():
-            shutil.copytree(self._source / RESULTS, folder / RESULTS, dirs_exist_ok=True)
+        for name, _ in files_of(record):
+            if (self._source / name).is_file():
+                write_atomic(folder / name, (self._source / name).read_bytes())
         text = log_text(marked, spec.criteria)
         write_atomic((folder / step.log).with_name(log_name(marked)), text)
         write_record(folder / step.record, marked)

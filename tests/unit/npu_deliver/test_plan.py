@@ -7,8 +7,8 @@ import pytest
 
 import deliverables
 from npu_deliver.plan import INPUTS, RESULTS, Mount, plan, scripts_left_out
-from npu_deliver.spec import Training
-from npu_eval.config import WEIGHTS_VARIABLE
+from npu_deliver.spec import Dataset, Training
+from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 
@@ -40,7 +40,7 @@ def test_the_steps_are_the_experiments_in_their_order(spec):
 def test_training_is_a_step_where_the_spec_asks_for_it(spec):
     evaluation = spec.evaluation.model_copy(update={"training": Training(steps=2)})
     steps = plan(spec.model_copy(update={"evaluation": evaluation}), deliverables.IMAGE, weights=None)
-    assert [s.experiment for s in steps] == list(LOG_NAMES)
+    assert [s.experiment for s in steps] == ["inference", "precision", "performance", "training"]
     assert steps[-1].command[1] == "evaluation/eval_training.py"
     assert scripts_left_out(spec) == {"evaluation/eval_training.py"}
     assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation})) == frozenset()
@@ -63,3 +63,18 @@ def test_the_same_spec_gives_the_same_plan_and_another_environment_another(spec)
     assert first != plan(spec, replace(deliverables.IMAGE, digest="sha256:0"), weights=None)
     with pytest.raises(FrozenInstanceError):
         first[0].image = "other"
+
+
+def test_a_data_set_adds_a_step_that_only_reads_it(spec):
+    data = Dataset(
+        path="/data/coco2017", limit=9, annotations="a b.json", cross_check=True, against="/runs/dataset.jsonl"
+    )
+    *others, step = plan(spec.model_copy(update={"dataset": data}), deliverables.IMAGE, weights=Path("/w.pth"))
+    assert others == list(plan(spec, deliverables.IMAGE, weights=Path("/w.pth")))
+    assert step.shell == ("python evaluation/eval_dataset.py --limit 9 --annotations 'a b.json' --cross-check "
+                          "--device npu:0 --save evaluation")  # fmt: skip
+    assert step.record == "evaluation/records/dataset.json"
+    assert {m.variable: m.source for m in step.mounts} == {
+        WEIGHTS_VARIABLE: "/w.pth", DATA_VARIABLE: "/data/coco2017", AGAINST_VARIABLE: "/runs/dataset.jsonl",
+    }  # fmt: skip
+    assert all(mount.read_only for mount in step.mounts)

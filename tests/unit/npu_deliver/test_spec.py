@@ -108,7 +108,7 @@ def test_what_is_no_text_is_told(tmp_path):
             "\n",
             "unknown key 'evaluation.criteria.0.output'; did you mean 'outputs'?",
         ),
-        ("zzz: 1\n", "unknown key 'zzz'; known: adapter, evaluation, image, inputs, model"),
+        ("zzz: 1\n", "unknown key 'zzz'; known: adapter, dataset, evaluation, image, inputs"),
     ],
 )
 def test_an_unknown_key_is_told_with_the_nearest(tmp_path, more, told):
@@ -269,3 +269,19 @@ def test_an_override_of_what_holds_no_keys_is_told(tmp_path, more):
 
 def test_a_wrong_override_is_told_like_a_wrong_key(tmp_path):
     assert "evaluation.device: string should match pattern" in refusal(tmp_path, GOOD, device="npu0")
+
+
+def test_a_data_set_starts_in_the_specs_folder_and_can_be_given_instead(tmp_path, monkeypatch):
+    text = GOOD + "dataset:\n  path: photos\n  limit: 5\n  annotations: a.json\n"
+    found = load(tmp_path, text).spec.dataset
+    assert (found.path, found.limit, found.annotations) == (str(tmp_path / "tiny/photos"), 5, "a.json")
+    assert load(tmp_path, text, limit=2).spec.dataset == found.model_copy(update={"limit": 2})
+    monkeypatch.chdir(tmp_path)
+    other = load(tmp_path, text, data=Path("coco2017")).spec.dataset
+    assert (other.path, other.limit, other.annotations) == (str(tmp_path / "coco2017"), None, None)
+    assert load(tmp_path, GOOD).spec.dataset is None
+
+
+def test_a_limit_needs_a_data_set(tmp_path):
+    with pytest.raises(SpecError, match="no data set"):
+        load(tmp_path, GOOD, limit=5)

@@ -11,7 +11,7 @@ import samples
 from npu_eval import speed, stats
 from npu_eval.config import METRICS, Comparison, default_criteria
 from npu_eval.judge import Status, Verdict, judge, judge_all, overall
-from npu_eval.records import Difference, LatencyRun, PerformanceData
+from npu_eval.records import Difference, LatencyRun, PerformanceData, Record
 
 thresholds = st.floats(-1e6, 1e6)
 GOOD = {
@@ -19,6 +19,14 @@ GOOD = {
     "performance": samples.performance_record(),
     "training": samples.training_record(),
 }
+DATASETS = {
+    False: samples.dataset_record(),
+    True: samples.dataset_record(data=samples.class_data()),
+}  # of a detector, of a classifier
+
+
+def good(metric: str) -> Record:
+    return DATASETS["accuracy" in metric] if METRICS[metric] == "dataset" else GOOD[METRICS[metric]]
 
 
 def precision(*differences: Difference, **changes: Any) -> Any:
@@ -36,7 +44,7 @@ def test_tightening_a_threshold_never_turns_fail_into_pass(
 ) -> None:
     low, high = sorted((a, b))
     loose, tight = (high, low) if comparison is Comparison.AT_MOST else (low, high)
-    record = GOOD[METRICS[metric]]
+    record = good(metric)
     rule = samples.criterion(metric, loose, comparison=comparison)
     first, second = judge(record, rule), judge(record, dataclasses.replace(rule, threshold=tight))
     assert first.value == second.value
@@ -46,7 +54,7 @@ def test_tightening_a_threshold_never_turns_fail_into_pass(
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_a_value_that_is_the_threshold_at_which_it_just_passes(metric: str) -> None:
-    record = GOOD[METRICS[metric]]
+    record = good(metric)
     value = judge(record, samples.criterion(metric)).value
     assert value is not None
     for comparison, beyond in ((Comparison.AT_MOST, value - 1e-9), (Comparison.AT_LEAST, value + 1e-9)):

@@ -38,7 +38,7 @@ from npu_eval.records import (
     write_record,
 )
 
-ALL = samples.records() | {"training": samples.training_record()}
+ALL = samples.all_records() | {"training": samples.training_record()}
 
 words = st.text(max_size=8)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -173,7 +173,10 @@ def test_every_hash_and_number_is_in_the_records_hash(kind: str) -> None:
         if path == ("kind",) or path == ("provenance", "device", "kind") or path[:3] in PROVEN:
             continue
         other = not value if isinstance(value, bool) else value + ("x" if isinstance(value, str) else 1)
-        hashes.add(record_sha256(parse_record(tampered(kind, path, other), "r.json")))
+        try:
+            hashes.add(record_sha256(parse_record(tampered(kind, path, other), "r.json")))
+        except RecordError:  # a number that contradicts another one is found even sooner
+            hashes.add(str(path))
         changed += 1
     assert changed > 20
     assert len(hashes) == changed + 1
