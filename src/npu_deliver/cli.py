@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from npu_deliver import log
-from npu_deliver.commands import linting, making, reading, reproducing
+from npu_deliver.commands import auditing, linting, making, reading, reproducing
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, DeliverError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ COMMANDS = (
     making.run,
     making.report,
     reading.verify,
+    auditing.audit,
     linting.lint,
     reproducing.rerun,
     reproducing.doctor,

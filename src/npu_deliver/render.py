@@ -19,6 +19,7 @@ import jinja2
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
+from npu_deliver.traced import Marks, Shown, trace
 from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, phase, reason, seen, unmeasured
 from npu_eval import units
 from npu_eval.logtext import TIMES
@@ -39,7 +40,39 @@ def render(summary: Summary, *, lang: str) -> dict[str, str]:
         RenderError: a template names what does not exist, prints None or a bare number, or leaves a placeholder.
     """
     templates = templates_folder(summary.profile)
+    return _render(templates, _environment(templates, summary, lang), summary, lang)
+
+
+def render_traced(summary: Summary, *, lang: str) -> dict[str, tuple[str, list[Shown]]]:
+    """The same pages, each with every value on it and where that stands in summary.json.
+
+    Raises:
+        RenderError: as `render` does.
+    """
+    marks = Marks()
+    templates = templates_folder(summary.profile)
     environment = _environment(templates, summary, lang)
+    environment.filters = {name: _marking(marks, name, each) for name, each in environment.filters.items()}
+    plain = environment.finalize or _finalize
+    environment.finalize = lambda value: marks.mark(value, plain(value), "text")
+    pages = _render(templates, environment, trace(summary), lang)
+    return {name: marks.read(text) for name, text in pages.items()}
+
+
+def _marking(marks: Marks, name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that marks what it makes of a traced value."""
+    value_at = 1 if hasattr(plain, "jinja_pass_arg") else 0
+
+    def apply(*arguments: Any, **options: Any) -> Any:
+        text = plain(*arguments, **options)
+        return marks.mark(arguments[value_at], text, name) if isinstance(text, str) else text
+
+    if value_at:
+        apply.jinja_pass_arg = plain.jinja_pass_arg  # type: ignore[attr-defined]  # how jinja2 knows such a filter
+    return apply
+
+
+def _render(templates: Path, environment: jinja2.Environment, summary: Summary, lang: str) -> dict[str, str]:
     pages = {}
     for template in sorted(templates.rglob(f"*.{lang}.*.j2")):
         name = template.relative_to(templates).as_posix()

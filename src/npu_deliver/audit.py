@@ -1,0 +1,260 @@
+"""Bind every numeral of a deliverable's documents to where it comes from, and list those that come from nowhere.
+
+Statistics and verdicts are derived again from the raw records, each page is rendered again from them, and the two are
+compared character by character. A numeral of a page is then either a value of summary.json, with its JSON pointer, its
+unit filter and the record behind it, or a word of the page's template; on a line that differs it is unbound. What
+`verify` finds is part of it. Loads the template engine, but no framework.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_deliver import render, verify
+from npu_deliver.errors import ConfigError, DeliverError, RecordError
+from npu_deliver.profiles import templates_folder
+from npu_deliver.summary import Summary
+from npu_deliver.traced import Shown, numerals
+from npu_deliver.verify import Finding
+from npu_deliver.words import LANGUAGES
+from npu_eval.config import SpecFile, read_spec_file
+from npu_eval.jsonio import dumps, to_json
+from npu_eval.logtext import LOG_NAMES, log_text
+from npu_eval.records import Record, read_record, record_sha256
+
+_EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training")
+"""Parts of the summary that come from one experiment's record, which has the part's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """One numeral of a page and its source. ``rounding`` is the unit filter that wrote it, empty for template words."""
+
+    file: str
+    line: int
+    numeral: str
+    pointer: str
+    record: str
+    rounding: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """How many numerals a document has, and how many come from records, from fixed words, and from nowhere."""
+
+    file: str
+    numerals: int
+    from_records: int
+    from_template: int
+    unbound: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What an audit came to."""
+
+    findings: tuple[Finding, ...]
+    documents: tuple[Tally, ...]
+    bindings: tuple[Binding, ...]
+
+    @property
+    def unbound(self) -> int:
+        """How many numerals come from nowhere."""
+        return sum(len(document.unbound) for document in self.documents)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing contradicts anything and every numeral has a source."""
+        return not self.findings and not self.unbound
+
+
+def audit(folder: Path) -> Audit:
+    """Audit a deliverable; every contradiction and every unbound numeral is found, not only the first."""
+    report = verify.verify(folder)
+    findings = [*report.findings, *_witnesses(folder), *_strangers(folder, report.summary)]
+    documents: list[Tally] = []
+    bindings: list[Binding] = []
+    if report.summary is not None:
+        for file, (text, shown) in _rendered(folder, report.summary).items():
+            tally, bound = _page(folder, file, text, shown, report.summary)
+            documents.append(tally)
+            bindings += bound
+            findings += _differences(folder, file, text)
+        documents += [_derived(folder, file, text) for file, text in _regenerated(folder, report.summary)]
+    return Audit(findings=tuple(dict.fromkeys(findings)), documents=tuple(documents), bindings=tuple(bindings))
+
+
+def _read(folder: Path, file: str) -> str:
+    try:
+        return (folder / file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+# Pages
+
+
+def _rendered(folder: Path, summary: Summary) -> dict[str, tuple[str, list[Shown]]]:
+    """The pages again, in the language in which they are nearest to those of the folder."""
+    best: dict[str, tuple[str, list[Shown]]] = {}
+    most = -1
+    for lang in LANGUAGES:
+        pages = render.render_traced(summary, lang=lang)
+        lines = {file: set(_read(folder, file).splitlines()) for file in pages}
+        alike = sum(len(lines[file].intersection(text.splitlines())) for file, (text, _) in pages.items())
+        if alike > most:
+            best, most = pages, alike
+        if all(_read(folder, file) == text for file, (text, _) in pages.items()):
+            break
+    return best
+
+
+def _page(folder: Path, file: str, text: str, shown: list[Shown], summary: Summary) -> tuple[Tally, list[Binding]]:
+    found, ours = _read(folder, file).splitlines(), text.splitlines()
+    by_line: dict[int, list[Shown]] = {}
+    for value in shown:
+        by_line.setdefault(value.line, []).append(value)
+    bound: list[Binding] = []
+    fixed = 0
+    unbound: list[tuple[int, str]] = []
+    for number, line in enumerate(found, start=1):
+        same = number <= len(ours) and ours[number - 1] == line
+        for match in numerals(line):
+            around = (v for v in by_line.get(number, ()) if v.start <= match.start() and match.end() <= v.end)
+            source = next(around, None)
+            if not same:
+                unbound.append((number, match[0]))
+            elif source is None:
+                fixed += 1
+            else:
+                record = record_of(source.pointer, summary)
+                bound.append(Binding(file=file, line=number, numeral=match[0], pointer=source.pointer, record=record,
+                                     rounding=source.filter))  # fmt: skip
+    tally = Tally(file=file, numerals=len(bound) + fixed + len(unbound), from_records=len(bound), from_template=fixed,
+                  unbound=tuple(unbound))  # fmt: skip
+    return tally, bound
+
+
+def record_of(pointer: str, summary: Summary) -> str:
+    """The file behind a value of the summary: an experiment's record with its hash, or the spec."""
+    part, *rest = pointer.strip("/").split("/")
+    evidence = {each.experiment: each for each in summary.evidence}
+    if part == "evidence" and rest:
+        part = summary.evidence[int(rest[0])].experiment
+    if part in ("provenance", "code_sha256", "stamps", "hardware", "npu_count", "overall", "verdicts") and evidence:
+        part = next(iter(evidence))
+    if part in _EXPERIMENTS and part in evidence:
+        return f"{evidence[part].record}@{evidence[part].record_sha256}"
+    return f"spec.json@{summary.spec_sha256}"
+
+
+def _differences(folder: Path, file: str, text: str) -> Iterator[Finding]:
+    found, ours = _read(folder, file).splitlines(), text.splitlines()
+    for number in range(max(len(found), len(ours))):
+        theirs = found[number] if number < len(found) else "(no line)"
+        expected = ours[number] if number < len(ours) else "(no line)"
+        if theirs != expected:
+            is_, gives = theirs.strip()[:80], expected.strip()[:80]
+            yield Finding(file=file, what=f"line {number + 1} is {is_!r}, rendering the records again gives {gives!r}")
+            return
+
+
+# Logs and JSON
+
+
+def _regenerated(folder: Path, summary: Summary) -> Iterator[tuple[str, str]]:
+    """(file, text) for the documents that are a function of the records alone."""
+    yield "summary.json", dumps(summary)
+    try:
+        spec_file = read_spec_file(folder / "spec.json")
+    except ConfigError:
+        return
+    records = _records(folder, spec_file)
+    for evidence in summary.evidence:
+        if evidence.experiment in records:
+            yield evidence.log, log_text(records[evidence.experiment], spec_file.evaluation.criteria)
+
+
+def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:
+    found = {}
+    for kind in LOG_NAMES:
+        try:
+            found[kind] = read_record(
+                folder / f"evaluation/records/{kind}.json", spec_sha256=spec_file.evaluation.sha256
+            )
+        except RecordError:
+            continue
+    return found
+
+
+def _derived(folder: Path, file: str, text: str) -> Tally:
+    ours = text.splitlines()
+    bound = 0
+    unbound: list[tuple[int, str]] = []
+    for number, line in enumerate(_read(folder, file).splitlines(), start=1):
+        here = [match[0] for match in numerals(line)]
+        if number <= len(ours) and ours[number - 1] == line:
+            bound += len(here)
+        else:
+            unbound += [(number, numeral) for numeral in here]
+    return Tally(file=file, numerals=bound + len(unbound), from_records=bound, from_template=0, unbound=tuple(unbound))
+
+
+# Who was changed, where two files disagree
+
+_LOGGED = re.compile(r"^record\s+sha256 ([0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+def _witnesses(folder: Path) -> Iterator[Finding]:
+    """The file that several others testify against: they were all made from another content of it."""
+    try:
+        spec_file = read_spec_file(folder / "spec.json")
+        summary = json.loads(_read(folder, "summary.json"))
+        evidence = {str(e["experiment"]): e for e in summary["evidence"]}
+    except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
+        return
+    specs = []
+    for kind, entry in evidence.items():
+        file = f"evaluation/records/{kind}.json"
+        try:
+            specs.append(json.loads(_read(folder, file))["spec_sha256"])
+            record = read_record(folder / file, spec_sha256=None)
+        except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
+            continue
+        logged = _LOGGED.search(_read(folder, str(entry.get("log"))))
+        if logged and logged[1] == entry.get("record_sha256") != record_sha256(record):
+            yield Finding(
+                file=file, what=f"is not the record {logged[1][:12]}… that its log and summary.json were made from"
+            )
+    if specs and len(set(map(str, specs))) == 1 and specs[0] != spec_file.evaluation.sha256:
+        yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
+    if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
+        yield Finding(file="spec.json", what="tells other facts of the model than summary.json")
+
+
+_KNOWN = re.compile(
+    r"(?:(?:readme|OPTIMIZATION_RECORD)(?:\.simulated)?\.md|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
+    r"|statement\.intoto\.json(?:\.sig)?|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
+)
+
+
+def _strangers(folder: Path, summary: Summary | None) -> Iterator[Finding]:
+    """Files that no deliverable has, and scripts that were run and are gone."""
+    profile = summary.profile if summary else "npu_deliverables"
+    try:
+        templates = templates_folder(profile)
+    except ConfigError:
+        return
+    fixed = {path.relative_to(templates).as_posix() for path in templates.rglob("*") if path.suffix != ".j2"}
+    for evidence in summary.evidence if summary else ():
+        for name in (word for word in evidence.command.split() if word.endswith(".py")):
+            if not (folder / name).is_file():
+                yield Finding(file=name, what=f"is missing, but the {evidence.experiment} record was made by it")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and "__pycache__" not in name and name not in fixed and not _KNOWN.fullmatch(name):
+            yield Finding(file=name, what="is no part of a deliverable")

@@ -1,0 +1,58 @@
+"""The command that binds every numeral of a deliverable to its source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from npu_deliver.commands.options import AsJson, Folder, print_json
+from npu_deliver.errors import VerifyError
+
+_SHOWN = 20
+
+
+def audit(
+    folder: Folder,
+    as_json: AsJson = False,
+    bindings: Annotated[
+        bool, typer.Option("--bindings", help="Print each numeral of the pages with its source")
+    ] = False,
+    mutate: Annotated[
+        int, typer.Option("--mutate", min=0, help="Damage so many copies, one way each, and count what was found")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the damages")] = 0,
+) -> None:
+    """Bind every numeral of a deliverable's documents to a record, and list those that come from nowhere.
+
+    Example: [bold]npu-deliver audit deliverables/efficientnet_lite0/npu_deliverables --bindings[/bold]
+    """
+    from npu_deliver import audit as auditing
+    from npu_eval.jsonio import to_json
+
+    if not folder.is_dir():
+        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    if mutate:
+        from npu_deliver import tampering
+
+        tried = tampering.try_out(folder, mutate, seed)
+        typer.echo("\n".join(tampering.told(tried)))
+        if not tried.holds:
+            raise typer.Exit(VerifyError.exit_code)
+        return
+    found = auditing.audit(folder)
+    if as_json:
+        print_json({"holds": found.holds, "unbound": found.unbound} | to_json(found))
+    else:
+        for finding in found.findings:
+            typer.echo(f"✗ {finding}")
+        for each in found.bindings if bindings else ():
+            place = f"{each.file}:{each.line} {each.numeral}"
+            typer.echo(f"{place} <- summary.json#{each.pointer} | {each.rounding} <- {each.record}")
+        for document in found.documents:
+            sources = f"{document.from_records} from records, {document.from_template} fixed words of the template"
+            typer.echo(f"{document.file}: {document.numerals} numerals, {sources}, {len(document.unbound)} unbound")
+            for line, numeral in document.unbound[:_SHOWN]:
+                typer.echo(f"  line {line}: {numeral} has no source")
+    if not found.holds:
+        raise typer.Exit(VerifyError.exit_code)
