@@ -194,7 +194,7 @@ def _metric_value(value: float, metric: str) -> str:
     """A criterion's value in the unit of its metric."""
     if metric.endswith("_s"):
         return units.ms(value) if metric.startswith("latency") else units.rate(value)
-    if metric in ("sample_count", "nonfinite_mismatch"):
+    if metric in ("sample_count", "nonfinite_mismatch", "cpu_fallback_operators"):
         return units.count(round(value))
     if metric.endswith("agreement") or metric.startswith("share"):
         return units.ratio(value)  # the threshold beside it is a ratio too

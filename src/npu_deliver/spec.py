@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from npu_deliver.errors import SpecError, nearest
 from npu_eval.config import (
     METRICS,
+    NO_FALLBACK,
     NUMERIC_MODES,
     Comparison,
     Criterion,
@@ -140,6 +141,9 @@ class Evaluation(_Strict):
         default={},
         description="hf32_conv, hf32_matmul, internal_format, jit_compile, tf32_…: true or false; see npu.md",
     )
+    cpu_fallback: Literal["fail", "flag"] = Field(
+        default="fail", description="Whether an operator that torch_npu hands to the CPU fails the run"
+    )
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
 
@@ -171,14 +175,19 @@ class Spec(_Strict):
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
 
     def criteria(self) -> tuple[Criterion, ...]:
-        """The criteria of this deliverable; the default profile where the spec names none."""
+        """The criteria of this deliverable: the spec's or the default profile's, and that on fallbacks to the CPU."""
         if self.evaluation.criteria is None:
-            return default_criteria(self.task, training=self.evaluation.training is not None)
-        return tuple(
-            Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
-                      why=c.why, outputs=tuple(c.outputs))
-            for c in self.evaluation.criteria
-        )  # fmt: skip
+            rules = default_criteria(self.task, training=self.evaluation.training is not None)
+        else:
+            rules = tuple(
+                Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
+                          why=c.why, outputs=tuple(c.outputs))
+                for c in self.evaluation.criteria
+            )  # fmt: skip
+        maybe_npu = self.evaluation.device.startswith(("npu", "auto"))
+        named = any(rule.metric == NO_FALLBACK.metric for rule in rules)
+        add = maybe_npu and self.evaluation.cpu_fallback == "fail" and not named
+        return (*rules, NO_FALLBACK) if add else rules
 
     def timing(self) -> TimingProtocol:
         """The timing protocol as the experiments read it."""

@@ -48,6 +48,8 @@ REASONS_ZH = {
         "赛事规则：误差小于 1 %，此处取网络各部分梯度的相对 L2 误差",
     "fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)":
         "在 99 % 置信度下支持 p90 所需的最少计时次数（MLPerf LoadGen 早停规则）",
+    "an operator that torch_npu hands to the CPU has not run on the NPU":
+        "被 torch_npu 回退到 CPU 的算子并未在 NPU 上运行",
 }  # fmt: skip
 """The default criteria's reasons in Chinese; a reason that a user wrote stands as it was written."""
 
@@ -89,7 +91,7 @@ def phase(name: str, lang: str) -> str:
 
 def seen(evidence: str, lang: str) -> str:
     """Where the worst value of a criterion was seen."""
-    return "全部输入" if lang == "zh" and evidence == "all inputs" else evidence
+    return {"all inputs": "全部输入", "all operators": "全部算子"}.get(evidence, evidence) if lang == "zh" else evidence
 
 
 _CAUSES_ZH = {

@@ -75,6 +75,8 @@ METRICS: dict[str, str] = {
     # of the training record
     "loss_error": "training",
     "gradient_error": "training",
+    # of the precision record, one value
+    "cpu_fallback_operators": "precision",
     # of the performance record, one value per batch size
     "sample_count": "performance",
     "latency_p50_s": "performance",
@@ -271,6 +273,13 @@ class SpecFile:
     requirements: tuple[str, ...]
     evaluation: EvalSpec
     image: ImageFacts | None = None
+
+
+NO_FALLBACK = Criterion(
+    id="no-cpu-fallback", metric="cpu_fallback_operators", comparison=Comparison.AT_MOST, threshold=0.0,
+    why="an operator that torch_npu hands to the CPU has not run on the NPU",
+)  # fmt: skip
+"""Added to a spec's criteria unless it says that a fallback is only to be flagged."""
 
 
 def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, ...]:

@@ -118,6 +118,9 @@ class _Value:
 
 def _values(record: Record, metric: str) -> list[_Value]:
     data = record.data
+    if metric == "cpu_fallback_operators":
+        names = [fallback.operator for fallback in record.provenance.fallbacks]
+        return [_Value("*", ", ".join(names) or "all operators", float(len(names)))]
     if isinstance(data, PrecisionData):
         return _precision_values(data, metric)
     if isinstance(data, PerformanceData):

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from npu_eval import stats, units
+from npu_eval import npu_environment, stats, units
 from npu_eval.config import Criterion
 from npu_eval.dataset_text import dataset_lines
 from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import Status, Verdict, judge, overall
 from npu_eval.performance_log import performance_lines
-from npu_eval.records import DatasetData, InferenceData, PrecisionData, Prediction, Record, record_sha256
+from npu_eval.records import (
+    DatasetData,
+    InferenceData,
+    PrecisionData,
+    Prediction,
+    Provenance,
+    Record,
+    record_sha256,
+)
 from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
 from npu_eval.tables import table
 from npu_eval.training_data import TrainingData
@@ -100,11 +108,27 @@ def _head(record: Record) -> list[str]:
         "": "-" if p.weights.sha256 is None else f"sha256 {p.weights.sha256}",
         "loaded": f"{p.weights.tensors} tensors, {units.millions(p.weights.parameters)} parameters, "
         f"{len(p.weights.missing_keys)} missing, {len(p.weights.unexpected_keys)} unexpected keys",
+        **_npu_facts(p),
         "image": p.image,
         "spec": f"sha256 {record.spec_sha256}",
         "code": f"sha256 {record.code_sha256}",
     }
     return lines + [f"{name:<11}{value}" for name, value in facts.items()]
+
+
+def _npu_facts(p: Provenance) -> dict[str, str]:
+    """What is known of an NPU alone: operators that ran on the CPU, and which variables change what holds anyway."""
+    if p.device.kind != "npu":
+        return {}
+    calls = {f.operator: "" if f.calls is None else f" ({f.calls} calls)" for f in p.fallbacks}
+    found = [
+        f"{s.name}={s.value} ({s.state}" + (f"; default {s.default})" if s.state == "changed" and s.default else ")")
+        for s in npu_environment.settings(p.environment, p.device.soc)
+    ]
+    return {
+        "fallbacks": ", ".join(f"{name}{count}" for name, count in calls.items()) or "none",
+        "variables": ", ".join(found) or "none set",
+    }
 
 
 def _inference(data: InferenceData) -> list[str]:

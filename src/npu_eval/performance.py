@@ -27,6 +27,9 @@ from npu_eval.performance_data import (
 from npu_eval.session import Context
 from npu_eval.speed import is_busy
 
+COUNTS_CALLS = False
+"""Nothing may be added to the calls that are timed: operators are not counted."""
+
 DESCRIPTION = """Measure the latency and the throughput of the model's forward pass, and a photo's whole way.
 
 example: python evaluation/eval_performance.py --device auto"""

@@ -8,32 +8,33 @@ import platform
 
 import torch
 
-from npu_eval import npu_evidence
+from npu_eval import host_limits, npu_environment, npu_evidence, npu_smi
 from npu_eval.device import Device
-from npu_eval.records import HostFacts, Provenance, WeightsFacts
+from npu_eval.records import CpuFallback, HostFacts, Provenance, WeightsFacts
 
 PACKAGES = ("torch", "torch_npu", "torchvision", "timm", "transformers", "numpy", "pillow", "safetensors")
 """Packages whose version changes results, in the order in which reports name them."""
 
 ENVIRONMENT = (
-    # torch_npu (its documentation's list of environment variables) and CANN
-    "ACL_OP_COMPILER_CACHE_MODE", "ASCEND_LAUNCH_BLOCKING", "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_VISIBLE_DEVICES",
-    "ATB_MATMUL_SHUFFLE_K_ENABLE", "COMBINED_ENABLE", "CPU_AFFINITY_CONF", "HCCL_DETERMINISTIC", "INF_NAN_MODE_ENABLE",
-    "INF_NAN_MODE_FORCE_DISABLE", "LCCL_DETERMINISTIC", "MULTI_STREAM_MEMORY_REUSE", "PER_STREAM_QUEUE",
-    "PYTORCH_NO_NPU_MEMORY_CACHING", "PYTORCH_NPU_ALLOC_CONF", "STREAMS_PER_DEVICE", "TASK_QUEUE_ENABLE",
-    "TORCHINDUCTOR_NPU_BACKEND", "TORCH_NPU_FALLBACK_CPU_DISABLE", "TORCH_NPU_LAZY_FUSION",
-    "TORCH_NPU_LEGACY_IMPL_LIST", "TORCH_NPU_USE_COMPATIBLE_IMPL",
+    *(name for name in npu_environment.DEFAULTS if not name.endswith(("_DIR", "_PATH"))),
     # the rest of the stack
     "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "KMP_AFFINITY", "LD_PRELOAD", "MKL_NUM_THREADS",
     "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "PYTORCH_CUDA_ALLOC_CONF", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )  # fmt: skip
-"""Variables that change results or speed; recorded when they are set. No others: an environment holds secrets."""
+"""Variables that change results or speed; recorded when they are set. Of others only those that `npu_environment`
+finds to look like one of torch_npu's and to be none: an environment holds secrets."""
 
 
 def collect(
-    *, requested_device: str, device: Device, reference_device: str | None, weights: WeightsFacts
+    *,
+    requested_device: str,
+    device: Device,
+    reference_device: str | None,
+    weights: WeightsFacts,
+    fallbacks: tuple[CpuFallback, ...] = (),
 ) -> Provenance:
     """The circumstances of the running experiment, read from the process itself."""
+    recorded = (*ENVIRONMENT, *npu_environment.unknown_names(os.environ))
     return Provenance(
         requested_device=requested_device,
         device=device.facts(),
@@ -46,12 +47,15 @@ def collect(
             usable_cpus=len(os.sched_getaffinity(0)),
             torch_threads=torch.get_num_threads(),
             memory_bytes=npu_evidence.memory_bytes(),
+            limits=host_limits.limits(),
         ),
         versions=versions(),
         weights=weights,
         numeric_modes=device.numeric_modes(),
-        environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        environment={name: os.environ[name] for name in recorded if name in os.environ},
         image=os.environ.get("NPU_DELIVER_IMAGE", "none (run by hand)"),
+        npu_smi=npu_smi.ask() if device.name.startswith("npu") else None,
+        fallbacks=fallbacks,
     )
 
 

@@ -13,8 +13,10 @@ from typing import ClassVar
 
 from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
+from npu_eval.host_limits import HostLimits
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
 from npu_eval.npu_evidence import NpuProof
+from npu_eval.npu_smi import NpuSmi
 from npu_eval.performance_data import LatencyRun, PerformanceData, check_performance
 from npu_eval.precision_data import (
     RELATIVE_ERROR_BOUNDS,
@@ -74,6 +76,7 @@ class HostFacts:
     usable_cpus: int
     torch_threads: int
     memory_bytes: int
+    limits: HostLimits | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +97,19 @@ class WeightsFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CpuFallback:
+    """An operator that torch_npu handed to the CPU. ``calls`` is None where none were counted, as in timed runs."""
+
+    operator: str
+    calls: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Under which circumstances the numbers of a record came to be."""
+    """Under which circumstances the numbers of a record came to be.
+
+    ``npu_smi`` and ``fallbacks`` are of an NPU alone; ``npu_smi`` is None elsewhere.
+    """
 
     requested_device: str
     device: DeviceFacts
@@ -107,6 +121,8 @@ class Provenance:
     environment: dict[str, str]
     image: str
     replayed_from: str | None = None
+    npu_smi: NpuSmi | None = None
+    fallbacks: tuple[CpuFallback, ...] = ()
 
 
 # --- inference -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from npu_eval import checkpoint, codehash, logtext, provenance, weights
+from npu_eval import checkpoint, codehash, logtext, npu_fallback, provenance, weights
 from npu_eval.adapter import (
     Adapter,
     SupportsDefaultWeights,
@@ -35,7 +35,8 @@ from npu_eval.config import WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, Weights
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
-from npu_eval.records import Data, Record, WeightsFacts, write_record
+from npu_eval.operator_calls import OperatorCalls
+from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
 
 
 class Experiment(Protocol):
@@ -138,7 +139,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     _check_code(root)
     requested = spec.candidate.device
     context = open_context(root, spec, device=requested, say=say_to_stderr)
-    data = experiment.run(context, arguments)
+    data, fallbacks = _watched(experiment, context, arguments)
     needs_reference = data.kind in ("precision", "training")
     record = Record(
         spec_sha256=spec.sha256,
@@ -151,6 +152,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
             device=context.device,
             reference_device=spec.reference.device if needs_reference else None,
             weights=context.weights,
+            fallbacks=fallbacks,
         ),
         data=data,
     )
@@ -160,6 +162,22 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
         write_record(arguments.save / "records" / f"{data.kind}.json", record)
     sys.stdout.write(text)
     return logtext.exit_code(record, logtext.verdicts_of(record, spec.criteria))
+
+
+def _watched(
+    experiment: Experiment, context: Context, arguments: argparse.Namespace
+) -> tuple[Data, tuple[CpuFallback, ...]]:
+    """Run the experiment; on an NPU, watch for operators that are handed to the CPU.
+
+    Calls are counted where no time is measured: counting takes some.
+    """
+    if not context.device.name.startswith("npu"):
+        return experiment.run(context, arguments), ()
+    counted = OperatorCalls() if getattr(experiment, "COUNTS_CALLS", True) else None
+    with npu_fallback.watching() as watch, counted or contextlib.nullcontext():
+        data = experiment.run(context, arguments)
+    calls = dict(counted.counts) if counted else {}
+    return data, tuple(CpuFallback(operator=name, calls=calls.get(name)) for name in watch.operators)
 
 
 def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ import deliverables
 from npu_deliver import spec
 from npu_deliver.errors import SpecError
 from npu_deliver.spec import Overrides
-from npu_eval.config import default_criteria
+from npu_eval.config import NO_FALLBACK, default_criteria
 
 GOOD = """\
 name: tiny
@@ -44,7 +44,7 @@ def test_the_least_spec_has_the_defaults(tmp_path):
     assert job.spec.evaluation.reference.dtype == "float64"
     assert job.spec.weights_spec().source == "default"
     assert job.spec.timing().batch_sizes == (1, 8)
-    assert job.spec.criteria() == default_criteria("classification")
+    assert job.spec.criteria() == (*default_criteria("classification"), NO_FALLBACK)
     assert job.folder == tmp_path / "tiny"
     assert job.output == tmp_path / "tiny/npu_deliverables"
     assert job.work.parent == job.lock.parent == job.output.parent
@@ -285,3 +285,28 @@ def test_a_data_set_starts_in_the_specs_folder_and_can_be_given_instead(tmp_path
 def test_a_limit_needs_a_data_set(tmp_path):
     with pytest.raises(SpecError, match="no data set"):
         load(tmp_path, GOOD, limit=5)
+
+
+def with_evaluation(evaluation):
+    values = {key: value for key, value in yaml.safe_load(GOOD).items() if key != "evaluation"}
+    return yaml.safe_dump(values | {"evaluation": evaluation})
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "added"),
+    [
+        ({"device": "npu:0"}, True),
+        ({"device": "auto"}, True),
+        ({"device": "cpu"}, False),
+        ({"device": "npu:0", "cpu_fallback": "flag"}, False),
+    ],
+)
+def test_a_fallback_to_the_cpu_fails_the_run_unless_it_is_only_flagged(tmp_path, evaluation, added):
+    spec = load(tmp_path, with_evaluation(evaluation)).spec
+    assert (NO_FALLBACK in spec.criteria()) == added
+
+
+def test_a_spec_with_its_own_rule_on_fallbacks_keeps_it(tmp_path):
+    rule = {"id": "few", "metric": "cpu_fallback_operators", "comparison": "<=", "threshold": 2, "why": "nms is known"}
+    spec = load(tmp_path, with_evaluation({"device": "npu:0", "criteria": [rule]})).spec
+    assert [c.id for c in spec.criteria()] == ["few"]

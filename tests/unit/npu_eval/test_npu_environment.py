@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from npu_eval.npu_environment import DEFAULTS, settings, unknown_names
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "soc", "state"),
+    [
+        ("TASK_QUEUE_ENABLE", "1", "Ascend910B4", "default"),
+        ("TASK_QUEUE_ENABLE", "2", "Ascend910B4", "changed"),
+        ("INF_NAN_MODE_ENABLE", "1", "Ascend910B4", "default"),
+        ("INF_NAN_MODE_ENABLE", "1", "Ascend310P3", "changed"),
+        ("CPU_AFFINITY_CONF", "2", None, "changed"),
+        ("NPU_FP16_MATMUL", "1", "Ascend910B4", "unknown"),
+    ],
+)
+def test_setting_a_default_changes_nothing_and_an_unknown_name_is_told(
+    name: str, value: str, soc: str | None, state: str
+) -> None:
+    (found,) = settings({name: value}, soc)
+    assert (found.name, found.value, found.state) == (name, value, state)
+
+
+def test_variables_of_others_are_left_out() -> None:
+    assert settings({"OMP_NUM_THREADS": "4", "LD_PRELOAD": "x.so"}, "Ascend910B4") == ()
+
+
+def test_names_that_nobody_reads_are_found_and_secrets_are_not() -> None:
+    environment = {
+        "NPU_FP16_MATMUL": "1", "TORCH_NPU_FASTER": "yes", "ATB_LLM_TURBO": "on",
+        **dict.fromkeys(DEFAULTS, "1"),
+        "ASCEND_HOME_PATH": "/home/me/cann", "ASCEND_TOKEN": "abc", "NPU_API_KEY": "abc", "NPU_DELIVER_IMAGE": "x",
+        "HCCL_IF_IP": "10.0.0.1", "NPU_NOTE": "two words", "PATH": "/bin",
+    }  # fmt: skip
+    assert unknown_names(environment) == ("ATB_LLM_TURBO", "NPU_FP16_MATMUL", "TORCH_NPU_FASTER")
