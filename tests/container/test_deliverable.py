@@ -92,7 +92,7 @@ def own(path: Path) -> bool:
 
 
 def containers_of(client: Any, folder: Path) -> list[Any]:
-    return list(client.containers.list(all=True, filters={"label": f"{LABEL}={folder_label(folder)}"}))
+    return list(client.containers.list(all=True, sparse=True, filters={"label": f"{LABEL}={folder_label(folder)}"}))
 
 
 def all_gone(client: Any, folder: Path, seconds: float = 30.0) -> bool:

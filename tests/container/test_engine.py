@@ -56,7 +56,7 @@ def _step(image: Image, code: str, *, timeout_s: float = 60.0, mounts: tuple[Mou
 def _left(folder: Path) -> list[Any]:
     client = connect()
     try:
-        return list(client.containers.list(all=True, filters={"label": f"{LABEL}={folder_label(folder)}"}))
+        return list(client.containers.list(all=True, sparse=True, filters={"label": f"{LABEL}={folder_label(folder)}"}))
     finally:
         client.close()
 

@@ -86,7 +86,20 @@ class DockerEngine:
         return shell_line(step, folder, self._image, self._limits)
 
     def run(self, step: Step, folder: Path, tell: Tell) -> int:
-        """Run one step in a container of its own; it is gone afterwards, whatever happens."""
+        """Run one step in a container of its own; it is gone afterwards, whatever happens.
+
+        Raises:
+            StepError: the step ran longer than its timeout, or its container was killed.
+            EngineError: the engine failed, or went away.
+        """
+        try:
+            return self._run(step, folder, tell)
+        except requests.exceptions.RequestException as error:
+            raise _went_away(step) from error
+        except docker.errors.APIError as error:
+            raise EngineError(f"the engine failed ({error})", where=step.experiment, fix="see `docker info`") from error
+
+    def _run(self, step: Step, folder: Path, tell: Tell) -> int:
         api = self._client.api
         sweep(self._client, folder)
         identity = api.create_container(**arguments(step, folder, self._image, self._limits, api=api))["Id"]
@@ -106,22 +119,21 @@ class DockerEngine:
             for line in _lines(stream, time.monotonic() + step.timeout_s, step):
                 tell(line)
             code = ended.code()
-        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
-            raise EngineError(f"the engine failed ({error})", where=step.experiment, fix="see `docker info`") from error
         finally:
             _close(stream)
         if code is None:
-            raise EngineError(
-                "the engine went away while the step ran",
-                where=step.experiment,
-                fix="start it and run the same command again",
-            )
+            raise _went_away(step)
         if code == OUT_OF_MEMORY:
             raise StepError(
                 "was killed in its container", where=step.experiment,
                 fix="most often for memory: give it more, or smaller batch sizes",
             )  # fmt: skip
         return code
+
+
+def _went_away(step: Step) -> EngineError:
+    fix = "start it and run the same command again: finished steps are kept"
+    return EngineError("the engine went away while the step ran", where=step.experiment, fix=fix)
 
 
 class _Ended(threading.Thread):
@@ -291,7 +303,7 @@ def folder_label(folder: Path) -> str:
 
 def sweep(client: Any, folder: Path) -> None:
     """Remove what an engine that was killed may have left of this folder's containers."""
-    for left in client.containers.list(all=True, filters={"label": f"{LABEL}={folder_label(folder)}"}):
+    for left in client.containers.list(all=True, sparse=True, filters={"label": f"{LABEL}={folder_label(folder)}"}):
         with contextlib.suppress(docker.errors.APIError):
             left.remove(force=True)
 

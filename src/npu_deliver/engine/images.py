@@ -30,6 +30,8 @@ _NO_SPACE = ("no space left", "disk quota exceeded")
 _NEWS = re.compile(r"(Step \d+/\d+ : .+|install: .+|(Collecting|Downloading|Installing collected) .+|Successfully .+)")
 """Lines of a build that tell a reader how far it is."""
 
+_NOISE = re.compile(r" --->|Step \d+/")
+
 Say = Callable[[str], None]
 
 
@@ -152,6 +154,7 @@ def build_image(build: Build, soc: str | None, *, say: Say, keep: Say) -> Image:
         context.seek(0)
         lines: list[str] = []
         step = "the build"
+        failed: EngineError | None = None
         for line, error in _stream(
             client.api.build(
                 fileobj=context, custom_context=True, tag=build.tag, platform=build.platform, rm=True, forcerm=True,
@@ -163,10 +166,14 @@ def build_image(build: Build, soc: str | None, *, say: Say, keep: Say) -> Image:
                 step = line
                 lines.clear()
             if error:
-                raise _failed(step, line, lines)
+                failed = failed or _failed(
+                    step, line, lines
+                )  # read to its end, the engine's answer frees its connection
             lines.append(line)
             if _NEWS.fullmatch(line):
                 say(line)
+        if failed is not None:
+            raise failed
         found = client.images.get(build.tag)
         return _described(client, found, build, soc)
 
@@ -176,7 +183,7 @@ def _stream(events: Any) -> Iterator[tuple[str, bool]]:
     for event in events:
         if "error" in event:
             yield str(event["error"]).strip(), True
-            return
+            continue
         text = event.get("stream") or " ".join(filter(None, (event.get("id"), event.get("status"))))
         for line in str(text).splitlines():
             if line.strip():
@@ -187,9 +194,9 @@ def _failed(step: str, said: str, lines: list[str]) -> EngineError:
     if any(words in said.lower() for words in _NO_SPACE) or any(w in "\n".join(lines[-40:]).lower() for w in _NO_SPACE):
         return _translated("no space left")
     ours = next((line for line in reversed(lines) if line.startswith("install: ")), None)
-    last = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in lines[-LAST_LINES:] if not line.startswith(" --->")]
+    last = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in lines[-LAST_LINES:] if not _NOISE.match(line)]
     told = ours or (last[-1] if last else said)
-    if step.startswith("Step 1/") or "pull access denied" in said or "manifest unknown" in said:
+    if " : FROM ${BASE_IMAGE}" in step and not last:
         return EngineError(
             f"the base image cannot be had ({said})", where=step,
             fix="pull it by hand, name a mirror with --registry, or an image of yours with --base-image",
