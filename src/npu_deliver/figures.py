@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 
 from npu_deliver.charts import (
     CHART_LABELS,
+    ApSeries,
     BatchPoint,
     ErrorPoint,
     LatencySeries,
     LossSeries,
     batch_chart,
+    dataset_chart,
     latency_chart,
     precision_chart,
     training_chart,
@@ -64,6 +66,7 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
     if Stamp.SIMULATED not in summary.stamps:  # the clock of a simulated device says nothing that could be drawn
         pictures |= _performance(summary, records, lang, stamp)
     pictures |= _training(summary, lang, stamp)
+    pictures |= _dataset(summary, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
     return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
 
@@ -139,6 +142,24 @@ def _performance(summary: Summary, records: Mapping[str, Record], lang: str, sta
             points, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
         )
     return pictures
+
+
+def _dataset(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:
+    if summary.dataset is None or not summary.dataset.scores:
+        return {}
+    evidence = next(e for e in summary.evidence if e.experiment == "dataset")
+    labels = CHART_LABELS[lang]
+    series = [
+        ApSeries(
+            name={"bbox": labels.boxes, "segm": labels.masks}[scores.iou_type],
+            by_threshold=scores.by_threshold,
+            by_category={c.name: c.ap for c in scores.categories if c.objects},
+        )
+        for scores in summary.dataset.scores
+    ]
+    footer = _footer(summary, lang, evidence.record, evidence.record_sha256)
+    chart = dataset_chart(series, labels=labels, stamp=stamp, footer=footer, source_sha256=evidence.record_sha256)
+    return {f"{FOLDER}/dataset_chart.png": chart}
 
 
 def _training(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:

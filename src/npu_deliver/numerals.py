@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from npu_deliver.dataset_summary import Dataset
 from npu_deliver.detection_summary import Detections
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Performance, Precision, Summary
@@ -84,6 +85,8 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
         yield from _performance_rows(summary.performance, side)
     if summary.training is not None:
         yield from _training_rows(summary.training)
+    if summary.dataset is not None:
+        yield from _dataset_rows(summary.dataset)
 
 
 def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
@@ -105,6 +108,20 @@ def _detection_rows(detections: Detections) -> Iterator[tuple[Any, ...]]:
         yield (photo.input,), photo
     for lone in detections.lone:
         yield (lone.input, lone.detection.side, lone.detection.label), lone.detection
+
+
+def _dataset_rows(dataset: Dataset) -> Iterator[tuple[Any, ...]]:
+    for scores in dataset.scores:
+        for evaluator in scores.evaluators:
+            yield (scores.iou_type, evaluator.name), evaluator
+        for category in scores.categories:
+            yield (scores.iou_type, category.name), category
+    for found in dataset.intervals:
+        yield (found.metric, found.other), found
+    if dataset.classes is not None:
+        for k in ("top1", "top5"):
+            values = (getattr(dataset.classes, k), getattr(dataset.classes, f"{k}_accuracy"), dataset.image_set.images)
+            yield (f"{k}_accuracy",), *values
 
 
 def _training_rows(training: Training) -> Iterator[tuple[Any, ...]]:

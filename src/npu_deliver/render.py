@@ -22,6 +22,7 @@ from npu_deliver.summary import Summary
 from npu_deliver.traced import Marks, Shown, trace
 from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, phase, reason, seen, unmeasured
 from npu_eval import units
+from npu_eval.dataset_data import COCO_STATS
 from npu_eval.logtext import TIMES
 from npu_eval.stamps import UNTIMED, Stamp, stamped_name, told
 
@@ -153,6 +154,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         environment.filters |= _simulated(dict(environment.filters))
     environment.tests["stamped"] = lambda s, stamp: Stamp(stamp) in s.stamps
     environment.globals["percentiles"] = _percentiles(summary)
+    environment.globals["coco_stats"] = COCO_STATS
     return environment
 
 
@@ -196,7 +198,7 @@ def _metric_value(value: float, metric: str) -> str:
         return units.ms(value) if metric.startswith("latency") else units.rate(value)
     if metric in ("sample_count", "nonfinite_mismatch", "cpu_fallback_operators"):
         return units.count(round(value))
-    if metric.endswith("agreement") or metric.startswith("share"):
+    if metric.endswith(("agreement", "accuracy")) or metric.startswith(("box_ap", "mask_ap", "share")):
         return units.ratio(value)  # the threshold beside it is a ratio too
     if metric in ("detections_matched", "detection_box_iou", "detection_mask_iou"):
         return units.ratio(value)

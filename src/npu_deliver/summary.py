@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npu_deliver.dataset_summary import Dataset, summarize_dataset
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
 from npu_deliver.training_summary import Training, summarize_training
@@ -16,6 +17,7 @@ from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
 from npu_eval.performance_data import MachineState
 from npu_eval.records import (
+    DatasetData,
     InferenceData,
     PerformanceData,
     PhotoResult,
@@ -156,6 +158,7 @@ class Summary:
     precision: Precision | None
     performance: Performance | None
     training: Training | None
+    dataset: Dataset | None
     evidence: tuple[Evidence, ...]
 
 
@@ -200,6 +203,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         precision=_precision(records.get("precision"), spec_file),
         performance=_performance(records, spec_file),
         training=_training(records.get("training")),
+        dataset=_dataset(records.get("dataset")),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
     )
 
@@ -299,6 +303,10 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
         busy=any(map(speed.is_busy, data.machine)),
         best_batch_size=best.batch_size if best else None,
     )
+
+
+def _dataset(record: Record | None) -> Dataset | None:
+    return summarize_dataset(record.data) if record is not None and isinstance(record.data, DatasetData) else None
 
 
 def _training(record: Record | None) -> Training | None:

@@ -257,8 +257,8 @@ def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
         if e.experiment == "performance" and not simulated:
             sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
-        if e.experiment == "training":
-            sources["training_chart"] = (e.record, e.record_sha256)
+        if e.experiment in ("training", "dataset"):
+            sources[f"{e.experiment}_chart"] = (e.record, e.record_sha256)
     sources = {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
     for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
         name = path.relative_to(folder).as_posix()

@@ -91,7 +91,8 @@ def phase(name: str, lang: str) -> str:
 
 def seen(evidence: str, lang: str) -> str:
     """Where the worst value of a criterion was seen."""
-    return {"all inputs": "全部输入", "all operators": "全部算子"}.get(evidence, evidence) if lang == "zh" else evidence
+    words = {"all inputs": "全部输入", "all operators": "全部算子", "all images": "全部图像"}
+    return words.get(evidence, evidence) if lang == "zh" else evidence
 
 
 _CAUSES_ZH = {

@@ -8,6 +8,7 @@ same bytes with the same matplotlib; no pyplot state is touched.
 Importing this loads matplotlib: import it where something is drawn.
 """
 
+from npu_deliver.charts.dataset import ApSeries, dataset_chart
 from npu_deliver.charts.labels import CHART_LABELS, ChartLabels
 from npu_deliver.charts.performance import BatchPoint, LatencySeries, batch_chart, latency_chart
 from npu_deliver.charts.precision import ErrorPoint, precision_chart
@@ -15,12 +16,14 @@ from npu_deliver.charts.training import LossSeries, training_chart
 
 __all__ = [
     "CHART_LABELS",
+    "ApSeries",
     "BatchPoint",
     "ChartLabels",
     "ErrorPoint",
     "LatencySeries",
     "LossSeries",
     "batch_chart",
+    "dataset_chart",
     "latency_chart",
     "precision_chart",
     "training_chart",

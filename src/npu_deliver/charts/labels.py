@@ -36,6 +36,11 @@ class ChartLabels:
     relative_error: str
     reference: str
     candidate: str
+    dataset_title: str
+    iou: str
+    boxes: str
+    masks: str
+    most_objects: str  # takes {shown} and {total}
 
 
 CHART_LABELS: dict[str, ChartLabels] = {
@@ -67,6 +72,11 @@ CHART_LABELS: dict[str, ChartLabels] = {
         relative_error="最大相对误差",
         reference="参考端",
         candidate="适配端",
+        dataset_title="数据集：AP 随 IoU 阈值与类别的变化",
+        iou="匹配所需的 IoU",
+        boxes="边框",
+        masks="掩码",
+        most_objects="画出目标最多的 {shown} 类，共 {total} 类",
     ),
     "en": ChartLabels(
         precision_title="Precision: relative L2 error of each output",
@@ -96,5 +106,10 @@ CHART_LABELS: dict[str, ChartLabels] = {
         relative_error="max relative error",
         reference="reference",
         candidate="candidate",
+        dataset_title="Data set: AP by the IoU that a match needs, and by category",
+        iou="IoU that a match needs",
+        boxes="boxes",
+        masks="masks",
+        most_objects="the {shown} categories with most objects of {total} are shown",
     ),
 }
