@@ -1,9 +1,9 @@
 """A network made faster for inference without changing what it computes.
 
 Everywhere the stored batch norms are folded into the convolutions before them. On the CPU in float32 the backbone then
-runs in oneDNN's own blocked layout, without a rearrangement before and after each convolution, and the heads' 3x3
-convolutions become `npu_models.winograd`'s; elsewhere the layout is channels-last. Backbone and pyramid keep the direct
-kernels for planes of channels: what they lose in precision, all outputs lose.
+runs in oneDNN's own blocked layout, without a rearrangement before and after each convolution, and the 3x3 convolutions
+of heads and necks become `npu_models.winograd`'s; elsewhere the layout is channels-last. A backbone keeps the direct
+kernels for planes of channels: what it loses in precision, all outputs lose.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from npu_models.resnet import ConvNorm, DetectronResNet, ResNet
 from npu_models.winograd import faster
 
 _Norm: TypeAlias = nn.BatchNorm2d | FrozenBatchNorm2d
-_TRUNK = ("backbone", "neck")  # the parts of a model, by the first part of their names, that feed all others
+_TRUNK = ("backbone",)  # the parts of a model, by the first part of their names, that feed all others
 
 
 def optimise(model: nn.Module) -> None:

@@ -95,6 +95,7 @@ def _curves(axes: Axes, one: LossSeries) -> None:
         points = [(step, value) for step, value in enumerate(values, start=1) if value is not None]
         axes.plot([p[0] for p in points], [p[1] for p in points], linewidth=1, **style)
     axes.set_xlim(0.7, len(one.reference) + 0.3)
+    axes.margins(y=0.15)  # whole markers
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
