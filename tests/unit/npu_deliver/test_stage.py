@@ -1,6 +1,9 @@
 """A staged folder is complete before anything runs, the same bytes each time, and nobody else's files are touched."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,3 +295,29 @@ def test_what_the_platform_supplies_may_not_be_required(tmp_path, name):
 def test_a_package_that_is_not_installed_is_told(tmp_path):
     write_model(tmp_path, requirements=["opencv-python"])
     assert "the package 'opencv-python' is not installed in" in refusal(job_of(tmp_path))
+
+
+@pytest.mark.parametrize(("family", "name"), [("fcos", "r50_caffe_fpn_gn-head_1x"), ("solov2", "r50_fpn_1x"),
+                                              ("blendmask", "R_50_1x")])  # fmt: skip
+def test_a_network_of_ours_brings_its_own_family_and_no_other(tmp_path, family, name):
+    torchvision = replace(IMAGE, packages={**IMAGE.packages, "torchvision": "0.22.1"})
+    write_model(tmp_path, adapter=f"npu_models:{family}/{name}", task="detection")
+    folder = staged(job_of(tmp_path), torchvision).folder
+    ours = {n for n in inside(folder) if n.startswith("npu_models/")}
+    assert {"npu_models/__init__.py", "npu_models/registry.py", f"npu_models/{family}.py"} <= ours
+    assert not ours & ({f"npu_models/{n}.py" for n in ("fcos", "solov2", "blendmask")} - {f"npu_models/{family}.py"})
+    code = f"import npu_models; from npu_models.random_weights import randomise; npu_models.build('{family}/{name}')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(folder)}, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_script_of_an_experiment_travels_where_the_spec_asks_for_it(tmp_path):
+    write_model(tmp_path)
+    assert "evaluation/eval_training.py" not in inside(staged(job_of(tmp_path)).folder)
+    write_model(tmp_path, "trained", evaluation={"device": "cpu", "training": {"steps": 2}})
+    found = staged(job_of(tmp_path, "trained"))
+    assert "evaluation/eval_training.py" in inside(found.folder)
+    assert found.spec.evaluation.training.steps == 2
+    assert found.spec.evaluation.experiments[-1] == "training"
+    assert {c.metric for c in found.spec.evaluation.criteria} >= {"loss_error", "gradient_error"}

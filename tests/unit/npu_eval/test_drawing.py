@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from npu_eval import drawing, units
-from npu_eval.drawing import MAX_HEIGHT, PALETTE, WIDTH, draw, stamp
+from npu_eval.drawing import MAX_DRAWN, MAX_HEIGHT, PALETTE, WIDTH, draw, stamp
 from npu_eval.fonts import cjk_font_path
 from npu_eval.records import Prediction
 from npu_eval.stamps import Stamp
@@ -267,3 +267,36 @@ def test_a_file_that_is_no_image_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "p.jpg").write_text("no image")
     with pytest.raises(OSError, match="cannot identify image"):
         draw(tmp_path / "p.jpg", ())
+
+
+def test_a_mask_tints_what_it_covers_and_nothing_else(tmp_path: Path) -> None:
+    mask = np.zeros((480, 640), dtype=bool)
+    mask[100:300, 100:300] = True
+    path = photo(tmp_path)
+    plain = pixels(draw(path, [boxed(100, 100, 300, 300)]))
+    masked = pixels(draw(path, [boxed(100, 100, 300, 300)], mask[None]))
+    changed = np.argwhere((plain != masked).any(axis=2)) * 640 / WIDTH
+    assert len(changed) > 200 * 200
+    assert changed.min() >= 95
+    assert changed.max() <= 305
+
+
+def test_objects_with_masks_have_a_colour_each_and_those_without_one_for_each_class(tmp_path: Path) -> None:
+    path, two = photo(tmp_path), [boxed(20, 200, 200, 400), boxed(400, 200, 600, 400)]
+    masks = np.zeros((2, 480, 640), dtype=bool)
+    assert len(where(draw(path, two), PALETTE[1])) == 0
+    assert len(where(draw(path, two, masks), PALETTE[1])) > 500
+
+
+def test_masks_of_a_coarser_grid_cover_the_same_part(tmp_path: Path) -> None:
+    mask = np.zeros((1, 24, 32), dtype=bool)
+    mask[0, 12:, 16:] = True
+    found = pixels(draw(photo(tmp_path), [boxed(320, 240, 640, 480)], mask))
+    assert tuple(found[100, 100]) == GREY
+    assert tuple(found[450, 600]) != GREY
+
+
+def test_no_more_objects_are_drawn_than_can_be_told_apart(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    many = [boxed(300, 220, 340, 260, index=2)] * MAX_DRAWN
+    assert (pixels(draw(path, [*many, boxed(10, 100, 600, 400, index=1)])) == pixels(draw(path, many))).all()

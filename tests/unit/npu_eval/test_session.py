@@ -151,6 +151,16 @@ def test_auto_is_recorded_as_asked_and_told_as_taken(root: Path, capsys: pytest.
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("given", ["R_101_3x", "configs/BlendMask/R_101_3x.yaml", "R_101_3x.py"])
+def test_the_config_flag_names_another_configuration_of_the_family(given: str) -> None:
+    assert session._configured("npu_models:blendmask/R_50_1x", given) == "npu_models:blendmask/R_101_3x"
+
+
+def test_an_adapter_with_one_configuration_takes_no_config(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert session.main(precision, root, ["--config", "other"]) == 2
+    assert "'adapter.py' has one configuration only; leave --config out" in reason(capsys)
+
+
 def trained(folder: Path, name: str = "tiny.pth") -> Path:
     torch.manual_seed(99)
     torch.save(tiny_model.TinyNetwork().state_dict(), folder / name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from npu_eval import checkpoint
 from npu_eval.adapter import (
     SupportsDefaultWeights,
     SupportsDetection,
@@ -21,7 +24,7 @@ from npu_eval.adapter import (
 )
 from npu_eval.adapters.npu_models_models import Detector, create_adapter
 from npu_eval.coco_classes import COCO_NAMES
-from npu_eval.errors import AdapterError
+from npu_eval.errors import AdapterError, WeightsError
 from npu_eval.shapes import shapes_image
 from npu_eval.weights_reference import parse
 from npu_models import known_models
@@ -132,3 +135,82 @@ def test_a_photo_of_48_megapixels_has_boxes_in_its_pixels_and_masks_of_a_bounded
     assert found.masks is not None
     assert found.masks.shape[1] * found.masks.shape[2] <= 2**22
     assert float(found.boxes[:, 2].max()) > found.masks.shape[2]
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, torch.Tensor]:
+    """The entries of a light SOLOv2, with values of its own."""
+    torch.manual_seed(3)
+    return create_adapter(LIGHT).build().state_dict()
+
+
+def loaded(path: Path, content: Any, name: str = LIGHT) -> nn.Module:
+    """A network with the weights of a file, the way the scripts load them."""
+    torch.save(content, path)
+    adapter = create_adapter(name)
+    network = checked_build(adapter, name)
+    state = adapter.renamed(checkpoint.read_state_dict(path))
+    checkpoint.load_strict(network, state, mapping="by_name", source=path.name)
+    return network
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda state: {"meta": {"epoch": 12}, "state_dict": state},  # MMDetection
+        lambda state: {"model": state, "iteration": 89999, "optimizer": {"param_groups": []}},  # detectron2
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+    ],
+)
+def test_checkpoints_load_as_their_projects_wrap_them(wrapped: Any, trained: Any, tmp_path: Path) -> None:
+    found = loaded(tmp_path / "weights.pth", wrapped(trained)).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in trained.items())
+
+
+def test_the_older_names_of_the_authors_own_repository_load(trained: Any, tmp_path: Path) -> None:
+    old = {"mask_head.mask_feature_head.conv_pred.": "mask_feat_head.conv_pred.0.",
+           "mask_head.mask_feature_head.": "mask_feat_head.", "mask_head.cls_convs.": "bbox_head.cate_convs.",
+           "mask_head.kernel_convs.": "bbox_head.kernel_convs.", "mask_head.conv_cls.": "bbox_head.solo_cate.",
+           "mask_head.conv_kernel.": "bbox_head.solo_kernel."}  # fmt: skip
+    state = {}
+    for name, value in trained.items():
+        prefix = next((p for p in old if name.startswith(p)), "")
+        state[old.get(prefix, "") + name.removeprefix(prefix)] = value
+    assert "bbox_head.solo_cate.weight" in state
+    found = loaded(tmp_path / "weights.pth", {"state_dict": state}).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in trained.items())
+
+
+def altered(state: dict[str, torch.Tensor], name: str, value: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    return {n: v for n, v in {**state, name: value}.items() if v is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: altered(s, "mask_head.conv_cls.bias", None), r"1 missing \(mask_head\.conv_cls\.bias 80\)"),
+        (lambda s: altered(s, "extra.weight", torch.ones(2)), r"1 unexpected \(extra\.weight 2\)"),
+        (lambda s: altered(s, "mask_head.conv_cls.bias", torch.full((80,), torch.nan)), r"NaN or infinity.*conv_cls"),
+        (
+            lambda s: altered(
+                altered(s, "mask_head.conv_cls.bias", torch.ones(20)),
+                "mask_head.conv_cls.weight", s["mask_head.conv_cls.weight"][:20],
+            ),
+            r"only the classifier head differs.*20 in the checkpoint, 80 in the network",
+        ),
+        (lambda s: {n: v for n, v in s.items() if n.startswith("backbone.")}, r"missing \(neck\."),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
+    change: Any, message: str, trained: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=message):
+        loaded(tmp_path / "weights.pth", {"state_dict": change(trained)})
+
+
+def test_the_checkpoint_of_another_model_is_refused(trained: Any, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"missing .*unexpected .*another architecture"):
+        loaded(tmp_path / "weights.pth", trained, "fcos/r50_caffe_fpn_gn-head_1x")
