@@ -1,0 +1,240 @@
+"""Check this folder against itself with nothing but Python 3.9 or newer: python verify_deliverable.py [FOLDER]
+
+Every file against MANIFEST.json; the spec, the criteria and the code against the hashes in the records; records and
+logs against summary.json and against each other; pictures against what they were drawn from; inputs against the spec;
+verdicts and measured numbers of the pages against summary.json. Runs nothing from the folder. Exits with 0 when it
+holds together, with 8 after one line for each contradiction. `npu-deliver verify` derives the statistics again as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "MANIFEST.json"
+FIXED = {"14.1 %"}  # the one measured-looking number that is part of the page's own words
+STAMPS = {
+    "simulated": ("SIMULATED - NOT AN NPU RESULT",),
+    "replayed": ("回放：数值来自先前的一次运行", "REPLAYED: numbers of an earlier run"),
+    "random-weights": ("随机权重：不是训练好的模型", "RANDOM WEIGHTS: not the trained model"),
+    "no-npu": ("未使用 NPU：数值在其他设备上测得", "NO NPU: measured on another device"),
+}
+Finding = tuple[str, str]
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for piece in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """sha256 of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Relative path -> path of everything but the manifest and Python's caches."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if "__pycache__" not in name.split("/") and name != MANIFEST and (path.is_symlink() or not path.is_dir()):
+            found[name] = path
+    return found
+
+
+def load(folder: Path, name: str, findings: list[Finding]) -> Any:
+    """A JSON file; None, and a finding, where it cannot be read."""
+    try:
+        value = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        findings.append((name, f"cannot be read ({type(error).__name__})"))
+        return None
+    if not value or not isinstance(value, dict):
+        findings.append((name, "holds nothing that is expected there"))
+        return None
+    return value
+
+
+def check_manifest(folder: Path, listed: Any) -> Iterator[Finding]:
+    """Missing, extra, changed and special files."""
+    entries = listed["files"]
+    found = files_of(folder)
+    for name in sorted(set(entries) - set(found)):
+        yield name, "is in the manifest, but not in the folder"
+    for name, path in found.items():
+        if path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
+            yield name, "is no plain file"
+        elif name not in entries:
+            yield name, "is in the folder, but not in the manifest"
+        elif sha256(path) != entries[name]["sha256"]:
+            yield name, "is not the file that the manifest lists"
+
+
+def code_of(folder: Path) -> str:
+    """The hash of all Python files, as the records hold it."""
+    code = [path for path in folder.rglob("*.py") if path.is_file() and "__pycache__" not in path.parts]
+    names = {path.relative_to(folder).as_posix(): sha256(path) for path in code}
+    return canonical(names)
+
+
+def check_chain(folder: Path, spec: Any, summary: Any, findings: list[Finding]) -> Iterator[Finding]:
+    """Spec -> record -> log -> summary, each by the hash of the one before."""
+    spec_hash, code_hash = canonical(spec["evaluation"]), code_of(folder)
+    if summary["criteria_sha256"] != canonical(spec["evaluation"]["criteria"]):
+        yield "spec.json", "its criteria are not those of summary.json"
+    if summary["model"] != spec["model"]:
+        yield "spec.json", "tells other facts of the model than summary.json"
+    for entry in summary["evidence"]:
+        record = load(folder, entry["record"], findings)
+        if record is not None:
+            yield from check_record(folder, entry, record, (spec_hash, code_hash))
+    for each in spec["evaluation"]["inputs"]:
+        path = folder / each["path"]
+        if not path.is_file() or sha256(path) != each["sha256"]:
+            yield each["path"], "is not the input that spec.json names"
+
+
+def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, str]) -> Iterator[Finding]:
+    """One experiment's record and log."""
+    if record["spec_sha256"] != made_with[0]:
+        yield entry["record"], "was made under another spec than spec.json"
+    if record["code_sha256"] != made_with[1]:
+        yield entry["record"], "was made by other code than the folder's"
+    if sha256(folder / entry["record"]) != entry["record_sha256"]:
+        yield entry["record"], "is not the record that summary.json was made from"
+    log = folder / entry["log"]
+    if not log.is_file():
+        yield entry["log"], "is missing"
+    elif sha256(log) != entry["log_sha256"]:
+        yield entry["log"], "is not the log that summary.json names"
+    elif entry["record_sha256"] not in log.read_text(encoding="utf-8", errors="replace"):
+        yield entry["log"], "does not name its record"
+
+
+def png_source(data: bytes) -> str:
+    """The text Source-SHA256 of a PNG; empty where there is none."""
+    match = re.search(rb"tEXtSource-SHA256\x00([0-9a-f]{64})", data)
+    return match.group(1).decode("ascii") if match else ""
+
+
+def check_pictures(folder: Path, summary: Any) -> Iterator[Finding]:
+    """Each picture names what it was drawn from."""
+    known = {canonical(summary)}
+    by_name = {"precision_chart": canonical(summary)}
+    for entry in summary["evidence"]:
+        known |= {entry["log_sha256"], entry["record_sha256"]}
+        by_name[entry["experiment"] + "_report"] = entry["log_sha256"]
+        if entry["experiment"] == "performance":
+            by_name["performance_chart"] = by_name["batch_chart"] = entry["record_sha256"]
+    for path in sorted((folder / "evaluation" / "screenshots").glob("*.png")):
+        source = png_source(path.read_bytes())
+        if source not in known or source != by_name.get(path.name.split(".")[0], source):
+            yield (
+                path.relative_to(folder).as_posix(),
+                "was not drawn from a log, a record or the summary of this folder",
+            )
+
+
+def written(value: Any) -> Iterator[str]:
+    """How the pages may write a number."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from written(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from written(item)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2.0**63:
+        yield "%.3f ms" % (value * 1e3)
+        yield f"{value:.2f} s"
+        yield f"{value:.2f} /s"
+        yield "%.2f %%" % (value * 100)
+        yield "%.2e %%" % (value * 100)
+        yield f"{value:.1f} dB"
+        yield "%.1f MiB" % (value / 2**20)
+        yield "%.1f GiB" % (value / 2**30)
+        yield "%.2f M" % (value / 1e6)
+        yield f"{value:.3e}"
+
+
+MEASURED = re.compile(
+    r"(?<![\w.])-?\d+\.\d+(?:e[-+]\d+)? (?:ms|s|/s|%|dB|MiB|GiB|M)(?![\w/])|(?<![\w.])\d\.\d{3}e[-+]\d\d(?![\w ])"
+)
+STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b")
+
+
+def check_pages(folder: Path, summary: Any) -> Iterator[Finding]:
+    """The pages that must be there, and each page."""
+    for stem in ("readme", "OPTIMIZATION_RECORD"):
+        if not any((folder / (stem + suffix)).is_file() for suffix in (".md", ".simulated.md")):
+            yield stem + ".md", "is missing"
+    allowed = set(written(summary)) | FIXED
+    for page in sorted(folder.glob("*.md")):
+        text = page.read_text(encoding="utf-8", errors="replace")
+        for what in [*check_words(text, summary), *check_numbers(text, summary, allowed)]:
+            yield page.name, what
+
+
+def check_words(text: str, summary: Any) -> Iterator[str]:
+    """Stamps and hashes of a page."""
+    words = json.dumps(summary, ensure_ascii=False)
+    for stamp in summary["stamps"]:
+        if not any(phrase in text for phrase in STAMPS.get(stamp, ("",))):
+            yield f"does not carry the stamp '{stamp}'"
+    for token in re.findall(r"(?<![0-9a-z])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-z])", text):
+        if token not in words:
+            yield f"{token} is no hash of summary.json"
+
+
+def check_numbers(text: str, summary: Any, allowed: set[str]) -> Iterator[str]:
+    """Measured numbers and verdicts of a page."""
+    words = json.dumps(summary, ensure_ascii=False)  # numbers may also stand inside names and reasons
+    verdicts = {verdict["criterion"]: verdict["status"] for verdict in summary["verdicts"]}
+    for number, line in enumerate(text.splitlines(), start=1):
+        for found in MEASURED.findall(line):
+            if found not in allowed and found not in words:
+                yield f"line {number}: {found} is no number of summary.json"
+        criterion = line.split("|")[1].strip() if line.startswith("|") and line.count("|") > 2 else ""
+        state = STATE.search(line)
+        if state and criterion in verdicts and state.group(1) != verdicts[criterion]:
+            yield f"line {number}: {criterion} is {verdicts[criterion]}"
+
+
+def check(folder: Path) -> list[Finding]:
+    """Every contradiction of a folder."""
+    findings: list[Finding] = []
+    listed, spec, summary = (load(folder, name, findings) for name in (MANIFEST, "spec.json", "summary.json"))
+    checks = [check_manifest(folder, listed)] if listed else []
+    checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
+    checks += [check_pictures(folder, summary), check_pages(folder, summary)] if summary else []
+    for each in checks:
+        try:
+            findings += list(each)
+        except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
+            findings.append(("folder", f"is not laid out as expected ({type(error).__name__}: {error})"))
+    return list(dict.fromkeys(findings))
+
+
+def main() -> int:
+    """Print every contradiction; 8 when there is one."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
+    findings = check(folder)
+    for file, what in findings:
+        print(f"{file}: {what}")
+    state = f"contradicts itself in {len(findings)} places" if findings else "holds together"
+    print(f"{folder}: {state}")
+    return 8 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The verifier that travels with a deliverable: one file, Python 3.9, and of one mind with `verify`."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npu_deliver import manifest, tampering, verify
+from npu_deliver.profiles import templates_folder
+from npu_deliver.words import LANGUAGES, STAMPS
+
+FILE = templates_folder("npu_deliverables") / "verify_deliverable.py"
+
+
+@pytest.fixture(scope="module")
+def one_file():
+    spec = importlib.util.spec_from_file_location("verify_deliverable", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_written_for_python_3_9_and_its_standard_library():
+    tree = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 9))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= set(sys.stdlib_module_names)
+
+
+def _old_python() -> str | None:
+    for name in ("python3.9", *map(str, sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python")))):
+        if (found := shutil.which(name)) and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
+            return found
+    return None
+
+
+@pytest.mark.parametrize("which", ["folder", "folder_on_cpu"])
+def test_an_untouched_folder_holds_together_in_python_3_9_without_any_package(which, request):
+    python = _old_python() or sys.executable
+    folder = request.getfixturevalue(which)
+    done = subprocess.run([python, "-I", "-S", folder / "verify_deliverable.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "holds together" in done.stdout
+
+
+def test_a_damaged_folder_is_named_and_left_with_8(folder):
+    (folder / "summary.json").write_text("{", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-I", folder / "verify_deliverable.py"], capture_output=True, text=True)
+    assert done.returncode == 8
+    assert "summary.json: cannot be read" in done.stdout
+
+
+def test_it_agrees_with_verify_on_every_kind_of_damage(folder_on_cpu, tmp_path, one_file):
+    rng, copy = random.Random(5), tmp_path / "copy"
+    for damage_by in tampering._DAMAGES:
+        tampering._fresh(folder_on_cpu, copy)
+        damage = damage_by(copy, rng)
+        if damage is not None:
+            if damage.sealed_anew:
+                manifest.seal(copy)
+            assert verify.verify(copy).holds == (not one_file.check(copy)), damage
+
+
+def test_its_stamps_are_ours(one_file):
+    for lang in LANGUAGES:
+        for stamp, words in STAMPS[lang].items():
+            assert any(phrase in words for phrase in one_file.STAMPS[str(stamp)])
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"files": []}', '{"files": {"a": 1}}', "[" * 5000, "\x00"])
+def test_strange_json_is_a_finding_and_no_crash(folder, one_file, content):
+    for name in ("MANIFEST.json", "spec.json", "summary.json", "evaluation/records/precision.json"):
+        kept = (folder / name).read_bytes()
+        (folder / name).write_text(content, encoding="utf-8")
+        assert one_file.check(folder)
+        (folder / name).write_bytes(kept)
