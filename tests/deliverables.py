@@ -29,10 +29,10 @@ from npu_deliver.plan import Step
 from npu_deliver.spec import Job, Overrides, load
 from npu_deliver.summary import Summary, summary_sha256
 from npu_eval.codehash import code_sha256
-from npu_eval.config import EvalSpec, read_spec_file
+from npu_eval.config import DATA_VARIABLE, EvalSpec, read_spec_file
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
-from npu_eval.records import InferenceData, PhotoResult, Provenance, Record, write_record
+from npu_eval.records import DatasetData, InferenceData, PhotoResult, Provenance, Record, write_record
 from npu_eval.stamps import Stamp, stamped_name
 
 IMAGE = Image(
@@ -138,6 +138,7 @@ def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
         "precision": lambda: samples.precision_record(spec=spec),
         "performance": lambda: samples.performance_record(spec=spec),
         "training": lambda: samples.training_record(spec=spec),
+        "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder)),
     }
     record = builders[step.experiment]()
     return replace(
@@ -163,6 +164,16 @@ def _inference(folder: Path, spec: EvalSpec) -> InferenceData:
             )
         )
     return InferenceData(results=tuple(results))
+
+
+def _dataset(step: Step, folder: Path) -> DatasetData:
+    """Results on the data set that the step names, whose labels are in labels.csv."""
+    data = next(Path(mount.source) for mount in step.mounts if mount.variable == DATA_VARIABLE)
+    results = "evaluation/results/dataset.jsonl"
+    write_atomic(folder / results, f"results of {step.shell}\n")
+    found = samples.image_set(layout="labelled", folder=data.name, annotations="labels.csv", images=20, available=20,
+                              limit=None, annotations_sha256=file_sha256(data / "labels.csv"))  # fmt: skip
+    return samples.class_data(image_set=found, results=results, results_sha256=file_sha256(folder / results))
 
 
 def _provenance(spec: EvalSpec, **changes: Any) -> Provenance:
