@@ -29,7 +29,17 @@ _UNIT = re.compile(r" (ms|s|/s|dB|MiB|GiB|M|%)(?![\w/])")
 _STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b|(?<![\w.])(true|false)(?![\w.])")
 _ASIDE = ".~≈±%"  # signs that may stand at either end of a word and are no part of it
 
-_IN_UNITS = (units.ms, units.seconds, units.rate, units.ratio, units.cosine, units.sci, units.percent, units.db)
+_IN_UNITS = (
+    units.ms,
+    units.seconds,
+    units.rate,
+    units.ratio,
+    units.iou,
+    units.cosine,
+    units.sci,
+    units.percent,
+    units.db,
+)
 _WHOLE_IN_UNITS = (units.mib, units.gib, units.millions)
 _BEYOND = 2**63  # no count and no size of a measurement is larger; a stranger's might not even fit into a float
 

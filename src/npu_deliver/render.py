@@ -20,7 +20,7 @@ from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
 from npu_deliver.traced import Marks, Shown, trace
-from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, phase, reason, seen, unmeasured
+from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, optimizer, phase, reason, seen, unmeasured
 from npu_eval import units
 from npu_eval.dataset_data import COCO_STATS
 from npu_eval.logtext import TIMES
@@ -116,6 +116,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
             "seconds",
             "rate",
             "ratio",
+            "iou",
             "cosine",
             "sci",
             "percent",
@@ -140,6 +141,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "why": lambda text: reason(text, lang),
         "unmeasured": lambda text: unmeasured(text, lang),
         "cause": lambda text: cause(text, lang),
+        "optimizer": lambda text: optimizer(text, lang),
         "ended": lambda text: ended(text, lang),
         "seen": lambda text: seen(text, lang),
         "phase": lambda name: phase(name, lang),
@@ -201,7 +203,7 @@ def _metric_value(value: float, metric: str) -> str:
     if metric.endswith(("agreement", "accuracy")) or metric.startswith(("box_ap", "mask_ap", "share")):
         return units.ratio(value)  # the threshold beside it is a ratio too
     if metric in ("detections_matched", "detection_box_iou", "detection_mask_iou"):
-        return units.ratio(value)
+        return units.iou(value)
     return units.cosine(value) if metric.startswith("cosine") else units.sci(value)
 
 

@@ -110,6 +110,12 @@ def cause(why: str, lang: str) -> str:
     return {"cut-off": "flip at the score cut-off", "list full": "flip at the end of a full list"}.get(why, why)
 
 
+def optimizer(text: str, lang: str) -> str:
+    """How the training steps were taken, as `npu_eval.training` words it."""
+    chinese = r"SGD，动量 \1，梯度裁剪至范数 \2"
+    return re.sub(r"SGD, momentum (\S+), gradients clipped to norm (\S+)", chinese, text) if lang == "zh" else text
+
+
 def ended(by: str, lang: str) -> str:
     """Why a batch size has no statistics: how its run ended."""
     if lang == "zh":

@@ -15,8 +15,8 @@ def detection_lines(comparisons: Sequence[DetectionComparison]) -> list[str]:
     """A line for each photo, then one for each detection that found no partner."""
     rows = [
         (a.input, f"{a.reference_count}/{a.candidate_count}", units.count(a.pairs), units.count(a.unmatched_reference),
-         units.count(a.unmatched_candidate), units.count(a.flips), _or_dash(units.ratio, a.matched),
-         _or_dash(units.ratio, a.min_box_iou), _or_dash(units.ratio, a.min_mask_iou),
+         units.count(a.unmatched_candidate), units.count(a.flips), _or_dash(units.iou, a.matched),
+         _or_dash(units.iou, a.min_box_iou), _or_dash(units.iou, a.min_mask_iou),
          _or_dash(units.sci, a.max_score_diff), _or_dash(units.sci, a.max_box_diff))
         for a in map(detection_agreement, comparisons)
     ]  # fmt: skip

@@ -27,6 +27,11 @@ def ratio(value: float) -> str:
     return f"{value:.4f}"
 
 
+def iou(value: float) -> str:
+    """An overlap or a share with six decimals; only what is exactly 1 prints as ``1.000000``."""
+    return f"{min(value, 0.999999) if value < 1 else value:.6f}"
+
+
 def cosine(value: float) -> str:
     """A cosine similarity with fifteen decimals: fewer would print 1 for what is not 1."""
     return f"{value:.15f}"

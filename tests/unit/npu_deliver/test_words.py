@@ -6,9 +6,12 @@ import pytest
 
 import samples
 from npu_deliver import words
+from npu_eval import training
 from npu_eval.config import TASKS, default_criteria
+from npu_eval.detection_data import CAUSES
 from npu_eval.judge import judge
 from npu_eval.stamps import Stamp
+from npu_eval.training_data import LossPoint
 
 HAN = re.compile("[\u4e00-\u9fff]")
 
@@ -84,3 +87,27 @@ def test_where_the_worst_value_was_seen():
     assert words.seen("all inputs", "en") == "all inputs"
     assert HAN.search(words.seen("all inputs", "zh"))
     assert words.seen("batch 8", "zh") == "batch 8"
+
+
+def test_what_detections_and_training_lack_is_told_in_chinese():
+    none = {"reference_count": 0, "candidate_count": 0, "pairs": (), "lone": ()}
+    empty = samples.precision_record(data=samples.precision_data(detections=(samples.detections(**none),)))
+    broken = samples.training_data(losses=(LossPoint(step=1, name="loss", reference=1.0, candidate=None),))
+    reasons = [judge(empty, samples.criterion(m)).reason for m in ("detections_matched", "detection_box_iou")]
+    reasons.append(judge(samples.training_record(data=broken), samples.criterion("loss_error")).reason)
+    assert len(set(reasons)) == 3
+    for text in reasons:
+        assert HAN.search(words.unmeasured(text, "zh")), text
+        assert words.unmeasured(text, "en") == text
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_cause_of_a_lone_detection_has_words_in_both_languages(cause):
+    assert HAN.search(words.cause(cause, "zh"))
+    assert not HAN.search(words.cause(cause, "en"))
+
+
+def test_how_the_steps_were_taken_keeps_its_numbers_in_chinese():
+    text = f"SGD, momentum {training.MOMENTUM:g}, gradients clipped to norm {training.MAX_GRADIENT_NORM:g}"
+    assert words.optimizer(text, "zh") == "SGD，动量 0.9，梯度裁剪至范数 10"
+    assert words.optimizer(text, "en") == text
