@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from npu_deliver import log
-from npu_deliver.commands import auditing, linting, making, reading, reproducing
+from npu_deliver.commands import auditing, linting, making, operators, reading, reproducing
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, DeliverError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ COMMANDS = (
     linting.lint,
     reproducing.rerun,
     reproducing.doctor,
+    operators.ops,
     reading.models,
     reading.schema,
 )

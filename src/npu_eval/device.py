@@ -208,6 +208,15 @@ _FIX = {
 }
 
 
+def load_backend(kind: str) -> Any:
+    """``torch.cuda`` or ``torch.npu``, whether or not there is such a device.
+
+    Raises:
+        DeviceError: torch_npu does not load; the message says why.
+    """
+    return _module(kind)
+
+
 def _module(kind: str) -> Any:
     """``torch.cuda`` or ``torch.npu``."""
     if kind == "npu":
@@ -219,7 +228,9 @@ def _import_torch_npu() -> None:
     """Import torch_npu, or say which part of the installation is missing."""
     if "torch_npu" not in sys.modules and torch.version.cuda and importlib.util.find_spec("torch_npu"):
         # In a CUDA build of torch it may abort the process, which nothing here could catch: another one tries first.
-        _refuse(npu_probe.probe().failure)
+        found = npu_probe.probe()
+        if "devices" not in found.facts:  # it came no further than the import; what comes later is told later
+            _refuse(found.failure)
     try:
         import torch_npu  # noqa: F401  importing it registers the backend
     except ModuleNotFoundError as error:

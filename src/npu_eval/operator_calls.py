@@ -9,13 +9,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class OperatorCalls(TorchDispatchMode):
-    """Counts operators by name (``aten::add``) while it is entered; what they compute is not touched."""
+    """Counts operators while it is entered; what they compute is not touched.
+
+    ``counts`` is by name (``aten::add``), as torch_npu names them; ``overloads`` by whole name (``aten::add.Tensor``).
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch annotates no constructor here
         self.counts: Counter[str] = Counter()
+        self.overloads: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count one call and carry it out."""
         self.counts[func._schema.name] += 1  # noqa: SLF001  the only place that holds the name with its namespace
+        self.overloads[func.name()] += 1
         return func(*args, **(kwargs or {}))

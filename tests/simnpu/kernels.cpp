@@ -41,9 +41,12 @@ constexpr const char* kMark = " [SIMULATED NPU]";
 enum Rounding : int { kFloat32 = 0, kHf32 = 1, kFloat16 = 2 };
 using RoundingOf = int (*)(int matmul);
 using Synchronize = void (*)(int device);
+// The seed of a device's generator; `fresh` is set when it was seeded since the last draw.
+using Draw = uint64_t (*)(int device, int* fresh);
 
 RoundingOf rounding_of = nullptr;
 Synchronize synchronize = nullptr;
+Draw draw = nullptr;
 double latency_ms = 0;
 std::map<std::string, std::string> faults;  // operator -> nan, hang, error or real (torch_npu's own kernel)
 
@@ -114,14 +117,12 @@ constexpr uint64_t kOtherStream = 0x9e3779b97f4a7c15ull;
 
 at::Generator random_numbers(Device device) {
   static std::map<int, at::Generator> streams;
-  auto theirs = at::globalContext().defaultGenerator(device);
-  auto found = streams.find(device.index());
-  if (found == streams.end() || theirs.get_offset() == 0) {  // an offset of 0: seeded since the last draw
-    auto fresh = at::detail::createCPUGenerator();
-    fresh.set_current_seed(theirs.current_seed() ^ kOtherStream);
-    streams[device.index()] = fresh;
+  int fresh = 0;
+  const uint64_t seed = draw(device.index(), &fresh);
+  if (fresh != 0 || streams.find(device.index()) == streams.end()) {
+    streams[device.index()] = at::detail::createCPUGenerator();
+    streams[device.index()].set_current_seed(seed ^ kOtherStream);
   }
-  theirs.set_offset(theirs.get_offset() + 4);
   return streams[device.index()];
 }
 
@@ -435,8 +436,8 @@ void read_faults(const std::string& text) {  // aten::mm=nan;aten::relu=hang
 
 // Replaces the kernels; returns how many, or -1 with the reason in `why` (of at least 512 bytes).
 extern "C" __attribute__((visibility("default"))) int simnpu_install(RoundingOf rounding, Synchronize wait,
-                                                                     double latency_us, const char* injected,
-                                                                     char* why) {
+                                                                     Draw draw_from, double latency_us,
+                                                                     const char* injected, char* why) {
   try {
     void* cann = dlopen("libascendcl.so", RTLD_NOW | RTLD_NOLOAD);
     TORCH_CHECK(cann != nullptr && dlsym(cann, "simcann_marker") != nullptr,
@@ -445,6 +446,7 @@ extern "C" __attribute__((visibility("default"))) int simnpu_install(RoundingOf 
     impatient = reinterpret_cast<decltype(impatient)>(dlsym(cann, "simcann_impatient"));
     rounding_of = rounding;
     synchronize = wait;
+    draw = draw_from;
     latency_ms = latency_us * 1e-3;
     read_faults(injected);
     return replace_kernels();

@@ -221,10 +221,10 @@ def test_kernels_are_refused_to_a_library_without_the_mark(tmp_path: Path, simnp
 
     library = ctypes.CDLL(str(simulator.prepare().kernels))
     library.simnpu_install.argtypes = (
-        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_double, ctypes.c_char_p, ctypes.c_char_p,
+        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_double, ctypes.c_char_p, ctypes.c_char_p,
     )  # fmt: skip
     why = ctypes.create_string_buffer(512)
-    assert library.simnpu_install(None, None, 0.0, b"", why) == -1
+    assert library.simnpu_install(None, None, None, 0.0, b"", why) == -1
     assert b"refusing to replace kernels" in why.value
 
 

@@ -78,16 +78,23 @@ def install_kernels() -> None:
     def synchronize(device: int) -> None:
         npu.synchronize(device)
 
+    @ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ctypes.c_int))
+    def draw(device: int, fresh: ctypes._Pointer[ctypes.c_int]) -> int:
+        generator = npu.default_generators[device]
+        fresh[0] = int(generator.get_offset() == 0)  # seeding sets it back
+        generator.set_offset(generator.get_offset() + 4)
+        return generator.initial_seed()
+
     library = ctypes.CDLL(KERNELS)
     library.simnpu_install.argtypes = (
-        type(rounding_of), type(synchronize), ctypes.c_double, ctypes.c_char_p, ctypes.c_char_p,
+        type(rounding_of), type(synchronize), type(draw), ctypes.c_double, ctypes.c_char_p, ctypes.c_char_p,
     )  # fmt: skip
     why = ctypes.create_string_buffer(512)
     latency_us = float(os.environ.get("SIMNPU_LATENCY_US", "0"))
     faults = os.environ.get("SIMNPU_FAULTS", "").encode()
-    if library.simnpu_install(rounding_of, synchronize, latency_us, faults, why) < 0:
+    if library.simnpu_install(rounding_of, synchronize, draw, latency_us, faults, why) < 0:
         raise SystemExit(f"simulated NPU: {why.value.decode()}")
-    kept.extend((rounding_of, synchronize, library))
+    kept.extend((rounding_of, synchronize, draw, library))
 
 
 sys.meta_path.insert(0, OnTorchNpu())

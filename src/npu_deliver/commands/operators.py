@@ -1,0 +1,70 @@
+"""The command `ops`: which operators of a model have no kernel for the NPU in the installed torch_npu."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from npu_deliver.commands.options import HERE, AsJson, What, grouped, print_json
+from npu_deliver.errors import EXIT_OK, StepError, from_exit_code
+from npu_eval.errors import error_line
+
+_ASK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from npu_eval import npu_registration
+sys.exit(npu_registration.main(Path(sys.argv[1])))
+"""
+
+
+@grouped
+def ops(what: What, as_json: AsJson = False) -> None:
+    """List the operators of a model that have no kernel for the NPU in the installed torch_npu; needs no NPU.
+
+    Example: [bold]npu-deliver ops efficientnet_lite0[/bold]
+    """
+    found = _asked(what)
+    if as_json:
+        print_json(found)
+        return
+    version, operators = found["versions"]["torch_npu"], found["operators"]
+    absent = [entry for entry in operators if not entry["registered"]]
+    for entry in absent:
+        typer.echo(f"{entry['operator']:<48} {entry['calls']:>6} calls")
+    typer.echo(f"{len(absent)} of {len(operators)} operators have no kernel registered in torch_npu {version}: they "
+               "would run on the CPU.")  # fmt: skip
+    typer.echo("This is about registration alone: it does not say that CANN runs the others.")
+
+
+def _asked(what: What) -> dict[str, Any]:
+    """Stage the model apart from its deliverable, with random weights, and ask in a process of its own.
+
+    Raises:
+        DeliverError: as the process says: torch_npu does not load (4), the adapter fails (5).
+    """
+    from npu_deliver import environment, stage
+
+    with tempfile.TemporaryDirectory(prefix="npu-deliver-ops-") as folder:
+        job = replace(what, weights="random").job()
+        job = replace(job, output=Path(folder) / job.spec.profile)
+        staged = stage.stage(job, environment.local(HERE).image, None)
+        done = subprocess.run(
+            [str(HERE), "-c", _ASK, str(staged.folder)], capture_output=True, text=True, timeout=1800,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    if done.returncode != EXIT_OK:
+        reason = next((said for said in map(error_line, reversed(done.stderr.splitlines())) if said), None)
+        if reason is not None:
+            raise from_exit_code(done.returncode, reason, where=job.spec.name)
+        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no output")
+        raise StepError(f"ended with {done.returncode}: {last}", where=job.spec.name, fix="run it with --verbose")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
