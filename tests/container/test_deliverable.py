@@ -162,7 +162,7 @@ def test_the_plan_shows_the_line_that_does_the_same(image: dict[str, Any], model
 
 def start(models: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "NPU_DELIVER_ROOT": str(models), "NPU_DELIVER_ENGINE": "docker"}
-    command = [sys.executable, "-c", "from npu_deliver.cli import main; main()", "deliver", "tiny", "--fresh"]
+    command = [sys.executable, "-c", "from npu_deliver.cli import main; main()", "deliver", "tiny", "--fresh", "--tier", "smoke"]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=models
     )
@@ -248,7 +248,7 @@ def test_a_killed_container_is_told_and_the_next_run_goes_on(
 
 
 def test_after_all_that_a_run_finishes(client: Any, image: dict[str, Any], models: Path) -> None:
-    done = run("deliver", "tiny", root=models)
+    done = run("deliver", "tiny", "--tier", "smoke", root=models)
     assert "verified: " in done.stdout, done.stderr
     assert verify.verify(models / "tiny/npu_deliverables").holds
 
