@@ -56,7 +56,7 @@ SPEC: dict[str, Any] = {
     },
     "weights": {"source": "random"},
     "inputs": ["photos"],
-    "evaluation": {"device": "npu:0", "timing": {"batch_sizes": [1, 8]}},
+    "evaluation": {"device": "npu:0", "optimisation_budget_s": 0, "timing": {"batch_sizes": [1, 8]}},
 }
 WEIGHTS = b"weights of a very small classifier"
 OPTIONS = pipeline.Options(python=Path(sys.executable), lang="zh", fresh=False)
@@ -139,6 +139,7 @@ def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
         "performance": lambda: samples.performance_record(spec=spec),
         "training": lambda: samples.training_record(spec=spec),
         "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder)),
+        "optimisation": lambda: samples.optimisation_record(spec=spec),
     }
     record = builders[step.experiment]()
     return replace(

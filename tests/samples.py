@@ -30,6 +30,17 @@ from npu_eval.config import (
 )
 from npu_eval.detection_data import DetectionComparison, DetectionPair, LoneDetection
 from npu_eval.npu_evidence import NpuProof
+from npu_eval.optimisation_data import (
+    Burst,
+    DeviceRace,
+    OperatorTime,
+    OptimisationData,
+    Pair,
+    ProfileData,
+    ScalingRun,
+    SweepRun,
+    Trial,
+)
 from npu_eval.performance_data import (
     CacheRun,
     EndToEnd,
@@ -624,3 +635,122 @@ def class_data(**changes: Any) -> coco.DatasetData:
 def dataset_record(*, spec: EvalSpec | None = None, data: coco.DatasetData | None = None, **changes: Any) -> Record:
     command = ("python", "evaluation/eval_dataset.py", "--limit", "400", "--save", "evaluation")
     return record(data or dataset_data(), command, spec=spec, **changes)
+
+
+# --- optimisation ----------------------------------------------------------------------------------------------------
+
+
+def pair(factor: float = 1.0, block: int = 0, *, centre_s: float = 0.0215, rounds: int = 4) -> Pair:
+    """A pair in which the switched side is ``factor`` times as quick, but for a per mille that differs by block."""
+    luck = 1 + 0.001 * ((block * 5) % 7 - 3)
+    off, on = latency_samples(5, centre_s), latency_samples(5, round(centre_s / (factor * luck), 9))
+    orders = ((False, True, True, False), (True, False, False, True))
+    bursts = (Burst(on=is_on, samples_s=on if is_on else off) for n in range(rounds) for is_on in orders[n % 2])
+    return Pair(block=block, bursts=tuple(bursts))
+
+
+def trial(*switches: str, factor: float = 1.0, pairs: int = 5, **changes: Any) -> Trial:
+    """A trial of these switches against the model without them; of none it is an A/A run."""
+    found = Trial(
+        stage="single" if switches else "a/a",
+        switches=switches,
+        against=(),
+        timed="forward",
+        defaults=dict.fromkeys(switches, "off"),
+        readings=dict.fromkeys(switches, "on"),
+        refused="",
+        ended="",
+        first_call_s=3.5,
+        peak_memory_bytes=90 * 2**20,
+        resident_bytes=700 * 2**20,
+        precision=precision_data(repeats=()) if switches else None,
+        pairs=tuple(pair(factor, block) for block in range(pairs)),
+    )
+    return replace(found, **changes)
+
+
+def refused_trial(switch: str = "tcmalloc", why: str = "libtcmalloc is not installed") -> Trial:
+    return trial(switch, refused=why, readings={}, pairs=0, precision=None, peak_memory_bytes=None,
+                 resident_bytes=None, first_call_s=None)  # fmt: skip
+
+
+def breaking_precision() -> PrecisionData:
+    """Outputs that are off by a fifth."""
+    return precision_data(
+        differences=(difference((1.0, -2.0, 3.0, 0.5), (1.2, -2.4, 3.6, 0.6)),), repeats=(), candidate_dtype="bfloat16"
+    )
+
+
+def sweep_run(batch_size: int = 1, block: int = 0, **changes: Any) -> SweepRun:
+    seconds = 0.02 * batch_size**0.7 * (1 + 0.002 * block)
+    run = SweepRun(
+        block=block,
+        batch_size=batch_size,
+        calls=15,
+        windows_s=(15 * seconds, 15.1 * seconds),
+        peak_memory_bytes=(40 + 30 * batch_size) * 2**20,
+        ended_by="protocol",
+    )
+    return replace(run, **changes)
+
+
+def optimisation_data(**changes: Any) -> OptimisationData:
+    """A search with every outcome, whose two gains were confirmed together."""
+    both = ("fold-batch-norm", "channels-last")
+    found = OptimisationData(
+        budget_s=600.0,
+        spent_s=571.25,
+        batch_size=1,
+        min_effect=0.02,
+        baseline_first_call_s=3.25,
+        baseline_readings={"fold-batch-norm": "0", "channels-last": "off"},
+        trials=(
+            trial(),
+            trial("fold-batch-norm", factor=1.12, readings={"fold-batch-norm": "49"}),
+            trial("channels-last", factor=1.3),
+            trial("half-the-threads", factor=0.7, pairs=2, ended="clearly slower: dropped"),
+            trial("bfloat16", factor=1.5, precision=breaking_precision(), defaults={"bfloat16": "float32"}),
+            trial("huge-pages", factor=1.001),
+            trial("hf32-conv", refused="it already reads 'on' without us", pairs=0, precision=None),
+            refused_trial(),
+            trial("channels-last", factor=1.3, stage="combination", pairs=4),
+            trial(*both[::-1], factor=1.45, stage="combination", pairs=4),
+            trial(*both[::-1], factor=1.45 / 1.3, stage="combination", pairs=4, against=("channels-last",)),
+        ),
+        untried=("compile",),
+        sweep=(
+            *(sweep_run(size, block) for block in range(3) for size in (1, 2, 4)),
+            sweep_run(8, 0, windows_s=(), calls=1, peak_memory_bytes=None, ended_by="out of memory"),
+        ),
+        scaling=(
+            ScalingRun(
+                batch_size=1,
+                together=(DeviceRace(device="npu:0", calls=135, seconds=3.01),
+                          DeviceRace(device="npu:1", calls=133, seconds=3.02)),
+                alone=(DeviceRace(device="npu:0", calls=140, seconds=3.01),
+                       DeviceRace(device="npu:1", calls=139, seconds=3.005)),
+            ),
+        ),
+        profile=ProfileData(
+            tool="torch_npu.profiler",
+            clock="NPU",
+            batch_size=1,
+            calls=5,
+            operators=(
+                OperatorTime(name="Conv2D", calls=245, self_s=0.061),
+                OperatorTime(name="BNInfer", calls=245, self_s=0.022),
+                OperatorTime(name="NonMaxSuppression", calls=5, self_s=0.004),
+            ),
+            fallbacks=(OperatorTime(name="NonMaxSuppression", calls=5, self_s=0.004),),
+        ),
+        machine=(machine_state(), machine_state(when="during", watched_s=571.0, foreign_cpus=30.0)),
+        ended="",
+    )  # fmt: skip
+    return replace(found, **changes)
+
+
+def optimisation_record(
+    *, spec: EvalSpec | None = None, data: OptimisationData | None = None, **changes: Any
+) -> Record:
+    command = ("python", "evaluation/eval_optimisation.py", "--save", "evaluation", "--budget", "600s")
+    return record(data or optimisation_data(), command, spec=spec, **changes)

@@ -30,13 +30,20 @@ class Execution:
 
 
 def execute(
-    steps: Sequence[Step], engine: Engine, staged: Staged, *, consoles: Path, earlier: Path | None
+    steps: Sequence[Step],
+    engine: Engine,
+    staged: Staged,
+    *,
+    consoles: Path,
+    earlier: Path | None,
+    again: Sequence[str] = (),
 ) -> Execution:
     """Run each step that has no valid record yet.
 
     Args:
         consoles: where the full console output of each step is kept.
         earlier: a finished deliverable whose records are taken over where they are still valid; None: run everything.
+        again: experiments that run anew whatever is there.
 
     Raises:
         DeliverError: a step failed; the error has the exit code that the step had.
@@ -48,8 +55,9 @@ def execute(
     kept: list[str] = []
     for number, step in enumerate(steps, start=1):
         title = f"[{number}/{len(steps)}] {step.experiment}"
-        record = _valid(staged.folder, step, staged)
-        if record is None and earlier is not None and _valid(earlier, step, staged) is not None:
+        wanted_anew = step.experiment in again
+        record = None if wanted_anew else _valid(staged.folder, step, staged)
+        if record is None and not wanted_anew and earlier is not None and _valid(earlier, step, staged) is not None:
             _take_over(earlier, staged.folder, step)
             record = _valid(staged.folder, step, staged)
         if record is not None:

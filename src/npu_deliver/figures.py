@@ -14,6 +14,7 @@ from npu_deliver.charts import (
     ApSeries,
     BatchPoint,
     ErrorPoint,
+    Frame,
     LatencySeries,
     LossSeries,
     batch_chart,
@@ -22,6 +23,7 @@ from npu_deliver.charts import (
     precision_chart,
     training_chart,
 )
+from npu_deliver.optimisation_figures import draw_optimisation
 from npu_deliver.pictures import terminal_png
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
@@ -65,10 +67,21 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
     pictures |= _precision(summary, lang, stamp)
     if Stamp.SIMULATED not in summary.stamps:  # the clock of a simulated device says nothing that could be drawn
         pictures |= _performance(summary, records, lang, stamp)
+        pictures |= _optimisation(summary, lang, stamp)
     pictures |= _training(summary, lang, stamp)
     pictures |= _dataset(summary, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
     return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
+
+
+def _optimisation(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:
+    if summary.optimisation is None:
+        return {}
+    evidence = next(e for e in summary.evidence if e.experiment == "optimisation")
+    footer = _footer(summary, lang, evidence.record, evidence.record_sha256)
+    frame = Frame(labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256)
+    drawn = draw_optimisation(summary.optimisation, frame)
+    return {f"{FOLDER}/{stem}.png": content for stem, content in drawn.items()}
 
 
 def _footer(summary: Summary, lang: str, source: str, sha256: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from npu_deliver.dataset_summary import Dataset
 from npu_deliver.detection_summary import Detections
+from npu_deliver.optimising import Optimisation
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Performance, Precision, Summary
 from npu_deliver.training_summary import Training
@@ -90,6 +91,7 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
         yield (evidence.experiment,), evidence
     if summary.precision is not None:
         yield from _precision_rows(summary.precision)
+    yield from _optimisation_rows(summary.optimisation)
     if summary.performance is not None:
         side = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
         yield from _performance_rows(summary.performance, side)
@@ -139,6 +141,20 @@ def _training_rows(training: Training) -> Iterator[tuple[Any, ...]]:
         yield (str(loss.step), loss.name), loss
     for gradient in training.gradients:
         yield (gradient.part,), gradient
+
+
+def _optimisation_rows(found: Optimisation | None) -> Iterator[tuple[Any, ...]]:
+    if found is None:
+        return
+    for row in found.rows:
+        yield (row.name,), row, found.aa_factor
+    for stage in found.stages:
+        for name in (stage.name,) if stage.number else ("baseline", "\u57fa\u7ebf"):
+            yield (name,), stage
+    for point in found.sweep:
+        yield (str(point.batch_size),), point
+    for operator in found.profile.operators if found.profile else ():
+        yield (operator.name,), operator
 
 
 def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any, ...]]:

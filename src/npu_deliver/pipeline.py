@@ -32,6 +32,7 @@ class Options:
     lang: str
     fresh: bool
     replay: Path | None = None
+    again: tuple[str, ...] = ()
     containers: Containers = field(default_factory=Containers)
 
 
@@ -144,7 +145,9 @@ def run_steps(job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: En
         execute.forget(staged.folder)
     earlier = None if options.fresh or not job.output.is_dir() else job.output
     with engine:
-        return execute.execute(steps, engine, staged, consoles=job.work / "console", earlier=earlier)
+        return execute.execute(
+            steps, engine, staged, consoles=job.work / "console", earlier=earlier, again=options.again
+        )
 
 
 def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:

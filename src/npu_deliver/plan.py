@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver.image import Image
-from npu_deliver.spec import Dataset, Spec
+from npu_deliver.spec import Dataset, Job, Spec
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
@@ -56,27 +56,50 @@ _SCRIPTS = {
     "precision": ("evaluation/eval_precision.py",),
     "performance": ("evaluation/eval_performance.py",),
     "training": ("evaluation/eval_training.py",),
+    "optimisation": ("evaluation/eval_optimisation.py",),
     "dataset": ("evaluation/eval_dataset.py",),
 }
 
 
+OPTIMISATION_BUDGET_S = {"smoke": 0.0, "standard": 180.0, "publish": 1800.0}
+"""Tier → seconds of the search. Three minutes try the few switches that most often help a small model; `npu-deliver
+optimise` takes the time that it is given."""
+
+
+def optimisation_budget_s(spec: Spec) -> float:
+    """Seconds to search for what makes the model quicker."""
+    asked = spec.evaluation.optimisation_budget_s
+    return OPTIMISATION_BUDGET_S[spec.evaluation.timing.tier] if asked is None else asked
+
+
+def with_budget(job: Job, seconds: float) -> Job:
+    """The job with another budget of time for its search; 0 is none."""
+    evaluation = job.spec.evaluation.model_copy(update={"optimisation_budget_s": seconds})
+    return replace(job, spec=job.spec.model_copy(update={"evaluation": evaluation}))
+
+
 def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
-    wanted = {"training": spec.evaluation.training is not None, "dataset": spec.dataset is not None}
+    wanted = {
+        "training": spec.evaluation.training is not None,
+        "optimisation": optimisation_budget_s(spec) > 0,
+        "dataset": spec.dataset is not None,
+    }
     return {name: script for name, script in _SCRIPTS.items() if wanted.get(name, True)}
 
 
 def scripts_left_out(spec: Spec) -> frozenset[str]:
     """The scripts of experiments that the spec does not ask for: they do not travel.
 
-    That of the data set does: whoever has one may evaluate the model on it.
+    Those of the data set and of the optimisation do: whoever has a data set may evaluate the model on it, and whoever
+    has another machine may search for what is quick there.
     """
-    wanted = {*wanted_experiments(spec), "dataset"}
+    wanted = {*wanted_experiments(spec), "dataset", "optimisation"}
     return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted)
 
 
 RERUNNABLE = ("inference", "precision", "performance", "training")
-"""The experiments that need nothing but the deliverable and its weights."""
+"""The experiments that need nothing but the deliverable and its weights, whose findings a rerun can repeat."""
 
 RERUN_TIMEOUT_S = 3600.0
 """Seconds of one experiment at most when a stranger's deliverable is run again; the spec's own limit stays with it."""
@@ -88,7 +111,7 @@ def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
     planned = steps(
         tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
     )
-    return tuple(_on_data(step, spec.dataset) if step.experiment == "dataset" else step for step in planned)
+    return tuple(_completed(step, spec) for step in planned)
 
 
 def steps(
@@ -110,6 +133,15 @@ def steps(
         for experiment, script in _SCRIPTS.items()
         if experiment in experiments
     )
+
+
+def _completed(step: Step, spec: Spec) -> Step:
+    """A step with what it needs beyond the deliverable: a data set, or a budget of time."""
+    if step.experiment == "dataset":
+        return _on_data(step, spec.dataset)
+    if step.experiment == "optimisation":
+        return replace(step, command=(*step.command, "--budget", f"{optimisation_budget_s(spec):g}s"))
+    return step
 
 
 def _on_data(step: Step, data: Dataset | None) -> Step:

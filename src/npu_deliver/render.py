@@ -16,6 +16,7 @@ from typing import Any
 
 import jinja2
 
+from npu_deliver import words
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
@@ -145,6 +146,10 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "ended": lambda text: ended(text, lang),
         "seen": lambda text: seen(text, lang),
         "phase": lambda name: phase(name, lang),
+        "outcome": lambda name: words.outcome(str(name), lang),
+        "stage_word": lambda name: words.stage_word(name, lang),
+        "refusal": lambda why: words.refusal(why, lang),
+        "ended_sweep": lambda by: words.ended_sweep(by, lang),
         "component": lambda name: COMPONENTS.get(name, name),
         "status": str,
         "names": lambda values: ", ".join(values),

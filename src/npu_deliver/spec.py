@@ -144,6 +144,7 @@ class Evaluation(_Strict):
     cpu_fallback: Literal["fail", "flag"] = Field(
         default="fail", description="Whether an operator that torch_npu hands to the CPU fails the run"
     )
+    optimisation_budget_s: float | None = Field(default=None, ge=0, strict=False, description="Seconds; 0: no search")
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
 
 

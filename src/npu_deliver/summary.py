@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from npu_deliver.dataset_summary import Dataset, summarize_dataset
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
+from npu_deliver.optimising import Optimisation, optimisation
 from npu_deliver.training_summary import Training, summarize_training
 from npu_eval import speed, stats
 from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
@@ -19,6 +20,7 @@ from npu_eval.performance_data import MachineState
 from npu_eval.records import (
     DatasetData,
     InferenceData,
+    OptimisationData,
     PerformanceData,
     PhotoResult,
     PrecisionData,
@@ -159,6 +161,7 @@ class Summary:
     performance: Performance | None
     training: Training | None
     dataset: Dataset | None
+    optimisation: Optimisation | None
     evidence: tuple[Evidence, ...]
 
 
@@ -204,6 +207,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         performance=_performance(records, spec_file),
         training=_training(records.get("training")),
         dataset=_dataset(records.get("dataset")),
+        optimisation=_optimisation(records, spec.criteria),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
     )
 
@@ -311,6 +315,16 @@ def _dataset(record: Record | None) -> Dataset | None:
 
 def _training(record: Record | None) -> Training | None:
     return summarize_training(record.data) if record is not None and isinstance(record.data, TrainingData) else None
+
+
+def _optimisation(records: Mapping[str, Record], criteria: tuple[Criterion, ...]) -> Optimisation | None:
+    record, speed_record = records.get("optimisation"), records.get("performance")
+    if record is None or not isinstance(record.data, OptimisationData):
+        return None
+    bound, way = None, None
+    if speed_record is not None and isinstance(speed_record.data, PerformanceData):
+        bound, way = speed.host_bound(speed_record.data.enqueue), speed.whole_way(speed_record.data.end_to_end)
+    return optimisation(record.data, criteria, bound=bound, way=way)
 
 
 def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:

@@ -28,6 +28,11 @@ from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_text
 from npu_eval.stamps import Stamp, stamped_name
 
+OPTIMISATION_PICTURES = (
+    "optimisation_chart", "waterfall_chart", "large_batch_report", "dual_npu_report", "operators_chart",
+)  # fmt: skip
+"""Pictures that may be drawn from the optimisation record."""
+
 PAGES = ("readme.md", "OPTIMIZATION_RECORD.md")
 _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 """What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
@@ -250,7 +255,8 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 _HARDWARE_NPU = re.compile(r"""^\s*hardware\s*:\s*['"]?npu\b""", re.IGNORECASE | re.MULTILINE)
 
 
-def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
+def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
+    """File name of a picture → (what it is drawn from, the hash of that)."""
     simulated = Stamp.SIMULATED in summary.stamps
     sources = {"precision_chart": ("summary.json", summary_sha256(summary))}
     for e in summary.evidence:
@@ -259,7 +265,13 @@ def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
             sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
         if e.experiment in ("training", "dataset"):
             sources[f"{e.experiment}_chart"] = (e.record, e.record_sha256)
-    sources = {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
+        if e.experiment == "optimisation" and not simulated:
+            sources |= dict.fromkeys(OPTIMISATION_PICTURES, (e.record, e.record_sha256))
+    return {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
+
+
+def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
+    sources = _picture_sources(summary)
     for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
         name = path.relative_to(folder).as_posix()
         texts = png_texts(path.read_bytes())

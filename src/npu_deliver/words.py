@@ -89,6 +89,59 @@ def phase(name: str, lang: str) -> str:
     return PHASES[lang][name]
 
 
+_OUTCOME_ZH = {
+    "gain": "提升",
+    "loss": "下降",
+    "no measurable effect": "无可测效果",
+    "not applicable here": "此处不适用",
+    "not decided within the budget": "预算内未定",
+}
+_STAGE = {"a/a": ("A/A", "A/A"), "single": ("单项", "alone"), "combination": ("组合", "combination")}
+_REFUSAL_ZH = {
+    r"not on (\w+)": r"不适用于 \1",
+    r"lib(\w+) is not installed": r"未安装 lib\1",
+    r"it already reads '(.*)' without us": r"本来就已是 '\1'",
+    r"(.*) did not take: it reads '(.*)'": r"\1 未生效：读回为 '\2'",
+    r"the network has no batch norm": "网络没有批归一化",
+    r"the network has no convolution": "网络没有卷积",
+    r"the kernel grants no huge pages": "内核不提供大页",
+    r"there is one thread": "只有一个线程",
+    r"no C\+\+ compiler": "没有 C++ 编译器",
+    r"clearly slower: dropped": "明显更慢，不再测量",
+    r"clearly quicker: measured anew in the combination": "明显更快，在组合中重新测量",
+    r"no gain left in its interval: dropped": "区间内已无提升可能，不再测量",
+    r"did not answer within (\d+) s": r"\1 s 内没有回应",
+    r"the process was killed by signal (\d+)(.*)": r"进程被信号 \1 终止\2",
+    r"the model already runs in (\w+)": r"模型已是 \1",
+}
+
+
+def outcome(name: str, lang: str) -> str:
+    """What came of a switch."""
+    return _OUTCOME_ZH[name] if lang == "zh" else name
+
+
+def stage_word(name: str, lang: str) -> str:
+    """Whether a switch was tried alone or with others."""
+    return _STAGE[name][lang == "en"]
+
+
+def refusal(why: str, lang: str) -> str:
+    """Why a switch was not tried, or no further."""
+    if lang == "zh":
+        for pattern, chinese in _REFUSAL_ZH.items():
+            if re.fullmatch(pattern, why):
+                return re.sub(pattern, chinese, why)
+    return why
+
+
+def ended_sweep(by: str, lang: str) -> str:
+    """How the windows of a batch size ended."""
+    if by == "protocol":
+        return "完成" if lang == "zh" else "complete"
+    return ended(by, lang)
+
+
 def seen(evidence: str, lang: str) -> str:
     """Where the worst value of a criterion was seen."""
     words = {"all inputs": "全部输入", "all operators": "全部算子", "all images": "全部图像"}

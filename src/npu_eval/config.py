@@ -27,7 +27,7 @@ DATA_VARIABLE = "NPU_DELIVER_DATA"
 AGAINST_VARIABLE = "NPU_DELIVER_AGAINST"
 """Tells the data set experiment where the results of another run lie, to compare with."""
 
-OPTIONAL = ("dataset",)
+OPTIONAL = ("dataset", "optimisation")
 """Experiments that need what does not travel: spec.json does not ask for them, and a folder may hold them or not."""
 
 TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")

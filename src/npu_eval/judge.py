@@ -50,7 +50,15 @@ def judge(record: Record | None, criterion: Criterion) -> Verdict:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"there is no {criterion.experiment} record")
     if record.kind != criterion.experiment:
         raise ValueError(f"criterion '{criterion.id}' judges {criterion.experiment} records, not {record.kind}")
-    values = _values(record, criterion.metric)
+    return _judged(criterion, _values(record, criterion.metric))
+
+
+def judge_precision(data: PrecisionData, criterion: Criterion) -> Verdict:
+    """The verdict of a criterion on precision over data that are no record of their own."""
+    return _judged(criterion, _precision_values(data, criterion.metric))
+
+
+def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
     wanted = criterion.outputs
     absent = [name for name in wanted if name != "*" and not any(v.output == name for v in values)]
     if absent:

@@ -14,10 +14,12 @@ from npu_eval.dataset_text import dataset_lines
 from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import Status, Verdict, judge, overall
+from npu_eval.optimisation_log import optimisation_lines
 from npu_eval.performance_log import performance_lines
 from npu_eval.records import (
     DatasetData,
     InferenceData,
+    OptimisationData,
     PrecisionData,
     Prediction,
     Provenance,
@@ -34,6 +36,7 @@ LOG_NAMES = {
     "precision": "precision_eval.log",
     "performance": "performance_eval.log",
     "training": "training_eval.log",
+    "optimisation": "optimisation_eval.log",
     "dataset": "dataset_eval.log",
 }
 """Experiment → file name of its log; those of precision and performance are the contest layout's."""
@@ -47,6 +50,7 @@ TITLES = {
     "performance": "Performance evaluation: latency, throughput and the whole way",
     "training": "Training evaluation: losses and gradients of the same steps on both sides",
     "dataset": "Data set evaluation",
+    "optimisation": "Optimisation: switches against the model without them",
 }
 
 
@@ -72,6 +76,7 @@ def log_text(record: Record, criteria: Iterable[Criterion]) -> str:
 
 def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     """The log as lines without newlines."""
+    criteria = tuple(criteria)
     verdicts = verdicts_of(record, criteria)
     data = record.data
     simulated = is_simulated(record.provenance)
@@ -83,6 +88,8 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
         body = training_lines(data)
     elif isinstance(data, DatasetData):
         body = dataset_lines(data)
+    elif isinstance(data, OptimisationData):
+        body = optimisation_lines(data, criteria, simulated=simulated)
     else:
         body = performance_lines(data, simulated=simulated)
     return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]

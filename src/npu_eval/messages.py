@@ -30,7 +30,7 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """``do`` is one of ``ready``, ``warm``, ``burst``, ``windows``, ``race``, ``compare``, ``profile``.
+    """``do`` is one of ``read``, ``warm``, ``burst``, ``windows``, ``race``, ``compare``, ``profile``.
 
     ``until`` is a moment of the monotonic clock, which all processes of a machine share.
     """
@@ -42,6 +42,7 @@ class Request:
     seconds: float = 0.0
     start_at: float = 0.0
     path: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,20 +8,13 @@ from typing import Any
 from npu_eval import speed, stats, units
 from npu_eval.judge import MIN_RUN
 from npu_eval.performance_data import LatencyRun, MachineState, PerformanceData
-from npu_eval.stamps import UNTIMED
+from npu_eval.stamps import Untimed
 from npu_eval.tables import table
-
-
-class _Untimed:
-    """Takes the place of `units` in a simulated device's log: its clock says nothing about an NPU."""
-
-    ms = seconds = rate = ratio = percent = mib = staticmethod(lambda value: UNTIMED)
-    count, sci = staticmethod(units.count), staticmethod(units.sci)
 
 
 def performance_lines(data: PerformanceData, *, simulated: bool) -> list[str]:
     """The body of the log, without the head and the verdicts."""
-    u: Any = _Untimed if simulated else units
+    u: Any = Untimed if simulated else units
     measured = [stats.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN]
     return [
         f"timed: {data.timed}",

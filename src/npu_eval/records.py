@@ -17,6 +17,7 @@ from npu_eval.host_limits import HostLimits
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.npu_smi import NpuSmi
+from npu_eval.optimisation_data import OptimisationData, check_optimisation
 from npu_eval.performance_data import LatencyRun, PerformanceData, check_performance
 from npu_eval.precision_data import (
     RELATIVE_ERROR_BOUNDS,
@@ -38,6 +39,7 @@ __all__ = [
     "Difference",
     "ImageSet",
     "LatencyRun",
+    "OptimisationData",
     "PerformanceData",
     "PrecisionData",
     "TrainingData",
@@ -159,8 +161,8 @@ class InferenceData:
 
 # --- the envelope ----------------------------------------------------------------------------------------------------
 
-Data = InferenceData | PrecisionData | PerformanceData | TrainingData | DatasetData
-_TYPES = (InferenceData, PrecisionData, PerformanceData, TrainingData, DatasetData)
+Data = InferenceData | PrecisionData | PerformanceData | TrainingData | OptimisationData | DatasetData
+_TYPES = (InferenceData, PrecisionData, PerformanceData, TrainingData, OptimisationData, DatasetData)
 KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in _TYPES}
 
 
@@ -265,6 +267,8 @@ def _check_data(data: Data, where: str) -> None:
         check_training(data, where)
     if isinstance(data, DatasetData):
         check_dataset(data, where)
+    if isinstance(data, OptimisationData):
+        check_optimisation(data, where)
 
 
 def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from npu_eval import units
 from npu_eval.npu_evidence import MARK
 from npu_eval.records import DeviceFacts, Provenance
 
@@ -60,6 +61,13 @@ def stamped_name(path: str, *, simulated: bool) -> str:
     """The path of a file that shows a result; of a simulated one it says so: ``logs/x.simulated.log``."""
     file = PurePosixPath(path)
     return str(file.with_suffix(f".{MARK}{file.suffix}")) if simulated else path
+
+
+class Untimed:
+    """Takes the place of `units` in a simulated device's log: its clock says nothing about an NPU."""
+
+    ms = seconds = rate = ratio = percent = mib = staticmethod(lambda value: UNTIMED)
+    count, sci = staticmethod(units.count), staticmethod(units.sci)
 
 
 def told(word: str, *, simulated: bool) -> str:

@@ -87,6 +87,7 @@ class Switch:
         probe: its value, read back in the process after the warm-up.
         wanted: what the probe says where the switch took.
         upload: whether the way of the batch from the host is part of the call, with and without the switch.
+        pipelined: whether calls are submitted one after the other, with and without it, instead of waited for each.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Switch:
     environment: Callable[[Place], Environment] = _nothing
     turn_on: Callable[[Bench], None] = _as_it_is
     upload: bool = False
+    pipelined: bool = False
 
     def default_at(self, place: Place) -> str:
         """Its documented value at a place without us."""
@@ -265,6 +267,12 @@ def _fewer_threads(bench: Bench) -> None:
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
 
 
+def _threads(bench: Bench) -> str:
+    """Threads that compute, of the CPUs that this process may use."""
+    del bench
+    return f"{torch.get_num_threads()} of {len(os.sched_getaffinity(0))}"
+
+
 def _pin(bench: Bench) -> None:
     """One CPU for each thread that computes, the same from call to call."""
     del bench
@@ -337,17 +345,17 @@ SWITCHES: tuple[Switch, ...] = (
            probe=_HF32_MATMUL_PROBE, wanted=_on),
     Switch(name="tf32", group="tf32", needs=_only("cuda"), turn_on=_tf32, wanted=_on,
            probe=lambda bench: bench.context.device.numeric_modes().get("tf32_matmul", "off")),
+    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(dtype), probe=_casting,
+             wanted=_is(name)) for name, dtype in _REDUCED),
     Switch(name="huge-pages", group="pages", needs=_grants_huge_pages, environment=_set(THP_MEM_ALLOC_ENABLE="1"),
            probe=_huge_pages, wanted=_on),
     Switch(name="tcmalloc", **_allocator("tcmalloc")),
     Switch(name="jemalloc", **_allocator("jemalloc")),
     Switch(name="flush-denormal", group="denormal", needs=_only("cpu"), turn_on=_flush, probe=_flushed, wanted=_on),
     Switch(name="pin-threads", group="affinity", needs=_only("cpu"), turn_on=_pin, probe=_pinned, wanted=_on),
-    Switch(name="half-the-threads", group="threads", turn_on=_fewer_threads, wanted=_positive,
-           needs=lambda place: _only("cpu")(place) or ("" if place.threads > 1 else "there is one thread"),
-           default={"*": "all"}, probe=lambda bench: str(torch.get_num_threads())),
-    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(dtype), probe=_casting,
-             wanted=_is(name)) for name, dtype in _REDUCED),
+    Switch(name="half-the-threads", group="threads", turn_on=_fewer_threads, probe=_threads,
+           wanted=lambda reading: int(reading.split(" of ")[0]) < int(reading.split(" of ")[1]), default={"*": "all"},
+           needs=lambda place: _only("cpu")(place) or ("" if place.threads > 1 else "there is one thread")),
     *(Switch(name=name, group="dtype", needs=_float32, default={"*": "float32"}, turn_on=_full(dtype),
              probe=_parameters, wanted=_is(name)) for name, dtype in _REDUCED),
     Switch(name="PYTORCH_NPU_ALLOC_CONF=expandable_segments", group="npu-allocator", needs=_only("npu"),
@@ -356,7 +364,7 @@ SWITCHES: tuple[Switch, ...] = (
     Switch(name="pinned-input", group="input", needs=_only("cuda", "npu"), turn_on=_pin_memory, upload=True,
            probe=lambda bench: "on" if bench.batch(1).is_pinned() else "off", wanted=_on),
     Switch(name="two-streams", group="streams", needs=_only("cuda", "npu"), default={"*": "1"}, turn_on=_more_streams,
-           probe=lambda bench: str(bench.streams), wanted=_is("2")),
+           pipelined=True, probe=lambda bench: str(bench.streams), wanted=_is("2")),
     Switch(name="compile", group="compile", needs=_compiler, turn_on=_compile, probe=_compiled,
            wanted=lambda reading: _positive(reading.partition(" ")[0])),
 )  # fmt: skip

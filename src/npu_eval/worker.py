@@ -84,6 +84,13 @@ def _warm(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply
                  peak_memory_bytes=device.peak_memory(), resident_bytes=_resident())  # fmt: skip
 
 
+def _read(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply:
+    """The values of switches that nobody turned on: what they are here without us."""
+    del switches
+    named = (switch_named(name, bench.context.adapter) for name in request.names)
+    return Reply(readings={switch.name: switch.probe(bench) for switch in named})
+
+
 def _resident() -> int:
     """Bytes of memory of this process at most so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts it in KiB
@@ -139,6 +146,7 @@ def _profile(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Re
 
 
 _DEEDS: dict[str, Callable[[Bench, Request, tuple[Switch, ...]], Reply]] = {
+    "read": _read,
     "warm": _warm,
     "burst": _burst,
     "windows": _windows,

@@ -10,6 +10,16 @@ Importing this loads matplotlib: import it where something is drawn.
 
 from npu_deliver.charts.dataset import ApSeries, dataset_chart
 from npu_deliver.charts.labels import CHART_LABELS, ChartLabels
+from npu_deliver.charts.optimisation import (
+    BarPoint,
+    EffectPoint,
+    Frame,
+    StagePoint,
+    bars_chart,
+    effects_chart,
+    sweep_chart,
+    waterfall_chart,
+)
 from npu_deliver.charts.performance import BatchPoint, LatencySeries, batch_chart, latency_chart
 from npu_deliver.charts.precision import ErrorPoint, precision_chart
 from npu_deliver.charts.training import LossSeries, training_chart
@@ -17,14 +27,22 @@ from npu_deliver.charts.training import LossSeries, training_chart
 __all__ = [
     "CHART_LABELS",
     "ApSeries",
+    "BarPoint",
     "BatchPoint",
     "ChartLabels",
+    "EffectPoint",
     "ErrorPoint",
+    "Frame",
     "LatencySeries",
     "LossSeries",
+    "StagePoint",
+    "bars_chart",
     "batch_chart",
     "dataset_chart",
+    "effects_chart",
     "latency_chart",
     "precision_chart",
+    "sweep_chart",
     "training_chart",
+    "waterfall_chart",
 ]

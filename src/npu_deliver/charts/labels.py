@@ -41,6 +41,17 @@ class ChartLabels:
     boxes: str
     masks: str
     most_objects: str  # takes {shown} and {total}
+    effects_title: str
+    effects_note: str
+    factor: str
+    waterfall_title: str
+    sweep_title: str
+    scaling_title: str
+    together: str
+    alone: str
+    operators_title: str
+    operator_time: str
+    baseline: str
 
 
 CHART_LABELS: dict[str, ChartLabels] = {
@@ -77,6 +88,18 @@ CHART_LABELS: dict[str, ChartLabels] = {
         boxes="边框",
         masks="掩码",
         most_objects="画出目标最多的 {shown} 类，共 {total} 类",
+        effects_title="优化：每个开关的效果",
+        effects_note="横线为 95 % 区间，灰带为同一代码自我对照（A/A）的范围；● 提升  ✕ 变慢  "
+        "■ 无可测效果  ◆ 更快但精度不通过",
+        factor="速度倍数（大于 1 为更快）",
+        waterfall_title="优化：各阶段的时延与累计效果（横线为 95 % 区间）",
+        sweep_title="批大小与吞吐（竖线为各进程间 95 % 区间）",
+        scaling_title="多设备同时运行的吞吐",
+        together="同时",
+        alone="单独之和",
+        operators_title="算子耗时（每次前向，不含子算子）",
+        operator_time="时间 (ms)",
+        baseline="基线",
     ),
     "en": ChartLabels(
         precision_title="Precision: relative L2 error of each output",
@@ -111,5 +134,17 @@ CHART_LABELS: dict[str, ChartLabels] = {
         boxes="boxes",
         masks="masks",
         most_objects="the {shown} categories with most objects of {total} are shown",
+        effects_title="Optimisation: the effect of each switch",
+        effects_note="lines: 95 % interval, grey: identical code against itself (A/A); ● gain  ✕ slower  "
+        "■ no measurable effect  ◆ quicker, but fails precision",
+        factor="times as quick (above 1 is quicker)",
+        waterfall_title="Optimisation: latency of each stage (lines: 95 % interval)",
+        sweep_title="Throughput against batch size (lines: 95 % interval over processes)",
+        scaling_title="Throughput of several devices at once",
+        together="at once",
+        alone="sum of each alone",
+        operators_title="Operators by time of their own (per forward)",
+        operator_time="time (ms)",
+        baseline="baseline",
     ),
 }

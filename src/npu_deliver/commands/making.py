@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,9 @@ from npu_eval.stamps import UNTIMED, Stamp, told
 if TYPE_CHECKING:
     from npu_deliver.spec import Job
     from npu_deliver.summary import Summary
+
+DEFAULT_BUDGET = "10m"
+"""Of the command `optimise`: enough for five to eight pairs of each switch of a small model."""
 
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run everything anew instead of keeping finished steps")]
 
@@ -106,6 +110,18 @@ def run(what: What, how: How, fresh: Fresh = False, as_json: AsJson = False) -> 
         print_json({"folder": str(folder), "records": sorted(execution.records), "kept": list(execution.kept)})
     else:
         typer.echo(f"{len(execution.records)} records in {folder}; next: npu-deliver report {what.model}")
+
+
+@grouped
+def optimise(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+    """Search anew for what makes the model quicker, and make the deliverable with it; other finished steps are kept.
+
+    Example: [bold]npu-deliver optimise efficientnet_lite0 --budget 10m[/bold]
+    """
+    from npu_deliver import pipeline
+
+    job = replace(what, budget=what.budget or DEFAULT_BUDGET).job()
+    finish(job, pipeline.deliver(job, how.options(lang=lang, again=("optimisation",))), as_json=as_json)
 
 
 @grouped

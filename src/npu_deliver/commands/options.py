@@ -98,9 +98,13 @@ class What(Where):
         Path | None, typer.Option("--data", help="A data set in COCO's or ImageNet's layout, to evaluate the model on")
     ] = None
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on its first so many images")] = None
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="TIME", help="Time to search for speed, e.g. 90s, 10m; 0: none")
+    ] = None
 
     def job(self) -> Job:
         """The job, with these changes."""
+        from npu_deliver.plan import with_budget
         from npu_deliver.spec import Overrides, load
         from npu_eval.weights_reference import parse
 
@@ -112,7 +116,20 @@ class What(Where):
         tier = self.tier.value if self.tier else None
         overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
                               limit=self.limit)  # fmt: skip
-        return load(self.model, self.root, overrides=overrides, output=self.output)
+        job = load(self.model, self.root, overrides=overrides, output=self.output)
+        budget_s = self.budget_s()
+        return job if budget_s is None else with_budget(job, budget_s)
+
+    def budget_s(self) -> float | None:
+        """Seconds to search for speed; None where the spec shall say."""
+        from npu_eval.durations import seconds
+
+        if self.budget is None or self.budget.strip() == "0":
+            return None if self.budget is None else 0.0
+        try:
+            return seconds(self.budget)
+        except ValueError as error:
+            raise ConfigError(str(error), where="--budget") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +201,7 @@ class How(InContainers):
         Path | None, typer.Option("--replay", help="Replay the records of this earlier deliverable; stamped so")
     ] = None
 
-    def options(self, *, lang: Lang = Lang.ZH, fresh: bool = False) -> Options:
+    def options(self, *, lang: Lang = Lang.ZH, fresh: bool = False, again: tuple[str, ...] = ()) -> Options:
         """What the line needs to know.
 
         Raises:
@@ -198,7 +215,12 @@ class How(InContainers):
                 raise ConfigError("an image has its own Python", where="--python", fix="leave out one of the two")
             containers = replace(containers, engine="local")
         return Options(
-            python=self.python or HERE, lang=lang.value, fresh=fresh, replay=self.replay, containers=containers
+            python=self.python or HERE,
+            lang=lang.value,
+            fresh=fresh,
+            replay=self.replay,
+            again=again,
+            containers=containers,
         )
 
 

@@ -40,6 +40,25 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
         raise typer.Exit(VerifyError.exit_code)
 
 
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of a deliverable")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same model")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare the speed of two deliverables of one model, with intervals; refuse where they cannot be compared.
+
+    Example: [bold]npu-deliver compare before/npu_deliverables after/npu_deliverables[/bold]
+    """
+    from npu_deliver import comparing
+    from npu_eval.jsonio import to_json
+
+    found = comparing.compare(a, b)
+    if as_json:
+        print_json(to_json(found))
+    else:
+        typer.echo("\n".join(comparing.lines(found)))
+
+
 def models(
     root: Annotated[
         Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")

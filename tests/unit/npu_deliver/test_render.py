@@ -116,6 +116,12 @@ CASES = {
     "no-performance": lambda: without("performance"),
     "no-classes": without_classes,
     "bare": bare,
+    "optimised": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record()}),
+    "nothing-gained": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
+        data=samples.optimisation_data(trials=(samples.trial(), samples.trial("x")), sweep=(), scaling=(),
+                                       profile=None, untried=(), ended="did not answer within 5 s"))}),
+    "nothing-in-time": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
+        data=samples.optimisation_data(trials=(), sweep=(), scaling=(), profile=None))}),
 }  # fmt: skip
 
 
@@ -152,6 +158,15 @@ def test_the_golden_page(page, lang):
     golden = GOLDEN / f"{stem}.{lang}.{suffix}"
     text = pages(summary_of(), lang)[page]
     if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_golden_page_of_a_search(lang):
+    text = pages(CASES["optimised"](), lang)["OPTIMIZATION_RECORD.md"]
+    golden = GOLDEN / f"OPTIMIZATION_RECORD.optimised.{lang}.md"
+    if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN") == "1":
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
 
@@ -268,6 +283,12 @@ def test_the_pictures_that_a_page_shows_are_those_that_are_drawn(case, lang):
     simulated = Stamp.SIMULATED in summary.stamps
     drawn |= {f"{figures.FOLDER}/performance_chart.png"} if runs and not simulated else set()
     drawn |= {f"{figures.FOLDER}/batch_chart.png"} if len(runs) > 1 and not simulated else set()
+    if summary.optimisation is not None:
+        found = summary.optimisation
+        stems = {"optimisation_chart": any(r.effect for r in found.rows), "waterfall_chart": found.best,
+                 "large_batch_report": found.sweep, "dual_npu_report": found.scaling,
+                 "operators_chart": found.profile}  # fmt: skip
+        drawn |= {f"{figures.FOLDER}/{stem}.png" for stem, there in stems.items() if there}
     assert shown == {stamped_name(name, simulated=simulated) for name in drawn}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import samples
 from npu_eval import stats, units
-from npu_eval.config import TrainingProtocol
+from npu_eval.config import EvalSpec, TrainingProtocol
 from npu_eval.judge import MIN_RUN
 from npu_eval.logtext import LOG_NAMES, exit_code, log_lines, log_name, log_text, verdicts_of
 from npu_eval.records import PerformanceData, PrecisionData, Record, parse_record, record_sha256, record_text, replayed
@@ -76,10 +76,15 @@ def rich_records() -> dict[str, Record]:
                 gradients=(dataclasses.replace(samples.training_data().gradients[0], nonfinite=3),),
             )
         ),
+        "optimisation": samples.optimisation_record(),
     }
 
 
 RECORDS = rich_records()
+
+
+def every_kind(spec: EvalSpec, **changes: Any) -> dict[str, Record]:
+    return samples.all_records(spec, **changes) | {"optimisation": samples.optimisation_record(spec=spec, **changes)}
 
 
 @pytest.mark.parametrize("kind", RECORDS)
@@ -139,7 +144,7 @@ def test_a_log_names_its_record_code_spec_and_exit_code(kind: str) -> None:
 @pytest.mark.parametrize("kind", LOG_NAMES)
 def test_stamps_stand_right_below_the_title(kind: str, changes: dict[str, Any], stamps: list[Stamp]) -> None:
     spec = samples.eval_spec(training=TrainingProtocol())
-    record = samples.all_records(spec, provenance=samples.provenance(**changes))[kind]
+    record = every_kind(spec, provenance=samples.provenance(**changes))[kind]
     lines = log_lines(record, CRITERIA)
     assert lines[2 : 2 + len(stamps)] == [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps]
     assert sum(line.startswith("!!!") for line in lines) == len(stamps)
@@ -198,13 +203,13 @@ def test_every_statistic_of_a_record_is_in_its_log() -> None:
 def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: str) -> None:
     rules = (*CRITERIA, samples.criterion("latency_p50_s", 0.1), samples.criterion("throughput_per_s", 1.0))
     spec = samples.eval_spec(training=TrainingProtocol())
-    simulated = samples.all_records(spec, provenance=samples.provenance(device=samples.simulated_facts()))[kind]
+    simulated = every_kind(spec, provenance=samples.provenance(device=samples.simulated_facts()))[kind]
     text = log_text(simulated, rules)
     assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
     assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
-    assert (UNTIMED in text) == (kind == "performance")
+    assert (UNTIMED in text) == (kind in ("performance", "optimisation"))
     assert log_name(simulated) == LOG_NAMES[kind].replace(".log", ".simulated.log")
-    assert log_name(samples.all_records(spec)[kind]) == LOG_NAMES[kind]
+    assert log_name(every_kind(spec)[kind]) == LOG_NAMES[kind]
 
 
 def test_no_ranking_is_no_equal_ranking() -> None:

@@ -1,0 +1,193 @@
+"""The search with processes that are only pretended: how often each is started, and what ends it."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import samples
+from contexts import context
+from npu_eval import search
+from npu_eval.config import EvalSpec
+from npu_eval.crew import ProcessEnded
+from npu_eval.messages import Reply, Request, Role
+from npu_eval.optimisation import _gains, _search, _sweep, _together
+from npu_eval.search import Arm, Search, State, run_to
+from npu_eval.switches import SWITCHES, Place, Switch
+
+
+class FakeWorker:
+    """A process in which a call takes as long as its switches make it, with luck of its own."""
+
+    started: list[tuple[str, ...]]
+    factors: dict[str, float]
+    rng: random.Random
+
+    def __init__(self, role: Role, environment: dict[str, str], *, timeout_s: float = 0.0) -> None:
+        type(self).started.append(role.switches)
+        self.role, self.refused, self.start_s = role, "", 0.001
+        if "refuses" in role.switches:
+            self.refused = "ValueError: this machine cannot"
+        if "crashes" in role.switches:
+            raise ProcessEnded("the process was killed by signal 11")
+        factor = 1.0
+        for name in role.switches:
+            factor *= type(self).factors.get(name, 1.0)
+        self.call_s = 0.01 / factor * (1 + type(self).rng.gauss(0, 0.002))
+
+    def __enter__(self) -> FakeWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def ask(self, request: Request, *, timeout_s: float) -> Reply:
+        if request.do == "warm" and request.batch_size >= 8:
+            return Reply(failed="NPU out of memory", full=True)
+        if request.do == "warm":
+            return Reply(
+                first_call_s=0.02, times_s=(self.call_s,) * 10, readings=dict.fromkeys(self.role.switches, "on")
+            )
+        if request.do == "compare":
+            broken = "bfloat16" in self.role.switches
+            return Reply(precision=samples.breaking_precision() if broken else samples.precision_data(repeats=()))
+        if request.do == "windows":
+            return Reply(times_s=(self.call_s * request.calls * request.batch_size**0.5,) * request.windows)
+        return Reply(times_s=(self.call_s,) * request.calls)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
+    FakeWorker.started, FakeWorker.factors, FakeWorker.rng = [], {}, random.Random(0)
+    monkeypatch.setattr(search, "Worker", FakeWorker)
+    return FakeWorker
+
+
+def make(spec: EvalSpec | None = None, seconds: float = 60.0, said: list[str] | None = None) -> Search:
+    role = Role(root=".", spec=spec or samples.eval_spec(), device="cpu", switches=())
+    return Search(role=role, size=1, reference="there", min_effect=0.02, deadline=time.monotonic() + seconds,
+                  say=(said if said is not None else []).append, chance=random.Random(0))  # fmt: skip
+
+
+def switch(name: str, group: str | None = None, **changes: Any) -> Switch:
+    return Switch(name=name, group=group or name, probe=lambda bench: "on", wanted=lambda reading: reading == "on",
+                  **changes)  # fmt: skip
+
+
+def place(root: Path) -> Place:
+    made = context(root)
+    return Place(device=samples.cpu_facts(), network=made.network, dtype="float32", threads=2)
+
+
+def searched(root: Path, switches: tuple[Switch, ...], seconds: float = 60.0) -> tuple[Search, list[str]]:
+    found = make(seconds=seconds)
+    found.learn(0.001, Reply(first_call_s=0.01, times_s=(0.01,)))
+    _search(found, place(root), switches, {"already": "on"}, time.monotonic(), seconds)
+    return found, _together(found, place(root), switches, time.monotonic() + seconds)
+
+
+def test_gains_are_found_combined_and_measured_anew(tmp_path: Path, fake: type[FakeWorker]) -> None:
+    fake.factors = {"a": 1.10, "b": 1.30, "slow": 0.6}
+    found, untried = searched(tmp_path, tuple(map(switch, ("a", "nothing", "b", "slow"))))
+    assert untried == []
+    stages = [(s.arm.switches, s.against.switches) for s in found.states if s.stage == "combination"]
+    assert stages == [(("b",), ()), (("b", "a"), ()), (("b", "a"), ("b",))]
+    assert _gains(found, [s for s in found.states if s.stage == "single"]) == ["b", "a"]
+    assert found.states[0].stage == "a/a"
+    assert len(found.states[0].pairs) >= 4
+
+
+def test_what_is_decided_costs_no_more_time(tmp_path: Path, fake: type[FakeWorker]) -> None:
+    fake.factors = {"slow": 0.5}
+    found, _ = searched(tmp_path, tuple(map(switch, ("slow", "nothing"))))
+    by_name = {s.arm.switches: s for s in found.states}
+    assert by_name["slow",].ended == "clearly slower: dropped"
+    assert len(by_name["slow",].pairs) <= 3
+    assert by_name["nothing",].ended == "no gain left in its interval: dropped"
+
+
+def test_a_switch_that_crashes_refuses_or_is_on_already_is_told_and_the_others_go_on(
+    tmp_path: Path, fake: type[FakeWorker]
+) -> None:
+    fake.factors = {"good": 1.2}
+    found, _ = searched(tmp_path, tuple(map(switch, ("crashes", "refuses", "already", "good"))))
+    refused = {s.arm.switches[0]: s.refused for s in found.states if s.stage == "single"}
+    assert refused == {
+        "crashes": "the process was killed by signal 11",
+        "refuses": "ValueError: this machine cannot",
+        "already": "it already reads 'on' without us",
+        "good": "",
+    }
+    assert fake.started.count(("crashes",)) == 1
+    assert _gains(found, found.states) != []
+
+
+def test_a_gain_that_breaks_agreement_is_not_combined(tmp_path: Path, fake: type[FakeWorker]) -> None:
+    fake.factors = {"bfloat16": 2.0}
+    found, _ = searched(tmp_path, (switch("bfloat16"),))
+    assert [s.stage for s in found.states] == ["a/a", "single"]
+
+
+def test_one_of_a_group_is_enough(tmp_path: Path, fake: type[FakeWorker]) -> None:
+    fake.factors = {"a": 1.2, "b": 1.4}
+    found, _ = searched(tmp_path, (switch("a", "same"), switch("b", "same")))
+    assert {s.arm.switches for s in found.states if s.stage == "combination"} == {("b",)}
+
+
+def test_a_budget_that_is_spent_leaves_switches_untried(tmp_path: Path, fake: type[FakeWorker]) -> None:
+    found = make(seconds=0.5)
+    found.cost_s = 10.0
+    _search(found, place(tmp_path), tuple(map(switch, "abcdef")), {}, time.monotonic(), 0.5)
+    tried = [s.arm.switches[0] for s in found.states if s.stage == "single" and s.pairs]
+    assert len(tried) < 6
+
+
+def test_a_baseline_that_cannot_run_ends_the_search(fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self: FakeWorker, request: Request, *, timeout_s: float) -> Reply:
+        raise ProcessEnded(f"did not answer within {timeout_s:.0f} s")
+
+    monkeypatch.setattr(FakeWorker, "ask", never)
+    with pytest.raises(ProcessEnded, match="did not answer within"):
+        run_to(make(), [State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})], 1e12, None)
+
+
+def test_a_sweep_records_what_does_not_fit_and_stops(fake: type[FakeWorker]) -> None:
+    found = make()
+    _sweep(found, FakeWorker(found.role, {}), 0)  # type: ignore[arg-type]
+    assert [(run.batch_size, run.ended_by) for run in found.sweep] == [
+        (1, "protocol"), (2, "protocol"), (4, "protocol"), (8, "out of memory"),
+    ]  # fmt: skip
+    assert found.sweep[-1].windows_s == ()
+
+
+def test_the_general_switches_say_where_they_belong(tmp_path: Path) -> None:
+    here = place(tmp_path)
+    assert len({s.name for s in SWITCHES}) == len(SWITCHES)
+    refused = {s.name: s.needs(here) for s in SWITCHES}
+    assert refused["TASK_QUEUE_ENABLE=2"] == "not on cpu"
+    assert refused["fold-batch-norm"] == "the network has no batch norm"
+    assert refused["channels-last"] == refused["bfloat16"] == ""
+    assert all(s.default_at(here) for s in SWITCHES)
+
+
+@pytest.mark.parametrize(
+    ("soc", "family", "hf32"),
+    [
+        ("Ascend910B4", "A2", "on"),
+        ("Ascend910_9391", "A3", "on"),
+        ("Ascend310P3", "310P", "off"),
+        ("Ascend910A", "910", "off"),
+    ],
+)
+def test_defaults_follow_the_soc(tmp_path: Path, soc: str, family: str, hf32: str) -> None:
+    there = Place(device=samples.device_facts(soc=soc), network=context(tmp_path).network, dtype="float32", threads=2)
+    assert there.family == family
+    assert {s.name: s.default_at(there) for s in SWITCHES}["hf32-conv"] == hf32
+    assert {s.name: s.default_at(there) for s in SWITCHES}["TASK_QUEUE_ENABLE=2"] == "1"
