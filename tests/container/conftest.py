@@ -1,6 +1,7 @@
 """A container engine and a package index for tests that build images. They skip, with the reason, without an engine."""
 
 import contextlib
+import fcntl
 import gc
 import hashlib
 import http.server
@@ -25,6 +26,17 @@ try:
     import docker
 except ImportError:  # the fixture below skips then
     docker = None
+
+LOCK = Path(tempfile.gettempdir()) / f"npu-deliver-tests-engine-{os.getuid()}.lock"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """One engine serves all test processes: a test that stops it runs alone, the others side by side."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("stops_engine") else fcntl.LOCK_SH)
+        return (yield)
+
 
 USER, PASSWORD = "user", "s3cr3t"
 

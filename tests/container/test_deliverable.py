@@ -265,6 +265,7 @@ def test_after_all_that_a_run_finishes(client: Any, image: dict[str, Any], model
 # --- last, because it stops the engine that the others use ----------------------------------------------------------
 
 
+@pytest.mark.stops_engine
 @pytest.mark.skipif(RESTART is None, reason="no command is known that starts the engine again")
 @pytest.mark.parametrize("words", MOMENTS)
 def test_a_killed_engine_is_told_and_nothing_is_left(image: dict[str, Any], models: Path, words: str) -> None:
