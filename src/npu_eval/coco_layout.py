@@ -16,7 +16,7 @@ from typing import Any
 from npu_eval import mask_codes
 from npu_eval.dataset_data import ImageSet, Unusable
 from npu_eval.errors import ConfigError, RecordError, nearest
-from npu_eval.jsonio import canonical_sha256, file_sha256, loads, write_atomic
+from npu_eval.jsonio import canonical_sha256, file_sha256, loads
 
 LAYOUT = "annotations/instances_val2017.json beside val2017/*.jpg, or one .json file beside its images"
 """What a folder must hold, in the words of an error message."""
@@ -128,8 +128,11 @@ def prepare(data: CocoSet, category_ids: Iterable[int], work: Path) -> tuple[Tru
     """
     chosen = set(category_ids)
     files = {image.id: image for image in data.images}
-    boxes: list[dict[str, Any]] = []
-    masks: list[dict[str, Any]] = []
+    head = {
+        "images": [{"id": i.id, "file_name": i.file, "height": i.height, "width": i.width} for i in data.images],
+        "categories": [{"id": n, "name": name} for name, n in data.categories.items() if n in chosen],
+    }
+    boxes, masks = (_ObjectFile(work / f"truth.{kind}.json", head) for kind in ("bbox", "segm"))
     broken: list[Unusable] = []
     with_masks = any(entry.get("segmentation") for entry in data.annotations)
     for entry in data.annotations:
@@ -143,22 +146,19 @@ def prepare(data: CocoSet, category_ids: Iterable[int], work: Path) -> tuple[Tru
             broken.append(Unusable(name=f"annotation {entry.get('id')} of {image.file}", why=why))
         if isinstance(plain, str):
             continue
-        boxes.append({"id": len(boxes) + 1, **plain})
+        boxes.append(plain)
         if not isinstance(code, str):
             counts = code["counts"].decode("ascii")
-            masks.append({"id": len(masks) + 1, **plain, "segmentation": {"size": code["size"], "counts": counts}})
-    head = {
-        "images": [{"id": i.id, "file_name": i.file, "height": i.height, "width": i.width} for i in data.images],
-        "categories": [{"id": n, "name": name} for name, n in data.categories.items() if n in chosen],
-    }
+            masks.append({**plain, "segmentation": {"size": code["size"], "counts": counts}})
+    for file in (boxes, masks):
+        file.close()
     truth = Truth(
-        boxes=_write(work / "truth.bbox.json", head, boxes),
-        masks=_write(work / "truth.segm.json", head, masks) if masks else None,
+        boxes=boxes.path,
+        masks=masks.path if masks.count else None,
         categories={name: number for name, number in data.categories.items() if number in chosen},
-        objects={kind: Counter(o["category_id"] for o in found if not o["iscrowd"])
-                 for kind, found in (("bbox", boxes), ("segm", masks))},
-        crowds={kind: sum(o["iscrowd"] for o in found) for kind, found in (("bbox", boxes), ("segm", masks))},
-    )  # fmt: skip
+        objects={"bbox": boxes.objects, "segm": masks.objects},
+        crowds={"bbox": boxes.crowds, "segm": masks.crowds},
+    )
     return truth, tuple(broken)
 
 
@@ -271,6 +271,21 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # it is a number here
 
 
-def _write(path: Path, head: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Path:
-    write_atomic(path, json.dumps({**head, "annotations": objects}))
-    return path
+class _ObjectFile:
+    """A file of annotations that grows object by object; ids are given from 1."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        self.path, self.count, self.crowds = path, 0, 0
+        self.objects: Counter[int] = Counter()
+        self._stream = path.open("w", encoding="utf-8")
+        self._stream.write(json.dumps(head)[:-1] + ', "annotations": [')
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        self.count += 1
+        self.crowds += entry["iscrowd"]
+        self.objects[entry["category_id"]] += not entry["iscrowd"]
+        self._stream.write((",\n" if self.count > 1 else "") + json.dumps({"id": self.count, **entry}))
+
+    def close(self) -> None:
+        self._stream.write("]}")
+        self._stream.close()

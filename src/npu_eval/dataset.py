@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE
 from npu_eval.dataset_data import DatasetData
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.image_run import Task
+from npu_eval.jsonio import TEMPORARY_PREFIX
 from npu_eval.session import Context
 
 DESCRIPTION = """Evaluate the model on a data set: COCO box and mask AP for detectors, top-1 and top-5 for classifiers.
@@ -76,10 +78,11 @@ def _evaluate(module: str, task: Task) -> DatasetData:
 @contextlib.contextmanager
 def _results(arguments: argparse.Namespace) -> Iterator[Path]:
     """The file of the results: kept with the record, or in the named folder, else for this run alone."""
-    if arguments.save is not None:
-        yield arguments.save / "results" / "dataset.jsonl"
-    elif arguments.work is not None:
-        yield arguments.work / "dataset.jsonl"
+    kept = arguments.work if arguments.save is None else arguments.save / "results"
+    if kept is not None:
+        for left in kept.glob(f"{TEMPORARY_PREFIX}*/"):  # of a run that was killed
+            shutil.rmtree(left)
+        yield kept / "dataset.jsonl"
     else:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder) / "dataset.jsonl"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,25 +63,27 @@ def evaluate(task: Task) -> DatasetData:
     ids = coco_layout.match_categories(data.categories, names, data.image_set.annotations)
     other = None if task.against is None else check_other(task.against, data.image_set)
     items = [Item(image=i.id, photo=data.folder / i.file, size=(i.height, i.width)) for i in data.images]
-    with ResultStream(task.results, key_of(context, data.image_set)) as results:
-        resumed = results.done
-        run_images(context, items, results, take=lambda outputs, photo, size: _take(task, outputs, photo, size),
-                   encode=lambda found: _encode(found, ids))  # fmt: skip
-    context.say(f"[dataset] evaluating the detections on {len(items)} images")
     matched = {number for number in ids if number is not None}
+    missing = sum(entry["category_id"] not in matched for entry in data.annotations)
+    task.results.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=task.results.parent) as folder:
         work = Path(folder)
         truth, broken = coco_layout.prepare(data, matched, work)
+        data = replace(data, annotations=())  # they are in files now, and memory is for the model
+        with ResultStream(task.results, key_of(context, data.image_set)) as results:
+            resumed = results.done
+            run_images(context, items, results, take=lambda outputs, photo, size: _take(task, outputs, photo, size),
+                       encode=lambda found: _encode(found, ids))  # fmt: skip
+        context.say(f"[dataset] evaluating the detections on {len(items)} images")
         tally = _Tally()
         scores, evaluations = _scores(task, data, truth, task.results, work, tally)
         comparisons = () if other is None else _compare(task, data, truth, work, scores, evaluations, other)
-    missing = [entry for entry in data.annotations if entry["category_id"] not in matched]
     return DatasetData(
         image_set=data.image_set,
         unreadable=tuple(tally.unreadable),
         broken_annotations=broken,
         missing_categories=tuple(name for name, number in data.categories.items() if number not in matched),
-        missing_objects=len(missing),
+        missing_objects=missing,
         unused_classes=tuple(name for name, number in zip(names, ids, strict=True) if number is None),
         detections=tally.categories.total(),
         dropped_detections=tally.dropped,
@@ -140,7 +142,7 @@ def _scores(
     masks = any("masks" in line for line in read_results(results))
     files = coco_metric.write_results(counted(), work, masks=masks)
     check = task.cross_check or len(data.images) <= CROSS_CHECK_UP_TO
-    return coco_metric.evaluate(truth, files, cross_check=check, found=tally.categories)
+    return coco_metric.evaluate(truth, files, cross_check=check, found=tally.categories, keep=task.against is not None)
 
 
 def _compare(

@@ -52,7 +52,7 @@ def evaluated(objects: list[dict[str, Any]], found: list[dict[str, Any]], images
                      crowds={"bbox": 0})  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coco_metric, "_installed", lambda installed: installed == name)
-        return coco_metric.evaluate(prepared, {"bbox": results}, cross_check=name == "pycocotools", found={})
+        return coco_metric.evaluate(prepared, {"bbox": results}, cross_check=name == "pycocotools", found={}, keep=True)
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, IMAGES - 1), min_size=IMAGES, max_size=IMAGES))

@@ -83,10 +83,12 @@ def test_a_run_that_was_cut_short_ends_with_the_identical_result(tmp_path: Path,
         evaluate(tmp_path / "cut", data, Dying())
     lines = tmp_path / "cut" / "evaluation" / "results" / "dataset.jsonl"
     there = len(lines.read_bytes().splitlines()) - 1
+    (lines.parent / ".partial-left").mkdir()  # as a kill leaves it
     assert 0 < there <= 4
     resumed = evaluate(tmp_path / "cut", data)
     assert resumed.resumed_images == there
     assert same(resumed) == same(whole)
+    assert not list(lines.parent.glob(".partial*"))
     assert lines.read_bytes() == (tmp_path / "whole" / "evaluation" / "results" / "dataset.jsonl").read_bytes()
 
 
