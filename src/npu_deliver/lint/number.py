@@ -34,7 +34,7 @@ _NUMBER = re.compile(
     r"|FPS(?![A-Za-z])|fps(?![A-Za-z])|Fps(?![A-Za-z])|帧/秒|帧/s|帧每秒|帧(?!率)|im(?:a)?ge?s?/s(?:ec|"
     r"econd)?(?![a-z])|张/秒|张/s|张每秒"
     r"|samples?/s(?:ec|econd)?(?![a-z])|样本/秒|QPS(?![A-Za-z])|ips(?![a-z])|/s(?:ec)?(?![a-z])"
-    r"|%|个百分点|percent\b|[x×X✕](?![\w.])|倍|-?fold\b"
+    r"|%|个百分点|percent\b|[x×X✕](?!\w|\.\d)|倍|-?fold\b"
     r"|[KMGT]i?B(?![a-zA-Z])|dB(?![a-zA-Z])"
     r"))?(?P<more>\+)?"
 )

@@ -124,7 +124,7 @@ def _stack(document: Document) -> Iterator[Finding]:
     versions: dict[str, list[tuple[str, Span]]] = {}
     for name, version, at in components(document, ("text", "table", "log")):
         versions.setdefault(name, []).append((version, at))
-    one = {name: each[0] for name, each in versions.items() if len({v.split("+")[0] for v, _ in each}) == 1}
+    one = {name: max(each, key=lambda v: len(v[0])) for name, each in versions.items() if _agree(each)}
     cann, torch, torch_npu = (one.get(name) for name in ("cann", "torch", "torch_npu"))
     if torch and torch_npu and _release(torch[0]) != _release(torch_npu[0]):
         yield found(
@@ -142,7 +142,9 @@ def _stack(document: Document) -> Iterator[Finding]:
     plugin = torch_npu or torch
     if cann and plugin and int(cann[0].split(".")[0]) < 20:
         python = one.get("python")
-        answer = stacks.compatibility((torch or plugin)[0], plugin[0], cann[0], python[0] if python else _ANY_PYTHON)
+        answer = stacks.compatibility(
+            torch[0] if torch else _release(plugin[0]), plugin[0], cann[0], python[0] if python else _ANY_PYTHON
+        )
         if answer.state is stacks.State.CONTRADICTED:
             yield found(
                 CONTRADICTED,
@@ -156,6 +158,12 @@ def _stack(document: Document) -> Iterator[Finding]:
 
 _ANY_PYTHON = "3.10"
 """Every torch from 2.1 on lists it; stands in where a report names no Python."""
+
+
+def _agree(stated: list[tuple[str, Span]]) -> bool:
+    """Whether every statement of a version is a shorter form of the longest."""
+    plain = [version.split("+")[0] for version, _ in stated]
+    return all(max(plain, key=len).startswith(version) for version in plain)
 
 
 def _release(version: str) -> str:

@@ -301,15 +301,30 @@ _COMPONENT = re.compile(
 )
 
 
+_NAME = r"torch[_-]npu|torchvision|torch|pytorch|cann|python"
+_VERSION = r"\d+\.\d+(?:\.\w+)*(?:\+\w+)?"
+_PAIRED = re.compile(
+    rf"(?P<a>{_NAME})\s*[/、&]\s*(?P<b>{_NAME})[\s:=|*`]+(?P<x>{_VERSION})\s*[/、&]\s*(?P<y>{_VERSION})", re.IGNORECASE
+)
+"""``torch / torch_npu | 2.8.0 / 2.8.0.post2`` names two components and then two versions."""
+
+
+def _component(name: str) -> str:
+    return name.lower().replace("-", "_").replace("pytorch", "torch")
+
+
 def components(
     document: Document, zones: tuple[str, ...] = ("text", "table", "log")
 ) -> Iterator[tuple[str, str, Span]]:
     """(component, version, place) for every version that a document states."""
     for line in document.lines:
         if line.zone in zones and not re.search(r"https?://\S*$|docker pull|image:", line.plain[:200]):
+            if pair := _PAIRED.search(line.plain):
+                for name, version in ((pair["a"], pair["x"]), (pair["b"], pair["y"])):
+                    yield _component(name), version, document.span(line.number)
+                continue
             for match in _COMPONENT.finditer(line.plain):
-                name = match["name"].lower().replace("-", "_").replace("pytorch", "torch")
-                yield name, match["version"].rstrip("."), document.span(line.number)
+                yield _component(match["name"]), match["version"].rstrip("."), document.span(line.number)
 
 
 def _versions(submission: Submission) -> Iterator[Finding]:
