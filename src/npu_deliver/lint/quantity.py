@@ -245,6 +245,15 @@ def _from_table(file: str, structure: Structure, table: Table, index: int, out: 
         out.groups.append(group)
 
 
+def _named(row_label: str, header: str) -> str:
+    """A cell's name for people: a header that only says "value" adds nothing."""
+    return (
+        row_label
+        if header.lower() in ("数值", "值", "value", "结果", "result", "详情")
+        else f"{row_label} {header}".strip()
+    )
+
+
 def _cell(
     cell: str,
     header: str,
@@ -297,7 +306,7 @@ def _cell(
             where,
             with_label_unit(number, label),
             span,
-            f"{row_label} {header}".strip(),
+            _named(row_label, header),
             context,
             section,
             *place,
