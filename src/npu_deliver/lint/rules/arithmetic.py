@@ -26,6 +26,12 @@ _UNSTATED_STAT = 0.01
 _MEAN_STAT = 0.002
 """A stated mean and a rate from the wall clock differ by the loop around the calls: two thousandths."""
 _ONE_IMAGE = re.compile(r"单张|每张|单帧|per[ _-]image|/img|/image|per[ _-]frame", re.IGNORECASE)
+_MEASURED_APART = re.compile(
+    r"吞吐[^|]{0,20}(?:流水|连续提交|单独测|分开测)"
+    r"|throughput[^|]{0,30}(?:pipelin|measured apart|back to back|not derived)",
+    re.IGNORECASE,
+)
+"""A report that measures throughput with calls in flight says so; then it is no quotient of the latency."""
 _WHOLE = re.compile(
     r"端到端|e2e|end.to.end|前处理|后处理|preproc|postproc|pre-?process|post-?process|含加载|decode|理论|theor|峰值|"
     r"peak",
@@ -35,10 +41,11 @@ _WHOLE = re.compile(
 
 def check(submission: Submission) -> Iterator[Finding]:
     """Every derived number of a submission."""
+    apart = submission.says(_MEASURED_APART)
     for document in submission.documents:
         if document.kind in ("report", "log", "json"):
             for group in document.quantities.groups:
-                yield from _rate(document, group)
+                yield from () if apart else _rate(document, group)
                 yield from _variation(document, group)
             yield from _shares(document)
             yield from _expressions(document)

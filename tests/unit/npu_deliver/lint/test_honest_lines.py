@@ -39,6 +39,9 @@ HONEST = {
     "\n误差超过门限，未通过，原因是卷积默认的 HF32。\n",
     "dates, times and shapes": "2026-05-17 08:12:33，输入 3×224×224，输出 [1, 1000]，版本 1.0.27\n",
     "no fallback, said in words": "日志中没有出现 fall back to run on the CPU 的提示。\n",
+    "throughput measured apart": "### 吞吐：流水提交，窗口末尾同步\n\n"
+    "| 平均时延 | 吞吐 | 最慢窗口 | 最快窗口 |\n|---|---|---|---|\n"
+    "| 205.184 ms | 5.26 /s | 5.17 /s | 5.34 /s |\n",
     "first call apart": "- 首次推理：1250.0 ms\n- 平均延迟：5.00 ms\n",
     "english prose": "Latency drops from 16.16 ms to 6.64 ms, a speedup of 2.43x.\n",
     "half-up and half-even": "| batch | latency (ms) | fps |\n|---|---|---|\n| 1 | 2.5 | 400 |\n| 2 | 4.7 | 425.5 |\n",
