@@ -14,7 +14,13 @@ import torch
 from PIL import ImageFile
 from torch import nn
 
-from npu_eval.adapter import SupportsPrediction, checked_forward, checked_predictions
+from npu_eval.adapter import (
+    SupportsDetection,
+    SupportsPrediction,
+    checked_detections,
+    checked_forward,
+    checked_predictions,
+)
 from npu_eval.performance_data import EndToEnd
 from npu_eval.session import Context, dtype_of
 
@@ -53,8 +59,10 @@ def _way(context: Context, model: nn.Module, name: str, photo: Path) -> EndToEnd
     device.synchronize()
     forwarded = time.perf_counter()
     on_host = {key: tensor.float().cpu() for key, tensor in outputs.items()}
-    if isinstance(context.adapter, SupportsPrediction):
-        with torch.inference_mode():
+    with torch.inference_mode():
+        if isinstance(context.adapter, SupportsDetection):
+            checked_detections(context.adapter, on_host, [photo], culprit)
+        elif isinstance(context.adapter, SupportsPrediction):
             checked_predictions(context.adapter, on_host, 0, culprit)
     end = time.perf_counter()
     decode = sum(decoded) if decoded else None
