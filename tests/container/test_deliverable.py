@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests/models"
 BASE = "python:3.11-slim-bookworm"
+SHORT = ["--tier", "smoke", "--budget", "0"]
+"""Measure briefly and search for nothing: these tests are about containers."""
+
 RESTART = os.environ.get("NPU_DELIVER_TEST_ENGINE_UP")
 """A command that starts the engine again; without one no test stops the engine."""
 
@@ -81,7 +84,7 @@ def image(client: Any, models: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def finished(image: dict[str, Any], models: Path) -> Path:
-    done = run("deliver", "efficientnet_lite0", "--device", "cpu", "--tier", "smoke", root=models)
+    done = run("deliver", "efficientnet_lite0", "--device", "cpu", *SHORT, root=models)
     assert "verified: " in done.stdout, done.stderr
     return models / "efficientnet_lite0/npu_deliverables"
 
@@ -120,7 +123,7 @@ def test_a_real_model_is_delivered_from_a_container(finished: Path, image: dict[
 
 
 def test_a_second_run_builds_and_runs_nothing(finished: Path, models: Path) -> None:
-    done = run("deliver", "efficientnet_lite0", "--device", "cpu", "--tier", "smoke", root=models)
+    done = run("deliver", "efficientnet_lite0", "--device", "cpu", *SHORT, root=models)
     assert done.stderr.count("kept from") == 3
     assert "building" not in done.stderr
     assert "is there" in done.stderr
@@ -150,7 +153,7 @@ def test_a_folder_that_escapes_is_refused_before_a_container_starts(
 
 
 def test_the_plan_shows_the_line_that_does_the_same(image: dict[str, Any], models: Path) -> None:
-    done = run("plan", "efficientnet_lite0", "--device", "cpu", root=models)
+    done = run("plan", "efficientnet_lite0", "--device", "cpu", *SHORT, root=models)
     assert done.stdout.count("docker run --rm") == 3
     assert done.stdout.count("--network=none") == 3
     assert image["digest"] in done.stdout
@@ -162,16 +165,8 @@ def test_the_plan_shows_the_line_that_does_the_same(image: dict[str, Any], model
 
 def start(models: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "NPU_DELIVER_ROOT": str(models), "NPU_DELIVER_ENGINE": "docker"}
-    command = [
-        sys.executable,
-        "-c",
-        "from npu_deliver.cli import main; main()",
-        "deliver",
-        "tiny",
-        "--fresh",
-        "--tier",
-        "smoke",
-    ]
+    words = ["-c", "from npu_deliver.cli import main; main()", "deliver", "tiny", "--fresh", *SHORT]
+    command = [sys.executable, *words]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=models
     )
@@ -188,7 +183,7 @@ def until(child: subprocess.Popen[str], words: str) -> None:
     pytest.fail("the run ended before it said " + words + ": " + "".join(seen))
 
 
-MOMENTS = ("image: ", "[1/3] inference", "weights: ", "[2/3] precision", "[3/3] performance")
+MOMENTS = ("image: ", "] inference: ", "weights: ", "] precision: ", "] performance: ")
 """Words of a run after which something is killed."""
 
 
@@ -257,7 +252,7 @@ def test_a_killed_container_is_told_and_the_next_run_goes_on(
 
 
 def test_after_all_that_a_run_finishes(client: Any, image: dict[str, Any], models: Path) -> None:
-    done = run("deliver", "tiny", "--tier", "smoke", root=models)
+    done = run("deliver", "tiny", *SHORT, root=models)
     assert "verified: " in done.stdout, done.stderr
     assert verify.verify(models / "tiny/npu_deliverables").holds
 
