@@ -60,6 +60,8 @@ class Forced(TorchDispatchMode):
         self._state = Storages[int]()
         self._dirty = Storages[Scope]()
         self._fallbacks: set[str] = set()
+        self._clean: set[int] = set()
+        self._open: list[tuple[int, RecordedOp, RecordedOp, float, str, bool]] = []
         self._different: set[str] = set()
         state = state_of(candidate)
         for tensor in state.values():
@@ -187,18 +189,20 @@ class Forced(TorchDispatchMode):
         if ref.kind != "value" or not has_storage(tensor) or self._state.of(tensor) is not None:
             return None
         if self._holds(tensor, ref):
+            self._clean.add(ref.value)
             return None
         reference = self._recording.tensor(ref)
         where = self._dirty.of(tensor)
         maker = self._maker(ref, where)
         if _equal(reference, tensor):
+            self._clean.add(ref.value)
             if maker is not None and maker.index not in self.trace.partners:
                 self._judge.altered(maker, 0.0, "done by other operators, with the same result")
             return None
         if maker is None or reference.shape != tensor.shape:
             notes.append(f"its input of shape {tuple(tensor.shape)} was altered by the candidate's code")
             return None
-        self._charge(maker, reference, tensor, where)
+        self._charge(maker, reference, tensor, where, taker=op, value=ref.value)
         return reference.to(device=tensor.device, dtype=tensor.dtype)
 
     def _maker(self, ref: Ref, where: Scope | None) -> RecordedOp | None:
@@ -219,22 +223,34 @@ class Forced(TorchDispatchMode):
             found.append(self._recording.parents[found[-1]])
         return found
 
-    def _charge(self, op: RecordedOp, reference: torch.Tensor, tensor: torch.Tensor, where: Scope | None) -> None:
-        """Tell the judge of a value that code around an operator altered, or that other operators made instead."""
+    def _charge(self, op: RecordedOp, reference: torch.Tensor, tensor: torch.Tensor, where: Scope | None,
+                taker: RecordedOp | None = None, value: int = -1) -> None:  # fmt: skip
+        """Tell the judge of a value that code around an operator altered, or that other operators made instead.
+
+        Whether an altered input is its maker's fault or was prepared for its taker is known at the end: a value that
+        another operator takes unaltered is not its maker's fault.
+        """
         extra = ", ".join(dict.fromkeys(self.trace.extra.get(where, ()))) if where is not None else ""
-        words = f"altered after the operator by {extra}" if extra else "altered after the operator by the module's code"
+        extra = extra or "the module's code"
         random = where is not None and where in self.trace.random
-        replaced = op.index not in self.trace.partners
-        if replaced:
-            words = f"replaced by {extra or 'other code'}"
-            whole = op.outputs and op.outputs[0].shape == tuple(tensor.shape)
-            if whole and not random:
-                outputs: list[torch.Tensor | None] = [tensor, *[None] * (len(op.outputs) - 1)]
-                self._judge.operator(op, outputs, [], None, [words])
-                return
-        self._judge.altered(
-            op, relative_error(reference, tensor.detach().cpu()), words, random=random, replaced=replaced
-        )
+        error = relative_error(reference, tensor.detach().cpu())
+        if op.index in self.trace.partners and taker is not None:
+            self._open.append((value, op, taker, error, extra, random))
+        elif op.index in self.trace.partners:
+            self._judge.altered(op, error, f"altered after the operator by {extra}", random=random)
+        elif op.outputs and op.outputs[0].shape == tuple(tensor.shape) and not random:
+            outputs: list[torch.Tensor | None] = [tensor, *[None] * (len(op.outputs) - 1)]
+            self._judge.operator(op, outputs, [], None, [f"replaced by {extra}"])
+        else:
+            self._judge.altered(op, error, f"replaced by {extra}", random=random, replaced=True)
+
+    def finish(self) -> None:
+        """Charge the altered inputs, now that it is known which values were taken unaltered too."""
+        for value, maker, taker, error, extra, random in self._open:
+            if value in self._clean:
+                self._judge.altered(taker, error, f"its input was altered by {extra}", random=random)
+            else:
+                self._judge.altered(maker, error, f"altered after the operator by {extra}", random=random)
 
     # --- results -----------------------------------------------------------------------------------------------------
 

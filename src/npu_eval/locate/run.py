@@ -126,6 +126,7 @@ def examine(
             forced = Forced(recording, candidate, scopes, around, plan, judge)
             with torch.set_grad_enabled(train), around_all(), watching(scopes, forced.around), forced:
                 _run(candidate, given, train_step)
+            forced.finish()
         return forced.trace
 
     structure = once(None, Judge(), None).signatures
