@@ -209,22 +209,26 @@ def _interpolation(model: nn.Module, path: str) -> None:
 
 Plant = Callable[[nn.Module, str], None]
 
-ANY: dict[str, Plant] = {
-    "gain 1.005": _after(lambda o: o * 1.005),
-    "gain 1.5": _hooked(lambda o: o * 1.5),
-    "noise 1 %": _patched(_noise),
-    "one NaN": _hooked(_in_place(_one_nan)),
-    "channel zeroed": _after(_in_place(_zero_channel)),
-    "channels swapped": _patched(_swap_channels),
-    "channel sign-flipped": _hooked(_in_place(_flip_channel)),
+CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gain 1.005": lambda o: o * 1.005,
+    "gain 1.5": lambda o: o * 1.5,
+    "noise 1 %": _noise,
+    "one NaN": _in_place(_one_nan),
+    "channel zeroed": _in_place(_zero_channel),
+    "channels swapped": _swap_channels,
+    "channel sign-flipped": _in_place(_flip_channel),
+    "shift by a pixel": lambda o: torch.roll(o, 1, -1),
+    "border column zeroed": _in_place(_border),
 }
-"""Faults of any module with an output of features."""
+"""What can go wrong with an output; the last two need one of shape (N, C, H, W)."""
 
-MAP: dict[str, Plant] = {
-    "shift by a pixel": _hooked(lambda o: torch.roll(o, 1, -1)),
-    "border column zeroed": _patched(_in_place(_border)),
-}
-"""Faults of a module with an output of shape (N, C, H, W)."""
+WAYS = (_after, _hooked, _patched)
+"""The ways in which people change what a module gives: a module around it, a hook, a forward of their own."""
+
+MAP: dict[str, Plant] = {name: WAYS[i % 3](change) for i, (name, change) in enumerate(CHANGES.items())}
+ANY: dict[str, Plant] = {name: MAP[name] for name in list(CHANGES)[:-2]}
+PATCHED: dict[str, Plant] = {name: _patched(change) for name, change in CHANGES.items()}
+"""The same, all in the module's own forward, where tools that hook modules can see them."""
 
 CONV: dict[str, Plant] = {
     "padding mode": _padding,
