@@ -37,6 +37,7 @@ COMMANDS = (
     making.stage,
     making.run,
     making.optimise,
+    making.locate,
     making.report,
     reading.verify,
     reading.compare,

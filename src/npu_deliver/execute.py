@@ -89,9 +89,14 @@ def _drop_others(steps: Sequence[Step], folder: Path) -> None:
             path.unlink()
 
 
-def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
-    for left in ((staged.folder / step.record), *_log_files(staged.folder, step)):
+def forget_step(folder: Path, step: Step) -> None:
+    """Drop what an earlier run of one step left."""
+    for left in (folder / step.record, *_log_files(folder, step)):
         left.unlink(missing_ok=True)
+
+
+def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
+    forget_step(staged.folder, step)
     console: list[str] = []
     try:
         with log.working(title) as show:

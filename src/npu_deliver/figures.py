@@ -17,10 +17,12 @@ from npu_deliver.charts import (
     Frame,
     LatencySeries,
     LossSeries,
+    StripPoint,
     batch_chart,
     dataset_chart,
     latency_chart,
     precision_chart,
+    strip_chart,
     training_chart,
 )
 from npu_deliver.optimisation_figures import draw_optimisation
@@ -28,6 +30,7 @@ from npu_deliver.pictures import terminal_png
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
 from npu_eval.judge import MIN_RUN
+from npu_eval.localisation_data import LocalisationData
 from npu_eval.records import PerformanceData, Record
 from npu_eval.stamps import Stamp, stamped_name
 from npu_eval.units import short_hash
@@ -70,6 +73,7 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
         pictures |= _optimisation(summary, lang, stamp)
     pictures |= _training(summary, lang, stamp)
     pictures |= _dataset(summary, lang, stamp)
+    pictures |= _localisation(summary, records, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
     return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
 
@@ -197,3 +201,19 @@ def _training(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes
         series, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
     )
     return {f"{FOLDER}/training_chart.png": chart}
+
+
+def _localisation(summary: Summary, records: Mapping[str, Record], lang: str, stamp: str | None) -> dict[str, bytes]:
+    record = records.get("localisation")
+    if record is None or not isinstance(record.data, LocalisationData) or not record.data.operators:
+        return {}
+    evidence = next(e for e in summary.evidence if e.experiment == "localisation")
+    points = [
+        StripPoint(name=f"{o.module} {o.operator}", error=o.error, band=o.bands.get("fp32", 0.0), cause=o.cause)
+        for o in record.data.operators
+    ]
+    footer = _footer(summary, lang, evidence.record, evidence.record_sha256)
+    chart = strip_chart(
+        points, labels=CHART_LABELS[lang], stamp=stamp, footer=footer, source_sha256=evidence.record_sha256
+    )
+    return {f"{FOLDER}/localisation_chart.png": chart}

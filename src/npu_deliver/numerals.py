@@ -16,6 +16,7 @@ from typing import Any
 
 from npu_deliver.dataset_summary import Dataset
 from npu_deliver.detection_summary import Detections
+from npu_deliver.localisation_summary import Localisation
 from npu_deliver.optimising import Optimisation
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Performance, Precision, Summary
@@ -80,9 +81,8 @@ def allowed_numbers(summary: Summary) -> Allowed:
 def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
     """(first cells of a row, the things whose numbers it shows …)."""
     found = summary.provenance
-    for settings in (found.versions, found.numeric_modes, found.environment):
-        for name, value in settings.items():
-            yield (COMPONENTS.get(name, name),), value
+    for name, value in [*found.versions.items(), *found.numeric_modes.items(), *found.environment.items()]:
+        yield (COMPONENTS.get(name, name),), value
     for verdict in summary.verdicts:
         yield (verdict.criterion,), verdict
     for result in summary.inference:
@@ -95,10 +95,18 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
     if summary.performance is not None:
         side = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
         yield from _performance_rows(summary.performance, side)
+    yield from _located_rows(summary.localisation)
     if summary.training is not None:
         yield from _training_rows(summary.training)
     if summary.dataset is not None:
         yield from _dataset_rows(summary.dataset)
+
+
+def _located_rows(localisation: Localisation | None) -> Iterator[tuple[Any, ...]]:
+    for output in () if localisation is None else localisation.outputs:
+        yield (output.output,), output
+    for row in () if localisation is None else localisation.worst:
+        yield (row.module,), row
 
 
 def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npu_deliver import default_weights, environment, execute, figures, log, manifest, plan, render, stage, verify
@@ -17,7 +17,7 @@ from npu_deliver.execute import Execution
 from npu_deliver.image import Image
 from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
-from npu_deliver.summary import Summary, summarize
+from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.records import Record, read_record
@@ -26,11 +26,15 @@ from npu_eval.weights import FetchedWeights, fetch
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a job is carried out: nothing here changes what is measured."""
+    """How a job is carried out: nothing here changes what is measured.
+
+    ``locate``: find the operators that differ even when the outputs do not call for it.
+    """
 
     python: Path
     lang: str
     fresh: bool
+    locate: bool = False
     replay: Path | None = None
     again: tuple[str, ...] = ()
     containers: Containers = field(default_factory=Containers)
@@ -45,6 +49,7 @@ def deliver(job: Job, options: Options) -> Summary:
         staged = stage.stage(job, where.image, weights)
         steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
         execution = run_steps(job, staged, steps, where.engine, options)
+        execution = locate_difference(job, staged, execution, where, steps, options)
         summary = summarize(staged.spec, execution.records)
         write_pages(staged.folder, summary, execution.records, options.lang)
         manifest.seal(staged.folder)
@@ -61,7 +66,8 @@ def run(job: Job, options: Options) -> Execution:
         weights = weights or fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
         steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
-        return run_steps(job, staged, steps, where.engine, options)
+        execution = run_steps(job, staged, steps, where.engine, options)
+        return locate_difference(job, staged, execution, where, steps, options)
 
 
 def report(job: Job, lang: str) -> Summary:
@@ -148,6 +154,22 @@ def run_steps(job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: En
         return execute.execute(
             steps, engine, staged, consoles=job.work / "console", earlier=earlier, again=options.again
         )
+
+
+def locate_difference(
+    job: Job, staged: Staged, execution: Execution, where: Environment, steps: tuple[plan.Step, ...], options: Options
+) -> Execution:
+    """Look for the operators that differ, when that is asked for or an output differs by more than float32 explains;
+    the records are then one more.
+
+    Args:
+        steps: those that were carried out; what they left is kept.
+    """
+    asked = options.locate or differs(execution.records.get("precision"))
+    if not asked or options.replay is not None:
+        return execution
+    more = plan.locate(steps[0])
+    return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False))
 
 
 def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from npu_deliver.image import Image
 from npu_deliver.spec import Dataset, Job, Spec
-from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 INPUTS = "inputs"
@@ -58,6 +58,7 @@ _SCRIPTS = {
     "training": ("evaluation/eval_training.py",),
     "optimisation": ("evaluation/eval_optimisation.py",),
     "dataset": ("evaluation/eval_dataset.py",),
+    "localisation": ("evaluation/eval_localisation.py",),
 }
 
 
@@ -84,6 +85,7 @@ def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
         "training": spec.evaluation.training is not None,
         "optimisation": optimisation_budget_s(spec) > 0,
         "dataset": spec.dataset is not None,
+        "localisation": False,
     }
     return {name: script for name, script in _SCRIPTS.items() if wanted.get(name, True)}
 
@@ -91,10 +93,10 @@ def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
 def scripts_left_out(spec: Spec) -> frozenset[str]:
     """The scripts of experiments that the spec does not ask for: they do not travel.
 
-    Those of the data set and of the optimisation do: whoever has a data set may evaluate the model on it, and whoever
-    has another machine may search for what is quick there.
+    Optional ones do: whoever has a data set may evaluate the model on it, and whoever has another machine may search
+    for what is quick there, or for what differs.
     """
-    wanted = {*wanted_experiments(spec), "dataset", "optimisation"}
+    wanted = {*wanted_experiments(spec), *OPTIONAL}
     return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted)
 
 
@@ -112,6 +114,19 @@ def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
         tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
     )
     return tuple(_completed(step, spec) for step in planned)
+
+
+def locate(like: Step) -> Step:
+    """The step that finds the operators that differ: on the device and with the weights of another step."""
+    (script,) = _SCRIPTS["localisation"]
+    flags = like.command[like.command.index("--device") :]
+    return replace(
+        like,
+        experiment="localisation",
+        command=("python", script, *flags),
+        record="evaluation/records/localisation.json",
+        log=f"evaluation/logs/{LOG_NAMES['localisation']}",
+    )
 
 
 def steps(

@@ -21,7 +21,19 @@ from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
 from npu_deliver.traced import Marks, Shown, trace
-from npu_deliver.words import COMPONENTS, STAMPS, cause, ended, optimizer, phase, reason, seen, unmeasured
+from npu_deliver.words import (
+    COMPONENTS,
+    STAMPS,
+    agreement_level,
+    cause,
+    ended,
+    located,
+    optimizer,
+    phase,
+    reason,
+    seen,
+    unmeasured,
+)
 from npu_eval import units
 from npu_eval.dataset_data import COCO_STATS
 from npu_eval.logtext import TIMES
@@ -143,6 +155,8 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "unmeasured": lambda text: unmeasured(text, lang),
         "cause": lambda text: cause(text, lang),
         "optimizer": lambda text: optimizer(text, lang),
+        "located": lambda text: located(text, lang),
+        "level": lambda text: agreement_level(text, lang),
         "ended": lambda text: ended(text, lang),
         "seen": lambda text: seen(text, lang),
         "phase": lambda name: phase(name, lang),

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from npu_deliver.dataset_summary import Dataset, summarize_dataset
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
+from npu_deliver.localisation_summary import Localisation, summarize_localisation
 from npu_deliver.optimising import Optimisation, optimisation
 from npu_deliver.training_summary import Training, summarize_training
 from npu_eval import speed, stats
-from npu_eval.config import Criterion, ModelFacts, Side, SpecFile, TimingProtocol
+from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
-from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
+from npu_eval.localisation_data import LocalisationData
+from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, output_bound, verdicts_of
 from npu_eval.performance_data import MachineState
 from npu_eval.records import (
     DatasetData,
@@ -162,6 +164,7 @@ class Summary:
     training: Training | None
     dataset: Dataset | None
     optimisation: Optimisation | None
+    localisation: Localisation | None
     evidence: tuple[Evidence, ...]
 
 
@@ -208,8 +211,23 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         training=_training(records.get("training")),
         dataset=_dataset(records.get("dataset")),
         optimisation=_optimisation(records, spec.criteria),
+        localisation=_localisation(records.get("localisation"), spec),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
     )
+
+
+FLOAT32_LIMIT = 1e-5
+"""Relative L2 error of an output that float32 itself does not reach: networks of this size come to about 1e-6 against
+float64, and HF32, the shortest format that is on by default anywhere, to more than 1e-4.
+"""
+
+
+def differs(record: Record | None) -> bool:
+    """Whether a precision record shows an output that differs by more than float32 explains."""
+    if record is None or not isinstance(record.data, PrecisionData):
+        return False
+    found = map(stats.agreement, record.data.differences)
+    return any(a.nonfinite_mismatch or a.relative_l2 > FLOAT32_LIMIT for a in found)
 
 
 def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> None:
@@ -311,6 +329,12 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
 
 def _dataset(record: Record | None) -> Dataset | None:
     return summarize_dataset(record.data) if record is not None and isinstance(record.data, DatasetData) else None
+
+
+def _localisation(record: Record | None, spec: EvalSpec) -> Localisation | None:
+    if record is None or not isinstance(record.data, LocalisationData):
+        return None
+    return summarize_localisation(record.data, output_bound(spec.criteria))
 
 
 def _training(record: Record | None) -> Training | None:

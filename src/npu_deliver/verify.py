@@ -263,7 +263,7 @@ def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
         if e.experiment == "performance" and not simulated:
             sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
-        if e.experiment in ("training", "dataset"):
+        if e.experiment in ("training", "dataset", "localisation"):
             sources[f"{e.experiment}_chart"] = (e.record, e.record_sha256)
         if e.experiment == "optimisation" and not simulated:
             sources |= dict.fromkeys(OPTIMISATION_PICTURES, (e.record, e.record_sha256))

@@ -169,6 +169,48 @@ def optimizer(text: str, lang: str) -> str:
     return re.sub(r"SGD, momentum (\S+), gradients clipped to norm (\S+)", chinese, text) if lang == "zh" else text
 
 
+_LOCATED = {
+    "zh": {
+        "ok": "float32 下一致",
+        "hf32": "HF32 输入舍入，可解释；关闭 HF32 可消除",
+        "tf32-or-fp16": "TF32 或半精度输入舍入，可解释",
+        "bf16": "BF16 舍入，可解释",
+        "not-comparable": "没有可比对象",
+        "fallback": "在 CPU 上执行：设备没有该算子",
+        "non-deterministic": "同一输入两次运行结果不同",
+        "fault": "故障：任何格式都不能解释，请检查该算子与该模块的代码",
+    },
+    "en": {
+        "ok": "equal in float32",
+        "hf32": "explained by HF32 operands; switch HF32 off and it goes",
+        "tf32-or-fp16": "explained by TF32 or half-precision operands",
+        "bf16": "explained by BF16",
+        "not-comparable": "nothing to compare with",
+        "fallback": "ran on the CPU: the device has no such operator",
+        "non-deterministic": "two runs on the same input differ",
+        "fault": "fault: no format explains it; look at this operator and its module's code",
+    },
+}
+_LEVELS_ZH = {
+    "bitwise": "逐位一致",
+    "fp32-equal": "float32 下一致",
+    "within-criteria": "在判据之内",
+    "out": "超出判据",
+}
+
+
+def located(why: str, lang: str) -> str:
+    """What explains an operator's error, and what to do."""
+    return _LOCATED[lang].get(why, why)
+
+
+def agreement_level(name: str, lang: str) -> str:
+    """How well an output agrees, as `level` of the localisation names it."""
+    if lang == "zh":
+        return _LEVELS_ZH.get(name, name.replace("explained", "可解释"))
+    return name
+
+
 def ended(by: str, lang: str) -> str:
     """Why a batch size has no statistics: how its run ended."""
     if lang == "zh":

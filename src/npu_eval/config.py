@@ -27,8 +27,9 @@ DATA_VARIABLE = "NPU_DELIVER_DATA"
 AGAINST_VARIABLE = "NPU_DELIVER_AGAINST"
 """Tells the data set experiment where the results of another run lie, to compare with."""
 
-OPTIONAL = ("dataset", "optimisation")
-"""Experiments that need what does not travel: spec.json does not ask for them, and a folder may hold them or not."""
+OPTIONAL = ("dataset", "optimisation", "localisation")
+"""Experiments that spec.json does not ask for, and that a folder may hold or not: they need a data set, which does not
+travel, or time, or a reason to look for what differs."""
 
 TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")
 

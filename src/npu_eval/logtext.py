@@ -14,6 +14,8 @@ from npu_eval.dataset_text import dataset_lines
 from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.judge import Status, Verdict, judge, overall
+from npu_eval.localisation_data import LocalisationData
+from npu_eval.localisation_text import localisation_lines
 from npu_eval.optimisation_log import optimisation_lines
 from npu_eval.performance_log import performance_lines
 from npu_eval.records import (
@@ -38,6 +40,7 @@ LOG_NAMES = {
     "training": "training_eval.log",
     "optimisation": "optimisation_eval.log",
     "dataset": "dataset_eval.log",
+    "localisation": "localisation.log",
 }
 """Experiment → file name of its log; those of precision and performance are the contest layout's."""
 
@@ -51,6 +54,7 @@ TITLES = {
     "training": "Training evaluation: losses and gradients of the same steps on both sides",
     "dataset": "Data set evaluation",
     "optimisation": "Optimisation: switches against the model without them",
+    "localisation": "Localisation: the operators that differ from the reference, and why",
 }
 
 
@@ -62,6 +66,15 @@ def log_name(record: Record) -> str:
 def verdicts_of(record: Record, criteria: Iterable[Criterion]) -> tuple[Verdict, ...]:
     """The verdicts that belong to one record."""
     return tuple(judge(record, c) for c in criteria if c.experiment == record.kind)
+
+
+CONTEST_ERROR = 0.01
+"""The contest's rule: an error below 1 %, where no criterion bounds the relative L2 error of an output."""
+
+
+def output_bound(criteria: Iterable[Criterion]) -> float:
+    """The largest relative L2 error that the criteria allow an output."""
+    return min((c.threshold for c in criteria if c.metric == "relative_l2"), default=CONTEST_ERROR)
 
 
 def exit_code(record: Record, verdicts: Sequence[Verdict]) -> int:
@@ -84,6 +97,8 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
         body = _inference(data)
     elif isinstance(data, PrecisionData):
         body = _precision(data)
+    elif isinstance(data, LocalisationData):
+        body = localisation_lines(data, output_bound(criteria))
     elif isinstance(data, TrainingData):
         body = training_lines(data)
     elif isinstance(data, DatasetData):

@@ -15,6 +15,7 @@ from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
 from npu_eval.host_limits import HostLimits
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
+from npu_eval.localisation_data import LocalisationData, check_localisation
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.npu_smi import NpuSmi
 from npu_eval.optimisation_data import OptimisationData, check_optimisation
@@ -161,8 +162,10 @@ class InferenceData:
 
 # --- the envelope ----------------------------------------------------------------------------------------------------
 
-Data = InferenceData | PrecisionData | PerformanceData | TrainingData | OptimisationData | DatasetData
-_TYPES = (InferenceData, PrecisionData, PerformanceData, TrainingData, OptimisationData, DatasetData)
+Data = (
+    InferenceData | PrecisionData | PerformanceData | TrainingData | OptimisationData | DatasetData | LocalisationData
+)
+_TYPES = (InferenceData, PrecisionData, PerformanceData, TrainingData, OptimisationData, DatasetData, LocalisationData)
 KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in _TYPES}
 
 
@@ -269,6 +272,8 @@ def _check_data(data: Data, where: str) -> None:
         check_dataset(data, where)
     if isinstance(data, OptimisationData):
         check_optimisation(data, where)
+    if isinstance(data, LocalisationData):
+        check_localisation(data, where)
 
 
 def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:

@@ -140,7 +140,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     requested = spec.candidate.device
     context = open_context(root, spec, device=requested, say=say_to_stderr)
     data, fallbacks = _watched(experiment, context, arguments)
-    needs_reference = data.kind in ("precision", "training")
+    needs_reference = data.kind in ("precision", "training", "localisation")
     record = Record(
         spec_sha256=spec.sha256,
         code_sha256=codehash.code_sha256(root),

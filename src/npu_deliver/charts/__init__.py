@@ -1,4 +1,4 @@
-"""Charts of a summary's numbers as PNG: agreement, latency, batch scaling and training.
+"""Charts of a summary's numbers as PNG: agreement, latency, batch scaling, training and localisation.
 
 Nothing is computed here that the summary does not hold, and nothing is hidden: a value that is exactly zero, off the
 scale or not measured is drawn at the edge with a marker of its own and said in words. Colours are Okabe and Ito's,
@@ -10,6 +10,7 @@ Importing this loads matplotlib: import it where something is drawn.
 
 from npu_deliver.charts.dataset import ApSeries, dataset_chart
 from npu_deliver.charts.labels import CHART_LABELS, ChartLabels
+from npu_deliver.charts.localisation import StripPoint, strip_chart
 from npu_deliver.charts.optimisation import (
     BarPoint,
     EffectPoint,
@@ -36,12 +37,14 @@ __all__ = [
     "LatencySeries",
     "LossSeries",
     "StagePoint",
+    "StripPoint",
     "bars_chart",
     "batch_chart",
     "dataset_chart",
     "effects_chart",
     "latency_chart",
     "precision_chart",
+    "strip_chart",
     "sweep_chart",
     "training_chart",
     "waterfall_chart",

@@ -52,6 +52,10 @@ class ChartLabels:
     operators_title: str
     operator_time: str
     baseline: str
+    strip_title: str
+    operator_number: str
+    float32_band: str
+    causes: dict[str, str]
 
 
 CHART_LABELS: dict[str, ChartLabels] = {
@@ -100,6 +104,19 @@ CHART_LABELS: dict[str, ChartLabels] = {
         operators_title="算子耗时（每次前向，不含子算子）",
         operator_time="时间 (ms)",
         baseline="基线",
+        strip_title="定位：每个算子在参考端输入上的误差，按网络顺序",
+        operator_number="算子序号",
+        float32_band="float32 自身误差",
+        causes={
+            "ok": "float32 下一致",
+            "hf32": "HF32",
+            "tf32-or-fp16": "TF32/FP16",
+            "bf16": "BF16",
+            "not-comparable": "不可比",
+            "fallback": "回退到 CPU",
+            "non-deterministic": "不可重复",
+            "fault": "故障",
+        },
     ),
     "en": ChartLabels(
         precision_title="Precision: relative L2 error of each output",
@@ -146,5 +163,18 @@ CHART_LABELS: dict[str, ChartLabels] = {
         operators_title="Operators by time of their own (per forward)",
         operator_time="time (ms)",
         baseline="baseline",
+        strip_title="Localisation: error of every operator on the reference's inputs, in network order",
+        operator_number="operator number",
+        float32_band="error of float32 itself",
+        causes={
+            "ok": "equal in float32",
+            "hf32": "HF32",
+            "tf32-or-fp16": "TF32/FP16",
+            "bf16": "BF16",
+            "not-comparable": "not comparable",
+            "fallback": "ran on the CPU",
+            "non-deterministic": "not repeatable",
+            "fault": "fault",
+        },
     ),
 }

@@ -125,6 +125,27 @@ def optimise(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson =
 
 
 @grouped
+def locate(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+    """Find the operator at which the candidate leaves the reference, and say why; the report gains the page.
+
+    Every operator runs on the reference's own inputs; steps of a finished deliverable that are still valid are kept.
+
+    Example: [bold]npu-deliver locate convnextv2_atto --device npu:0[/bold]
+    """
+    from npu_deliver import pipeline
+
+    job = what.job()
+    summary = pipeline.deliver(job, replace(how.options(lang=lang), locate=True))
+    found = summary.localisation
+    if found is not None and not as_json:
+        for row in found.worst:
+            error = "not finite" if row.error is None else f"{row.error:.3g}"
+            typer.echo(f"{row.cause:<18} {row.module} {row.operator} {error}: {row.evidence}")
+        typer.echo(f"{found.different} of {found.total} operators differ by more than float32 itself does")
+    finish(job, summary, as_json=as_json)
+
+
+@grouped
 def report(where: Where, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
     """Render the report anew from the records that are there; needs no hardware.
 

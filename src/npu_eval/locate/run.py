@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from npu_eval.locate.trace import Judge, Trace
 from npu_eval.locate.values import CountingStore, DiskStore, check_space
 
 TrainStep = Callable[..., Any]
+Forward = Callable[..., Any]
 SEED = 0
 """Of torch's generator at the start of every run: both sides draw the same random numbers."""
 
@@ -38,6 +40,7 @@ def locate(
     candidate_device: str = "cpu",
     candidate_context: Context | None = None,
     train_step: TrainStep | None = None,
+    forward: Forward | None = None,
 ) -> list[OperatorFinding]:
     """Compare every ATen operator of two models of one structure on the reference's inputs.
 
@@ -51,6 +54,7 @@ def locate(
         train_step: a training step to compare instead of the forward pass, ``train_step(model, *inputs)``; a function
             whose second parameter is called ``inputs`` is given the tuple. It may call ``backward()`` itself; a loss
             that it returns without having done so is differentiated.
+        forward: how a model is asked for its outputs, ``forward(model, *inputs)``; calling the model is the default.
 
     Returns:
         One finding for each operator call of the reference, in network order.
@@ -67,26 +71,50 @@ def locate(
         )
     with tempfile.TemporaryDirectory(prefix="locate-") as name, torch.random.fork_rng(devices=[]), _plain_paths():
         folder = Path(name)
+        task = Task(train_step, forward)
         given = _on(reference, inputs, reference_device)
-        recording = make_recording(reference.to(reference_device), given, folder, train_step)
+        recording = make_recording(reference.to(reference_device), given, folder, task)
         given = _on(candidate, inputs, candidate_device)
-        return examine(recording, candidate.to(candidate_device), given, folder, candidate_context, train_step)
+        return examine(recording, candidate.to(candidate_device), given, folder, candidate_context, task)
 
 
-def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, train_step: TrainStep | None) -> Recording:
+@dataclass(frozen=True)
+class Task:
+    """What is done with each model: a training step, or a forward pass."""
+
+    train_step: TrainStep | None = None
+    forward: Forward | None = None
+
+    @property
+    def train(self) -> bool:
+        """Whether gradients are wanted."""
+        return self.train_step is not None
+
+    def run(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Do it."""
+        if self.train_step is None:
+            _ = model(*inputs) if self.forward is None else self.forward(model, *inputs)
+            return
+        names = list(inspect.signature(self.train_step).parameters)
+        loss = self.train_step(model, inputs) if names[1:2] == ["inputs"] else self.train_step(model, *inputs)
+        untouched = all(p.grad is None for p in model.parameters())
+        if isinstance(loss, torch.Tensor) and loss.requires_grad and untouched:
+            loss.sum().backward()
+
+
+def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, task: Task) -> Recording:
     """Record the reference into a folder, after a first run that says how much room it needs.
 
     Raises:
         AdapterError: the model changes its own weights.
         ConfigError: the recording would not fit, with what it needs.
     """
-    train = train_step is not None
 
     def once(store: CountingStore | DiskStore) -> Recording:
         given = _copies(inputs)
         torch.manual_seed(SEED)
-        with _guarded(model, "reference", folder, train=train):
-            return record(model, given, lambda: _run(model, given, train_step), store, train=train)
+        with _guarded(model, "reference", folder, train=task.train):
+            return record(model, given, lambda: task.run(model, given), store, train=task.train)
 
     counted = CountingStore()
     first = once(counted)
@@ -105,16 +133,19 @@ def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, trai
     return recording
 
 
+FORWARD = Task()
+"""A plain forward pass."""
+
+
 def examine(
     recording: Recording,
     candidate: nn.Module,
     inputs: tuple[Any, ...],
     folder: Path,
     context: Context | None = None,
-    train_step: TrainStep | None = None,
+    task: Task = FORWARD,
 ) -> list[OperatorFinding]:
     """Hold a candidate against a recording: one run to learn its structure, one to judge it."""
-    train = train_step is not None
     around_all = context if context is not None and _casts(context, inputs) else contextlib.nullcontext
     around_each = None if context is around_all else context
 
@@ -122,10 +153,10 @@ def examine(
         given = _copies(inputs)
         scopes = scopes_of(candidate, recording.paths)
         torch.manual_seed(SEED)
-        with _guarded(candidate, "candidate", folder, train=train):
+        with _guarded(candidate, "candidate", folder, train=task.train):
             forced = Forced(recording, candidate, scopes, around, plan, judge)
-            with torch.set_grad_enabled(train), around_all(), watching(scopes, forced.around), forced:
-                _run(candidate, given, train_step)
+            with torch.set_grad_enabled(task.train), around_all(), watching(scopes, forced.around), forced:
+                task.run(candidate, given)
             forced.finish()
         return forced.trace
 
@@ -143,17 +174,6 @@ def _casts(context: Context, inputs: tuple[Any, ...]) -> bool:
     tree_map_only(torch.Tensor, lambda t: kinds.add(t.device.type), inputs)
     with context():
         return any(torch.is_autocast_enabled(kind) for kind in kinds)
-
-
-def _run(model: nn.Module, inputs: tuple[Any, ...], train_step: TrainStep | None) -> None:
-    if train_step is None:
-        model(*inputs)
-        return
-    names = list(inspect.signature(train_step).parameters)
-    loss = train_step(model, inputs) if names[1:2] == ["inputs"] else train_step(model, *inputs)
-    untouched = all(p.grad is None for p in model.parameters())
-    if isinstance(loss, torch.Tensor) and loss.requires_grad and untouched:
-        loss.sum().backward()
 
 
 @contextlib.contextmanager
