@@ -29,6 +29,7 @@ from npu_eval.config import (
     default_criteria,
 )
 from npu_eval.detection_data import DetectionComparison, DetectionPair, LoneDetection
+from npu_eval.localisation_data import LocalisationData, LocatedOperator, OutputError
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.optimisation_data import (
     Burst,
@@ -423,7 +424,9 @@ def record(data: Data, command: Sequence[str], *, spec: EvalSpec | None = None, 
         command=tuple(command),
         started_at="2025-06-01T08:00:00+00:00",
         finished_at="2025-06-01T08:01:40+00:00",
-        provenance=provenance(reference_device="cpu" if data.kind in ("precision", "training") else None),
+        provenance=provenance(
+            reference_device="cpu" if data.kind in ("precision", "training", "localisation") else None
+        ),
         data=data,
     )
     return replace(found, **changes)
@@ -537,7 +540,11 @@ def performance_record(*, spec: EvalSpec | None = None, data: PerformanceData | 
 
 def all_records(spec: EvalSpec | None = None, **changes: Any) -> dict[str, Record]:
     """One record of each experiment, with those that not every deliverable has."""
-    return {**records(spec, **changes), "dataset": dataset_record(spec=spec, **changes)}
+    optional = {
+        "dataset": dataset_record(spec=spec, **changes),
+        "localisation": localisation_record(spec=spec, **changes),
+    }
+    return {**records(spec, **changes), **optional}
 
 
 def records(spec: EvalSpec | None = None, **changes: Any) -> dict[str, Record]:
@@ -549,6 +556,38 @@ def records(spec: EvalSpec | None = None, **changes: Any) -> dict[str, Record]:
         "performance": performance_record(spec=spec, **changes),
         **extra,
     }
+
+
+def located(index: int = 0, **changes: Any) -> LocatedOperator:
+    found = LocatedOperator(index=index, operator="aten::convolution", module=f"layer{index}.conv", call=0,
+                            backward=False, shapes=((1, 3, 8, 8), (4, 3, 3, 3)), error=2.0**-23,
+                            bands={"fp32": 2.0**-23, "hf32": 2.0**-13, "tf32-or-fp16": 2.0**-12, "bf16": 2.0**-9},
+                            cause="ok", evidence="1 times the float32 error")  # fmt: skip
+    return replace(found, **changes)
+
+
+def localisation_data(**changes: Any) -> LocalisationData:
+    """A device in HF32 with one fault."""
+    found = LocalisationData(
+        input=next(iter(PHOTOS)),
+        reference_dtype="float64",
+        candidate_dtype="float32",
+        outputs=(OutputError(output="logits", error=2.0**-8, floor=2.0**-22, bitwise_equal=False),),
+        operators=(
+            located(0, error=2.0**-13, cause="hf32", evidence="operands in hf32 leave 1e-07 unexplained"),
+            located(1, operator="aten::relu"),
+            located(2, error=0.25, cause="fault", evidence="2.1e+06 times the float32 error; argument 2 instead of 1"),
+            located(3, error=None, cause="fault", evidence="1 NaN or infinite on one side only"),
+        ),
+    )
+    return replace(found, **changes)
+
+
+def localisation_record(
+    *, spec: EvalSpec | None = None, data: LocalisationData | None = None, **changes: Any
+) -> Record:
+    command = ("python", "evaluation/eval_localisation.py", "--save", "evaluation")
+    return record(data or localisation_data(), command, spec=spec, **changes)
 
 
 # --- a data set -----------------------------------------------------------------------------------------------------

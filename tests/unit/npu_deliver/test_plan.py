@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.plan import INPUTS, RESULTS, Mount, plan, scripts_left_out
+from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, scripts_left_out
 from npu_deliver.spec import Dataset, Training
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
@@ -44,6 +44,15 @@ def test_training_is_a_step_where_the_spec_asks_for_it(spec):
     assert steps[-1].command[1] == "evaluation/eval_training.py"
     assert scripts_left_out(spec) == {"evaluation/eval_training.py"}
     assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation})) == frozenset()
+
+
+def test_localisation_runs_as_the_other_steps_do(spec):
+    first, *_ = plan(spec, deliverables.IMAGE, weights=Path("/w.pth"))
+    step = locate(first)
+    assert step.shell == "python evaluation/eval_localisation.py --device npu:0 --save evaluation"
+    assert (step.record, step.log) == ("evaluation/records/localisation.json", "evaluation/logs/localisation.log")
+    assert (step.mounts, step.image, step.devices) == (first.mounts, first.image, first.devices)
+    assert "evaluation/eval_localisation.py" not in scripts_left_out(spec)
 
 
 @pytest.mark.parametrize(("device", "devices"), [("cpu", ()), ("npu:1", ("npu:1",)), ("auto", ("auto",))])
