@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from npu_deliver.charts.labels import ChartLabels
 from npu_deliver.charts.page import (
@@ -84,6 +84,8 @@ def _page(points: Sequence[StripPoint], labels: ChartLabels, stamp: str | None, 
     axes.set_yscale("log")
     top = 10.0 ** math.ceil(math.log10(max(1e-2, *heights)))
     axes.set_ylim(FLOOR, top)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))  # no formulas: see `look`
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-0.5, len(points) - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     axes.set_ylabel(labels.relative_l2)
