@@ -140,6 +140,7 @@ def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
         "training": lambda: samples.training_record(spec=spec),
         "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder)),
         "optimisation": lambda: samples.optimisation_record(spec=spec),
+        "localisation": lambda: samples.localisation_record(spec=spec),
     }
     record = builders[step.experiment]()
     return replace(
