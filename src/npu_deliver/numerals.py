@@ -21,7 +21,7 @@ from npu_deliver.optimising import Optimisation
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Performance, Precision, Summary
 from npu_deliver.training_summary import Training
-from npu_deliver.words import COMPONENTS, LANGUAGES
+from npu_deliver.words import COMPONENTS, LANGUAGES, located
 from npu_eval import units
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
@@ -69,7 +69,9 @@ def allowed_numbers(summary: Summary) -> Allowed:
     for key, *found in _rows(summary):
         things.setdefault(key, []).extend(found)
     protocol = summary.performance.protocol if summary.performance else None
-    derived = [protocol.min_samples, protocol.min_duration_s] if protocol else []
+    derived: list[Any] = [protocol.min_samples, protocol.min_duration_s] if protocol else []
+    if summary.localisation is not None:  # the names of formats hold digits
+        derived += [located(cause, lang) for cause in summary.localisation.counts for lang in LANGUAGES]
     return Allowed(
         anywhere=dataclasses.replace(
             _scope([summary, derived]), states=frozenset({str(summary.overall), "true", "false"})
@@ -106,7 +108,7 @@ def _located_rows(localisation: Localisation | None) -> Iterator[tuple[Any, ...]
     for output in () if localisation is None else localisation.outputs:
         yield (output.output,), output
     for row in () if localisation is None else localisation.worst:
-        yield (row.module,), row
+        yield (row.module,), row, [located(row.cause, lang) for lang in LANGUAGES]
 
 
 def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
