@@ -206,6 +206,8 @@ def blank_pictures(summary: Summary, records: Any, logs: Any, lang: str) -> dict
     for e in summary.evidence:
         if e.experiment == "performance":
             sources |= {"performance_chart": e.record_sha256, "batch_chart": e.record_sha256}
+        if e.experiment == "localisation":
+            sources["localisation_chart"] = e.record_sha256
     simulated = Stamp.SIMULATED in summary.stamps
     if simulated:
         sources = {name: source for name, source in sources.items() if name not in ("performance_chart", "batch_chart")}
