@@ -169,7 +169,8 @@ def locate_difference(
     if not asked or options.replay is not None:
         return execution
     more = plan.locate(steps[0])
-    return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False))
+    anew = (more.experiment,) if options.fresh else ()
+    return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False, again=anew))
 
 
 def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
