@@ -12,7 +12,7 @@
 #   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deliverables plan image optimise report verify rerun doctor models test lint clean
+.PHONY: help setup deliverables plan image optimise locate report verify audit rerun doctor models test lint clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON      ?= $(shell command -v python3.11 || command -v python3)
@@ -50,14 +50,20 @@ plan: setup     ## Print what would be run: make plan MODEL=...
 image: setup    ## Build the image alone: make image MODEL=... STACK=npu SOC=910B4
 	$(given)@$(npu-deliver) image "$(MODEL)" $(flags)
 
-optimise: setup  ## Search anew for what makes a model quicker: make optimise MODEL=... BUDGET=10m
+optimise: setup ## Search anew for what makes a model quicker: make optimise MODEL=... BUDGET=10m
 	$(given)@$(npu-deliver) optimise "$(MODEL)" $(flags) --lang "$(REPORT_LANG)"
+
+locate: setup   ## Find the operator at which the device leaves its reference, and why: make locate MODEL=...
+	$(given)@$(npu-deliver) locate "$(MODEL)" $(flags) --lang "$(REPORT_LANG)"
 
 report: setup   ## Render the report anew, without hardware: make report MODEL=... REPORT_LANG=en
 	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)"
 
 verify: setup   ## Recompute everything in a deliverable: make verify MODEL=... or DIR=...
 	$(given_folder)@$(npu-deliver) verify "$(folder)"
+
+audit: setup    ## Bind every number of a deliverable's pages to a record: make audit MODEL=... or DIR=...
+	$(given_folder)@$(npu-deliver) audit "$(folder)"
 
 rerun: setup    ## Run a finished deliverable again, in a container without network, and compare: MODEL=... or DIR=...
 	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights)
@@ -71,7 +77,7 @@ models: setup
 test:           ## Run every test; does its own set-up
 	@$(set_up) runtime,timm,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-lint:           ## Check style and types
+lint:
 	@$(set_up) runtime,timm,dev && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
 clean:          ## Remove the environment and the caches; deliverables stay

@@ -393,7 +393,7 @@ with deliverables.engine_in_place(deliverables.FakeEngine(instead={{"precision":
                 break
         child = int(lines[-1])
         process.send_signal(signal.SIGINT)
-        out, rest = process.communicate(timeout=20)
+        out, rest = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
