@@ -76,10 +76,12 @@ def inspect(folder: Path) -> Intake:
 
 def _check_files(folder: Path) -> None:
     if special := manifest.special_files(folder):
-        raise _refused(_printable(special[0]), "is a link or no plain file")
+        raise _refused(_printable(special[0]), "is no plain file")
     total = count = 0
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise _refused(_printable(name), "is a link")
         if _CONTROL.search(name):
             raise _refused(_printable(name), "has control characters in its name")
         if path.is_file():

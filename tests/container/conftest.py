@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -252,6 +253,22 @@ def secure_index(tmp_path: Path) -> Iterator[tuple[Index, Path]]:
     both.write_text((tmp_path / "key.pem").read_text() + certificate.read_text())
     with serve(Index(dict(WHEELS)), both) as served:
         yield served, certificate
+
+
+SPACE_BYTES = 20 * 2**30
+"""What the largest image takes while it is built: 8 GB for itself, the same for its stage, and room beside."""
+
+
+@pytest.fixture(scope="session")
+def need_space() -> Callable[[], None]:
+    """Skip, with the reason, where an image of several GB would fill the disk."""
+
+    def check() -> None:
+        free = shutil.disk_usage(Path.cwd()).free
+        if free < SPACE_BYTES:
+            pytest.skip(f"{free / 2**30:.0f} GiB of disk are free, a whole image takes {SPACE_BYTES / 2**30:.0f}")
+
+    return check
 
 
 @pytest.fixture(scope="session")

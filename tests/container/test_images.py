@@ -192,10 +192,12 @@ def test_a_command_that_is_not_interactive_has_the_environment_of_cann(engine, i
 
 @pytest.mark.slow  # 3 GB of downloads and several minutes for each stack, where only PyPI's CUDA build of torch answers
 @pytest.mark.parametrize("name", ["npu", "sam3"])
-def test_the_npu_image_of_a_stack(engine, name):
+def test_the_npu_image_of_a_stack(engine, name, need_space, request):
     """On whatever stands in for the CANN image: that the image builds, and is honest about what CANN it holds."""
     if not engine.has(CANN.name):
         pytest.skip(f"{CANN.name} is not on this machine, and is too large to pull for a test")
+    need_space()
+    request.addfinalizer(engine.remove_all)  # one of these on the disk at a time
     stack = load_stacks()[name]
     base = base_image(stack, soc="Ascend910B4")
     lent = not engine.has(base.name)
