@@ -20,13 +20,10 @@ from npu_deliver import hardware, stacks
 from npu_deliver.environment import Containers, default_stack
 from npu_deliver.errors import ConfigError, EngineError
 from npu_deliver.image import PROBE
-from npu_eval import npu_evidence, npu_probe
+from npu_eval import host_limits, npu_evidence, npu_probe
 
 IMAGE_BYTES = 20 * 2**30
 """Free space for a first image: an NPU image takes about 8 GB, and its stages the same again while it is built."""
-
-MANAGEMENT = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
-"""What every process on an NPU opens beside its card's node."""
 
 _SMI_LIMIT_S = 30.0
 """npu-smi answers in a second or two; a driver that hangs never does."""
@@ -153,8 +150,12 @@ def _nodes() -> Iterator[Check]:
         fix = "start the container with --device /dev/davinci0 and the manager nodes" if inside else ""
         yield Check(name="device nodes", state=State.ABSENT, what=what, fix=fix)
         return
-    missing = [node for node in MANAGEMENT if not Path(node).exists()]
-    closed = [node for node in (*cards, *MANAGEMENT) if Path(node).exists() and not os.access(node, os.R_OK | os.W_OK)]
+    missing = [node for node in hardware.MANAGEMENT if not Path(node).exists()]
+    closed = [
+        node
+        for node in (*cards, *hardware.MANAGEMENT)
+        if Path(node).exists() and not os.access(node, os.R_OK | os.W_OK)
+    ]
     if missing:
         yield Check(name="device nodes", state=State.FAULT, what=f"{', '.join(missing)} missing beside {cards[0]}",
                     fix="load the driver on the host, and pass these nodes into a container too")  # fmt: skip
@@ -275,7 +276,7 @@ def _packages(python: Path) -> Iterator[Check]:
 
 def _limits() -> Iterator[Check]:
     usable, total = len(os.sched_getaffinity(0)), os.cpu_count() or 1
-    quota = _cpu_quota()
+    quota = host_limits.limits().cpu_limit
     what = f"{usable} of {total} CPUs" + (f", a quota of {quota:g}" if quota else "")
     narrow = quota is not None and quota < usable
     fix = f"set OMP_NUM_THREADS={max(1, int(quota))}, or raise the container's --cpus" if narrow and quota else ""
@@ -288,21 +289,6 @@ def _limits() -> Iterator[Check]:
     if shared is not None and shared < 2**29:
         yield Check(name="shared memory", state=State.WARNING, what=f"there are {shared / 2**20:.0f} MiB of it",
                     fix="start the container with --shm-size=1g")  # fmt: skip
-
-
-def _cpu_quota() -> float | None:
-    """CPUs that the cgroup grants; None for no limit (cgroup v2 cpu.max, v1 cpu.cfs_quota_us)."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        quota_us = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text(encoding="ascii"))
-        period_us = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return None if quota_us <= 0 else quota_us / period_us
 
 
 def _shared_memory() -> int | None:

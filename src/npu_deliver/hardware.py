@@ -14,6 +14,9 @@ _ROW = re.compile(
 )
 """A card's first row in the table of `npu-smi info`: number and name, then its health."""
 
+MANAGEMENT = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
+"""What every process on an NPU opens beside its card's /dev/davinciN (Ascend/cann-container-image, README)."""
+
 _TIMEOUT_S = 30.0
 """npu-smi answers in a second or two; a driver that hangs never does."""
 

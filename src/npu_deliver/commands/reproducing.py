@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,7 @@ _MARKS = {"fine": "✓", "warning": "!", "fault": "✗", "absent": "-"}
 
 
 @contextlib.contextmanager
-def _work(keep: Path | None):  # type: ignore[no-untyped-def]  # a generator of one path
+def _work(keep: Path | None) -> Iterator[Path]:
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="npu-deliver-rerun-") as folder:
             yield Path(folder)

@@ -26,6 +26,7 @@ import docker.errors
 import docker.types
 import requests
 
+from npu_deliver import hardware
 from npu_deliver.engine.base import Tell
 from npu_deliver.errors import EngineError, StepError
 from npu_deliver.image import Image
@@ -39,9 +40,6 @@ SCRATCH = "/tmp"  # noqa: S108  the container's own, in memory: nothing else in 
 LABEL = "npu-deliver.folder"
 OUT_OF_MEMORY = 137
 """Exit code of a container whose main process was killed with SIGKILL (128 + 9), as the kernel does for memory."""
-
-ASCEND_DEVICES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
-"""What every process on an NPU needs beside its card's /dev/davinciN (Ascend/cann-container-image, README)."""
 
 ASCEND_FILES = (
     "/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/local/Ascend/driver/lib64",
@@ -293,7 +291,7 @@ def ascend(devices: tuple[str, ...]) -> tuple[list[str], list[str]]:
     cards = [f"/dev/davinci{number}" for number in _npus(devices)]
     if not cards:
         return [], []
-    return [*cards, *ASCEND_DEVICES], [path for path in ASCEND_FILES if Path(path).exists()]
+    return [*cards, *hardware.MANAGEMENT], [path for path in ASCEND_FILES if Path(path).exists()]
 
 
 def folder_label(folder: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from npu_deliver import doctor, hardware
 from npu_deliver.doctor import State
 from npu_deliver.environment import Containers
 from npu_deliver.errors import EngineError
-from npu_eval import npu_evidence, npu_probe
+from npu_eval import host_limits, npu_evidence, npu_probe
 
 LOCAL = Containers(engine="local")
 
@@ -186,7 +187,8 @@ def test_an_npu_without_torch_npu_is_a_fault(monkeypatch, program):
 
 
 def test_a_quota_below_the_cpus_is_a_warning_with_a_number(monkeypatch):
-    monkeypatch.setattr(doctor, "_cpu_quota", lambda: 1.5)
+    limits = replace(host_limits.limits(), cpu_limit=1.5)
+    monkeypatch.setattr(host_limits, "limits", lambda: limits)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     check = next(iter(doctor._limits()))
     assert check.state is State.WARNING
