@@ -43,7 +43,8 @@ CONFIRMING_BLOCKS = 4
 SWEEP_SIZES = (1, 2, 4, 8, 16, 32, 64)
 SWEEP_WINDOW_S, SWEEP_CALL_S, SWEEP_BLOCKS = 0.3, 1.5, 4
 """Seconds of a window; a batch whose call takes longer ends the sweep; processes in which it is repeated at most."""
-PROFILE_CALLS = 5
+PROFILE_CALLS, PROFILE_S = 5, 5.0
+"""Calls that are profiled at most, and seconds for which they are expected to last at most; one at least."""
 RACE_S = 3.0
 """Seconds of a race of several devices."""
 
@@ -135,8 +136,9 @@ def _first_look(search: Search, place: Place, switches: Sequence[Switch]) -> tup
         applicable = tuple(s.name for s in switches if not s.needs(place))
         reply = worker.ask(Request(do="read", names=applicable), timeout_s=60)
         slowest = max((warm.first_call_s or 0.0, *warm.times_s))
-        profiled = worker.ask(Request(do="profile", batch_size=search.size, calls=PROFILE_CALLS),
-                              timeout_s=120 + 20 * PROFILE_CALLS * slowest)  # fmt: skip
+        calls = max(1, min(PROFILE_CALLS, int(PROFILE_S / search.call_s)))
+        profiled = worker.ask(Request(do="profile", batch_size=search.size, calls=calls),
+                              timeout_s=120 + 20 * calls * slowest)  # fmt: skip
     if profiled.failed:
         search.say(f"[optimisation] no profile: {profiled.failed}")
     return reply.readings or {}, profiled.profile
@@ -209,7 +211,7 @@ def _together(search: Search, place: Place, switches: Sequence[Switch], until: f
     best, groups = Arm(), set[str]()
     for name in _gains(search, [s for s in search.states if s.stage == "single"]):
         switch = known[name]
-        if switch.group in groups or switch.upload or switch.pipelined:
+        if switch.groups & groups or switch.upload or switch.pipelined:
             continue
         arm = Arm(switches=(*best.switches, name), environment={**best.environment, **switch.environment(place)})
         against = [Arm()] if not best.switches else [Arm(), best]
@@ -223,7 +225,7 @@ def _together(search: Search, place: Place, switches: Sequence[Switch], until: f
                 break
             search.run_block(states)
         if _gains(search, states[-1:]):
-            best, groups = arm, groups | {switch.group}
+            best, groups = arm, groups | switch.groups
     return []
 
 

@@ -23,7 +23,10 @@ from npu_eval.precision_data import PrecisionData
 BURST_S = 0.1
 """Seconds of a burst: short against what a busy machine does in a second, long against a message."""
 ROUNDS = 4
-"""Rounds of four bursts in a pair."""
+"""Rounds of four bursts in a pair at most."""
+PAIR_S = 8.0
+"""Seconds after which a pair gets no further round: where a call takes seconds, another process tells more than a
+further round of the same two, because calls of one process share its luck."""
 MAX_PAIRS = 8
 """Pairs of a trial at most; more narrow an interval by less than a tenth each."""
 WARM_S = 1.0
@@ -180,13 +183,17 @@ class Search:
         """What a call and a pair take, from the start and the warm-up of a process."""
         times = warm.times_s or (warm.first_call_s or BURST_S,)
         self.call_s = statistics.median(times)
-        bursts = 4 * ROUNDS * max(BURST_S, self.call_s)
+        bursts = 4 * self.rounds() * max(BURST_S, self.call_s)
         self.cost_s = max(self.cost_s, start_s + (warm.first_call_s or 0.0) + sum(times) + bursts)
+
+    def rounds(self) -> int:
+        """Rounds of a pair: as many as `PAIR_S` has room for, one at least."""
+        return max(1, min(ROUNDS, int(PAIR_S / (4 * max(BURST_S, self.call_s)))))
 
     def _bursts(self, off: Worker, on: Worker, *, pipelined: bool) -> Pair:
         calls = max(4 if pipelined else 1, min(200, round(BURST_S / self.call_s)))
         bursts = []
-        for number in range(ROUNDS):
+        for number in range(self.rounds()):
             for is_on in ORDERS[number % 2]:
                 request = Request(do="windows" if pipelined else "burst", batch_size=self.size, calls=calls, windows=1)
                 reply = (on if is_on else off).ask(request, timeout_s=max(30.0, 100 * calls * self.call_s))

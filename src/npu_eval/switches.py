@@ -27,8 +27,8 @@ from npu_eval.records import DeviceFacts
 
 Environment = Mapping[str, str]
 
-
 _FAMILIES = (("Ascend910_93", "A3"), ("Ascend910B", "A2"), ("Ascend310P", "310P"), ("Ascend910", "910"))
+"""How the names of a family begin, the longer ones first."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,7 @@ class Place:
     def family(self) -> str:
         """The SoC's family as torch_npu's documentation names it, else the device's kind."""
         name = self.device.soc or ""
-        for start, family in (
-            ("Ascend910_93", "A3"),
-            ("Ascend910B", "A2"),
-            ("Ascend310P", "310P"),
-            ("Ascend910", "910"),
-        ):
-            if name.startswith(start):
-                return family
-        return self.kind
+        return next((family for start, family in _FAMILIES if name.startswith(start)), self.kind)
 
 
 def _anywhere(place: Place) -> str:
@@ -80,6 +72,7 @@ class Switch:
 
     Args:
         group: of one group a combination holds one switch only.
+        settles: further groups about which it decides, so that a combination with it holds no switch of these.
         needs: the reason why it cannot be turned on at a place; empty where it can.
         default: value without us, by SoC family or device kind; ``*`` is any other.
         environment: variables that are set before the process starts.
@@ -100,6 +93,12 @@ class Switch:
     turn_on: Callable[[Bench], None] = _as_it_is
     upload: bool = False
     pipelined: bool = False
+    settles: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Every group about which it decides."""
+        return frozenset((self.group, *self.settles))
 
     def default_at(self, place: Place) -> str:
         """Its documented value at a place without us."""
@@ -131,6 +130,10 @@ def _only(*kinds: str) -> Callable[[Place], str]:
     return lambda place: "" if place.kind in kinds else f"not on {place.kind}"
 
 
+def _rearranges(place: Place) -> str:
+    return "" if callable(getattr(place.network, "optimise", None)) else "the network has no optimise() of its own"
+
+
 def _has_norms(place: Place) -> str:
     return "" if any(is_norm(m) for m in place.network.modules()) else "the network has no batch norm"
 
@@ -144,6 +147,11 @@ def _has_convolutions(place: Place) -> str:
 
 def _fold(bench: Bench) -> None:
     bench.model.__dict__["folded_norms"] = fold(bench.model, lambda: bench.outputs(bench.batch(1)))
+
+
+def _rearrange(bench: Bench) -> None:
+    network: Any = bench.model
+    network.optimise()
 
 
 def _channels_last(bench: Bench) -> None:
@@ -327,6 +335,8 @@ _HF32_MATMUL, _HF32_MATMUL_PROBE = _hf32("matmul")
 _REDUCED = (("float16", torch.float16), ("bfloat16", torch.bfloat16))
 
 SWITCHES: tuple[Switch, ...] = (
+    Switch(name="network-optimise", group="fold", settles=("layout",), needs=_rearranges, turn_on=_rearrange,
+           probe=lambda bench: "on" if getattr(bench.model, "optimised", False) else "off", wanted=_on),
     Switch(name="fold-batch-norm", group="fold", needs=_has_norms, turn_on=_fold, wanted=_positive,
            probe=lambda bench: str(bench.model.__dict__.get("folded_norms", 0))),
     Switch(name="channels-last", group="layout", needs=_has_convolutions, turn_on=_channels_last, probe=_layout,

@@ -2,7 +2,8 @@
 
 Everywhere the stored batch norms are folded into the convolutions before them. On the CPU in float32 the backbone then
 runs in oneDNN's own blocked layout, without a rearrangement before and after each convolution, and the 3x3 convolutions
-of heads and necks become `npu_models.winograd`'s; elsewhere the layout is channels-last. A backbone keeps the direct
+of heads and necks become `npu_models.winograd`'s; in other types on the CPU, and on CUDA, the layout is channels-last;
+elsewhere it is left alone: torch_npu refuses channels-last and has formats of its own. A backbone keeps the direct
 kernels for planes of channels: what it loses in precision, all outputs lose.
 """
 
@@ -28,7 +29,9 @@ def optimise(model: nn.Module) -> None:
         _fold_children(module)
     model.requires_grad_(requires_grad=False)
     parameter = next(model.parameters())
-    if parameter.device.type != "cpu" or parameter.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+    if parameter.device.type not in ("cpu", "cuda"):
+        return
+    if parameter.is_cuda or parameter.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         model.to(memory_format=torch.channels_last)
         return
     for prefix, module in list(model.named_modules()):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import samples
 from contexts import context
 from npu_eval import search
+from npu_eval.bench import Bench
 from npu_eval.config import EvalSpec
 from npu_eval.crew import ProcessEnded
 from npu_eval.messages import Reply, Request, Role
@@ -139,6 +142,45 @@ def test_one_of_a_group_is_enough(tmp_path: Path, fake: type[FakeWorker]) -> Non
     fake.factors = {"a": 1.2, "b": 1.4}
     found, _ = searched(tmp_path, (switch("a", "same"), switch("b", "same")))
     assert {s.arm.switches for s in found.states if s.stage == "combination"} == {("b",)}
+
+
+def test_a_switch_that_settles_other_groups_takes_none_of_their_switches_along(
+    tmp_path: Path, fake: type[FakeWorker]
+) -> None:
+    fake.factors = {"whole": 1.6, "layout": 1.2, "other": 1.1}
+    found, _ = searched(tmp_path, (switch("whole", settles=("layout",)), switch("layout"), switch("other")))
+    assert {s.arm.switches for s in found.states if s.stage == "combination"} == {("whole",), ("whole", "other")}
+
+
+@pytest.mark.parametrize(("call_s", "rounds"), [(0.001, 4), (0.1, 4), (0.7, 2), (3.0, 1), (60.0, 1)])
+def test_slow_calls_make_few_rounds_so_that_there_is_time_for_more_processes(
+    fake: type[FakeWorker], call_s: float, rounds: int
+) -> None:
+    found = make()
+    found.learn(0.001, Reply(first_call_s=call_s, times_s=(call_s,)))
+    state = State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})
+    found.run_block([state])
+    assert len(state.pairs[0].bursts) == 4 * found.rounds()
+    found.call_s = call_s
+    assert found.rounds() == rounds
+
+
+def test_a_network_with_an_optimise_of_its_own_is_rearranged_by_it(tmp_path: Path) -> None:
+    class Network(nn.Conv2d):
+        optimised = False
+
+        def optimise(self) -> None:
+            self.optimised = True
+
+    declared = {s.name: s for s in SWITCHES}["network-optimise"]
+    here = place(tmp_path)
+    assert declared.needs(here) == "the network has no optimise() of its own"
+    assert declared.needs(dataclasses.replace(here, network=Network(1, 1, 1))) == ""
+    bench = Bench(context=context(tmp_path), model=Network(1, 1, 1), singles=[])
+    assert not declared.wanted(declared.probe(bench))
+    declared.turn_on(bench)
+    assert declared.wanted(declared.probe(bench))
+    assert declared.groups & {s.name: s for s in SWITCHES}["channels-last"].groups
 
 
 def test_a_budget_that_is_spent_leaves_switches_untried(tmp_path: Path, fake: type[FakeWorker]) -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from npu_models.optimise import folded
+import npu_models
+from npu_models.optimise import folded, optimise
 from npu_models.winograd import WinogradConv2d
 
 ALL = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x", "solov2/r50_fpn_1x")
@@ -50,6 +51,20 @@ def test_other_types_than_float32_keep_their_convolutions_in_channels_last_layou
     assert not any(isinstance(module, WinogradConv2d) for module in model.modules())
     assert model.bbox_head.conv_cls.weight.is_contiguous(memory_format=torch.channels_last)
     assert all((fast[key] - plain[key]).abs().max() <= 1e-10 * plain[key].abs().max() for key in plain)
+
+
+def test_a_device_with_formats_of_its_own_keeps_the_layout_of_the_weights():
+    """torch_npu refuses channels-last for tensors and modules; the meta device stands for any that is neither."""
+    with torch.device("meta"):
+        model = npu_models.build(ALL[0])
+    model.eval()
+    for module in model.modules():  # folding computes on the CPU, where a tensor of the meta device has no values
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d | FrozenBatchNorm2d):
+                setattr(module, name, nn.Identity())
+    optimise(model)
+    assert all(p.is_contiguous() for p in model.parameters())
+    assert not any(isinstance(module, WinogradConv2d) for module in model.modules())
 
 
 @pytest.mark.parametrize("bias", [False, True])
