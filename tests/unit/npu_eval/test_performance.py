@@ -10,10 +10,11 @@ from torch import nn
 
 import samples
 from contexts import context, photos
-from npu_eval import performance
+from npu_eval import honesty, performance
 from npu_eval.config import TimingProtocol
 from npu_eval.errors import DeviceError
 from npu_eval.jsonio import from_json, to_json
+from npu_eval.messages import Reply, Request
 from npu_eval.records import PerformanceData
 from npu_eval.speed import cache_check, sampled_checks
 from tiny_model import TinyClassifier
@@ -45,6 +46,29 @@ def test_phases_do_not_overlap(tmp_path: Path) -> None:
         parts = (way.decode_s or 0, way.preprocess_s, way.upload_s, way.forward_s, way.postprocess_s)
         assert min(parts) >= 0
         assert sum(parts) == pytest.approx(way.total_s, rel=1e-6)
+
+
+@pytest.mark.parametrize(("call_s", "calls"), [(0.001, 200), (0.2, 16), (3.0, 6), (60.0, 6)])
+def test_slow_calls_are_not_repeated_more_often_than_the_question_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call_s: float, calls: int
+) -> None:
+    monkeypatch.setattr(honesty, "timed", lambda device, call: (call_s, {}))
+    made = context(tmp_path, timing=TimingProtocol(tier="standard"))
+    assert len(honesty.cache_run(made, made.network, torch.zeros(1, 3, 4, 4)).distinct_s) == calls
+
+
+@pytest.mark.parametrize(("call_s", "in_a_window"), [(0.02, 17), (0.3, 2), (3.0, 1)])
+def test_a_fresh_process_fills_its_windows_where_a_call_is_shorter_than_one(call_s: float, in_a_window: int) -> None:
+    class Fresh:
+        start_s = 0.1
+
+        def ask(self, request: Request, *, timeout_s: float) -> Reply:
+            assert timeout_s > request.calls * max(1, request.windows) * call_s
+            return Reply(first_call_s=call_s, times_s=(call_s,) * max(1, request.windows or request.calls))
+
+    run = samples.latency_run(samples_s=(call_s,) * 8)
+    found = performance._in_process(Fresh(), run, 1.0)  # type: ignore[arg-type]
+    assert (found.calls, len(found.windows_s)) == (in_a_window, 3)
 
 
 class Caching(TinyClassifier):
