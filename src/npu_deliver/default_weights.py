@@ -11,6 +11,7 @@ from npu_deliver import stage
 from npu_deliver.environment import Environment
 from npu_deliver.errors import AdapterError
 from npu_deliver.plan import Step
+from npu_deliver.references import portable
 from npu_deliver.spec import Job
 from npu_eval.errors import error_line
 
@@ -43,7 +44,7 @@ def ask(job: Job, where: Environment) -> str:
     stage.lay_out_code(job, folder)
     step = Step(
         experiment="weights",
-        command=("python", "-c", _QUESTION, job.spec.adapter),
+        command=("python", "-c", _QUESTION, portable(job.spec.adapter)),
         record="",
         log="",
         devices=(),

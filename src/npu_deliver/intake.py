@@ -99,7 +99,7 @@ def _check_spec(folder: Path, spec: SpecFile) -> None:
         if not _inside(entry.path) or not (folder / entry.path).is_file():
             raise _refused("spec.json", f"its input '{_printable(entry.path)}' lies outside the folder")
     adapter = evaluation.adapter
-    if not re.fullmatch(r"[a-z_]+:[A-Za-z0-9._/-]+", adapter) and not (_inside(adapter) and "/" not in adapter):
+    if not re.fullmatch(r"[a-z_]+:[A-Za-z0-9._/@-]+", adapter) and not (_inside(adapter) and "/" not in adapter):
         raise _refused("spec.json", f"its adapter '{_printable(adapter)}' lies outside the folder")
     for device in (evaluation.candidate.device, evaluation.reference.device):
         if not _DEVICE.fullmatch(device):

@@ -16,6 +16,7 @@ _BASE = ("torch", "numpy", "pillow")
 _LIBRARY = {
     "timm": ("torchvision", "timm", "safetensors"),
     "torchvision": ("torchvision",),
+    "transformers": ("torchvision", "transformers", "safetensors"),
     "npu_models": ("torchvision",),
 }
 _EVALUATORS = ("pycocotools", "hotcoco")

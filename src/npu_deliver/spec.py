@@ -6,14 +6,17 @@ A generic reference (``timm:resnet50``) needs no file: it is a spec of defaults.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from npu_deliver import references
 from npu_deliver.errors import SpecError, nearest
+from npu_deliver.references import GENERIC_TASK, Task
 from npu_eval.config import (
     METRICS,
     NO_FALLBACK,
@@ -26,19 +29,8 @@ from npu_eval.config import (
     default_criteria,
 )
 
-Task = Literal["classification", "detection", "instance-segmentation", "semantic-segmentation", "features"]
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
-
-GENERIC_TASK: dict[str, Task] = {
-    "timm": "classification",
-    "torchvision": "classification",
-    "npu_models": "instance-segmentation",
-    "npu_models:fcos/": "detection",
-}
-"""Libraries whose models need no adapter, and the task of their models, or of those whose reference begins so, unless
-a spec says otherwise."""
-
 
 DETECTION_TASKS = ("detection", "instance-segmentation")
 """Tasks whose results are objects with boxes."""
@@ -163,7 +155,7 @@ class Spec(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="The folder's name")
     profile: Literal["npu_deliverables"] = Field(default="npu_deliverables", description="Layout of the deliverable")
-    adapter: str = Field(description="timm:<model>, or the path of an adapter.py beside the spec")
+    adapter: str = Field(description="timm:<model>, transformers:<owner/name> …, or an adapter.py beside the spec")
     task: Task = Field(description="What the outputs mean")
     model: Model = Field(description="Facts of the model for the report")
     weights: Weights = Field(default=Weights(), description="Which weights")
@@ -223,11 +215,15 @@ class Overrides:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A spec and where it lives: ``folder`` is what its relative paths start from, ``output`` the finished folder."""
+    """A spec and where it lives: ``folder`` is what its relative paths start from, ``output`` the finished folder.
+
+    ``files`` describe the model where its library wants that: a name in the deliverable's `model/` → the file.
+    """
 
     spec: Spec
     folder: Path
     output: Path
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -254,13 +250,10 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
                 where="MODEL",
                 fix=nearest(library, GENERIC_TASK) + " e.g. timm:resnet50",
             )
-        folder = root / re.sub(r"[^A-Za-z0-9._-]", "_", model)
-        values: dict[str, Any] = {
-            "name": folder.name,
-            "adapter": model,
-            "task": _task_of(model),
-            "model": {"title": name},
-        }
+        model = references.placed(model, Path())
+        folder = root / re.sub(r"[^A-Za-z0-9._-]", "_", references.portable(model))
+        values: dict[str, Any] = {"name": folder.name, "adapter": model, "task": references.task_of(model),
+                                  "model": {"title": references.portable(model).partition(":")[2]}}  # fmt: skip
         where = model
     else:
         folder = root / model
@@ -272,13 +265,14 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
                 f"there is no model '{model}'", where=str(root), fix=f"{hint} `npu-deliver models` lists them"
             )
         values, where = _read_yaml(path), str(path)
-    spec = _placed(_validate(_override(values, overrides, where), where), folder)
-    return Job(spec=spec, folder=folder, output=(output or folder / spec.profile).absolute())
-
-
-def _task_of(reference: str) -> Task:
-    """The task of a generic reference: that of the longest known beginning."""
-    return GENERIC_TASK[max((known for known in GENERIC_TASK if reference.startswith(known)), key=len)]
+    spec = _validate(_override(values, overrides, where), where)
+    made = (output or folder / spec.profile).absolute()
+    found = references.describe(
+        spec.adapter, spec.weights.source, base=folder, made=made, uses_library="transformers" in spec.requirements
+    )
+    changes = {"task": found.task, "requirements": [*found.packages]} if colon and found.name else {}
+    spec = _placed(spec.model_copy(update=changes), folder, found.weights)
+    return Job(spec=spec, folder=folder, output=made, files=found.files)
 
 
 def available(root: Path) -> tuple[str, ...]:
@@ -352,14 +346,20 @@ def _data(given: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
     return given if overrides.limit is None else {**given, "limit": overrides.limit}
 
 
-def _placed(spec: Spec, folder: Path) -> Spec:
-    """The spec with the paths of its data set made whole: relative ones start in the spec's folder."""
-    if spec.dataset is None:
-        return spec
-    against = spec.dataset.against
-    changes = {"path": str((folder / spec.dataset.path).absolute()),
-               "against": None if against is None else str((folder / against).absolute())}  # fmt: skip
-    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update=changes)})
+def _placed(spec: Spec, folder: Path, weights: str) -> Spec:
+    """The spec with its paths made whole: relative ones start in the spec's folder.
+
+    ``weights`` lie beside the model's configuration; they are its default.
+    """
+    changes: dict[str, Any] = {"adapter": references.placed(spec.adapter, folder)}
+    source = references.weights_in(spec.weights.source, folder)
+    if source != spec.weights.source or (source == "default" and weights):
+        changes["weights"] = spec.weights.model_copy(update={"source": weights if source == "default" else source})
+    if (data := spec.dataset) is not None:
+        against = None if data.against is None else str((folder / data.against).absolute())
+        found = {"path": str((folder / data.path).absolute()), "against": against}
+        changes["dataset"] = data.model_copy(update=found)
+    return spec.model_copy(update=changes)
 
 
 def _keys(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
 from npu_deliver.profiles import templates_folder
+from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
+from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.codehash import code_sha256
 from npu_eval.config import PHOTO_SUFFIXES, SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
@@ -140,6 +142,7 @@ def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
         if path.is_file() and path.suffix != ".j2" and "__pycache__" not in path.parts and name not in left_out:
             yield name, path
     yield from _package("npu_eval", skip_adapters=job.spec.adapter)
+    yield from ((f"{MODEL_FOLDER}/{name}", path) for name, path in job.files.items())
     if job.spec.adapter.startswith("npu_models:"):
         yield from _network(job.spec.adapter.partition(":")[2].partition("/")[0])
     elif ":" not in job.spec.adapter:
@@ -242,7 +245,7 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
         evaluation=check(
             EvalSpec(
                 name=spec.name,
-                adapter=spec.adapter if ":" in spec.adapter else Path(spec.adapter).name,
+                adapter=portable(spec.adapter) if ":" in spec.adapter else Path(spec.adapter).name,
                 task=spec.task,
                 weights=portable_weights(spec.weights_spec(), weights),
                 inputs=tuple(InputFile(path=f"{INPUTS}/{n}", sha256=file_sha256(p)) for n, p in inputs.items()),

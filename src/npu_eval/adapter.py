@@ -24,8 +24,11 @@ from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
 from npu_eval.shapes import ShapesImage
 
-GENERIC = ("timm", "torchvision", "npu_models")
+GENERIC = ("timm", "torchvision", "transformers", "npu_models")
 """Model libraries whose models need no adapter of their own: ``<library>:<model name>``."""
+
+_WITH_FILES = ("transformers",)
+"""Libraries whose models are described by files, which travel in the deliverable."""
 
 
 @runtime_checkable
@@ -143,7 +146,7 @@ def resolve(reference: str, root: Path) -> Adapter:
     """
     library, colon, name = reference.partition(":")
     if colon and library in GENERIC:
-        adapter = _generic(library, name)
+        adapter = _generic(library, name, root)
     elif colon:
         raise AdapterError(f"'{library}:' is no known model library", where=reference, fix=nearest(library, GENERIC))
     else:
@@ -151,7 +154,7 @@ def resolve(reference: str, root: Path) -> Adapter:
     return adapter
 
 
-def _generic(library: str, name: str) -> Adapter:
+def _generic(library: str, name: str, root: Path) -> Adapter:
     reference, module_name = f"{library}:{name}", f"npu_eval.adapters.{library}_models"
     try:
         with calling(reference):
@@ -165,7 +168,8 @@ def _generic(library: str, name: str) -> Adapter:
             raise AdapterError(what, where=reference, fix="pip install -r requirements.txt") from error
         raise
     with calling(reference):
-        adapter: Adapter = module.create_adapter(name)
+        files = (root,) if library in _WITH_FILES else ()
+        adapter: Adapter = module.create_adapter(name, *files)
     return adapter
 
 

@@ -82,8 +82,9 @@ def check_manifest(folder: Path, listed: Any) -> Iterator[Finding]:
 
 
 def code_of(folder: Path) -> str:
-    """The hash of all Python files, as the records hold it."""
-    code = [path for path in folder.rglob("*.py") if path.is_file() and "__pycache__" not in path.parts]
+    """The hash of all Python files and of the model's configuration, as the records hold it."""
+    every = {*folder.rglob("*.py"), *(folder / "model").glob("*")}
+    code = [path for path in every if path.is_file() and "__pycache__" not in path.parts]
     names = {path.relative_to(folder).as_posix(): sha256(path) for path in code}
     return canonical(names)
 

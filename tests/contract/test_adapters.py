@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 import tiny_model
+import tiny_transformers
 from npu_eval.adapter import (
     Adapter,
     SupportsClassification,
@@ -44,6 +45,8 @@ REFERENCES = (
     # and of torchvision
     "torchvision:shufflenet_v2_x0_5",
     "torchvision:mnasnet0_5",
+    # and of transformers, one for each kind of output
+    *(f"transformers:{kind}" for kind in tiny_transformers.KINDS),
 )
 
 
@@ -62,6 +65,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(noise.numpy()).save(folder / name)
     Image.new("L", (64, 48), 90).save(folder / "grey.png")
     Image.new("RGBA", (64, 48), (1, 2, 3, 4)).save(folder / "clear.png")
+    for kind in tiny_transformers.KINDS:
+        tiny_transformers.write(folder / kind, kind)
     return folder
 
 

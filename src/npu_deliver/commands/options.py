@@ -66,7 +66,7 @@ class Where:
     """Which deliverable, and where it lies."""
 
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A folder below --root with a spec.yaml, or timm:<name>")
+        str, typer.Argument(metavar="MODEL", help="A folder below --root with a spec.yaml, or timm:<name> …")
     ]
     root: Annotated[Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")] = (
         ROOT

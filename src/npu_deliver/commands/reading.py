@@ -69,7 +69,7 @@ def models(
 
     Example: [bold]npu-deliver models[/bold]
     """
-    from npu_deliver import spec
+    from npu_deliver import references, spec
 
     listed: list[dict[str, str]] = []
     for name in spec.available(root):
@@ -77,7 +77,8 @@ def models(
             loaded = spec.load(name, root, overrides=spec.Overrides()).spec
             listed.append({"model": name, "title": loaded.model.title, "task": loaded.task, "adapter": loaded.adapter,
                            "weights": loaded.weights.source})  # fmt: skip
-    generic = {library: f"{library}:<name of a {library} model>" for library in spec.GENERIC_TASK}
+    libraries = (library for library in references.GENERIC_TASK if ":" not in library)
+    generic = {library: f"{library}:<name of a {library} model>" for library in libraries}
     if as_json:
         print_json({"models": listed, "generic": generic})
         return

@@ -25,6 +25,13 @@ def test_the_code_is_every_python_file_in_the_order_of_its_path(root: Path) -> N
     assert [p.relative_to(root).as_posix() for p in code_files(root)] == sorted(FILES)
 
 
+def test_the_configuration_of_a_model_counts_as_code(root: Path) -> None:
+    before = code_sha256(root)
+    (root / "model").mkdir()
+    (root / "model/config.json").write_text("{}")
+    assert code_sha256(root) != before
+
+
 def test_the_hash_is_the_same_wherever_the_folder_lies(root: Path, tmp_path: Path) -> None:
     before = code_sha256(root)
     moved = root.rename(tmp_path / "elsewhere")
