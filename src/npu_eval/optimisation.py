@@ -160,13 +160,13 @@ def _search(
             state.refused = f"it already reads '{reading}' without us"
         if not state.refused:
             waiting.append(state)
-    until = started + SINGLES_SHARE * budget
+    until, latest = started + SINGLES_SHARE * budget, started + TOGETHER_SHARE * budget
     while waiting:
         room = int((until - time.monotonic()) / (ENOUGH_PAIRS * max(search.cost_s, 0.1))) - 2  # baseline and A/A
         if room < 1 and search.block:
             break
         wave, waiting = waiting[: max(1, room)], waiting[max(1, room) :]
-        if not run_to(search, [aa, *wave], until, lambda worker, block: _sweep(search, worker, block)):
+        if not run_to(search, [aa, *wave], until, lambda worker, block: _sweep(search, worker, block), latest):
             break
 
 

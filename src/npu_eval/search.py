@@ -224,11 +224,18 @@ class Search:
                 state.ended = "clearly quicker: measured anew in the combination"
 
 
-def run_to(search: Search, states: list[State], until: float, extra: Callable[[Worker, int], None] | None) -> bool:
-    """Block after block until a moment of the monotonic clock (False), or until nothing but A/A is open (True)."""
+def run_to(
+    search: Search, states: list[State], until: float, extra: Callable[[Worker, int], None] | None, latest: float
+) -> bool:
+    """Block after block until a moment of the monotonic clock (False), or until nothing but A/A is open (True).
+
+    Args:
+        latest: the moment that counts while a trial has too few pairs for anything to be said of it.
+    """
     while any(s.open and s.stage != "a/a" for s in states):
         todo = [state for state in states if state.open]
-        if search.block and time.monotonic() + search.cost_s * len(todo) > until:
+        silent = any(len(state.pairs) < effects.MIN_PAIRS for state in todo)
+        if search.block and time.monotonic() + search.cost_s * len(todo) > (latest if silent else until):
             return False
         search.run_block(todo, extra)
         search.drop_decided(todo)

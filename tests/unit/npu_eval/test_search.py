@@ -191,13 +191,21 @@ def test_a_budget_that_is_spent_leaves_switches_untried(tmp_path: Path, fake: ty
     assert len(tried) < 6
 
 
+def test_a_trial_is_not_left_with_a_single_pair_while_there_is_budget(fake: type[FakeWorker]) -> None:
+    for latest, pairs in ((0.0, 1), (1e12, 2)):
+        states = [State(stage="a/a", arm=Arm(), against=Arm(), defaults={}),
+                  State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})]  # fmt: skip
+        assert not run_to(make(), states, 0.0, None, latest)
+        assert [len(state.pairs) for state in states] == [pairs, pairs]
+
+
 def test_a_baseline_that_cannot_run_ends_the_search(fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(self: FakeWorker, request: Request, *, timeout_s: float) -> Reply:
         raise ProcessEnded(f"did not answer within {timeout_s:.0f} s")
 
     monkeypatch.setattr(FakeWorker, "ask", never)
     with pytest.raises(ProcessEnded, match="did not answer within"):
-        run_to(make(), [State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})], 1e12, None)
+        run_to(make(), [State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})], 1e12, None, 1e12)
 
 
 def test_a_sweep_records_what_does_not_fit_and_stops(fake: type[FakeWorker]) -> None:
