@@ -8,13 +8,14 @@ unit filter and the record behind it, or a word of the page's template; on a lin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import render, verify
+from npu_deliver import ledger, render, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import Summary
@@ -147,6 +148,8 @@ def record_of(pointer: str, summary: Summary) -> str:
         part = summary.evidence[int(rest[0])].experiment
     if part in ("provenance", "code_sha256", "stamps", "hardware", "npu_count", "overall", "verdicts") and evidence:
         part = next(iter(evidence))
+    if part == "runs" and summary.runs is not None:
+        return f"{verify.LEDGER}@{summary.runs.head_sha256}"
     if part in _EXPERIMENTS and part in evidence:
         return f"{evidence[part].record}@{evidence[part].record_sha256}"
     return f"spec.json@{summary.spec_sha256}"
@@ -230,6 +233,9 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
             yield Finding(
                 file=file, what=f"is not the record {logged[1][:12]}… that its log and summary.json were made from"
             )
+    with contextlib.suppress(DeliverError, LookupError, TypeError):
+        if (told := summary["runs"]["head_sha256"]) != ledger.read(folder / verify.LEDGER)[-1].sha256:
+            yield Finding(file=verify.LEDGER, what=f"is not the ledger {str(told)[:12]}… that summary.json tells of")
     if specs and len(set(map(str, specs))) == 1 and specs[0] != spec_file.evaluation.sha256:
         yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
     if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
@@ -237,7 +243,7 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
 
 
 _KNOWN = re.compile(
-    r"(?:(?:readme|OPTIMIZATION_RECORD)(?:\.simulated)?\.md|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
+    r"(?:(?:readme|OPTIMIZATION_RECORD)(?:\.simulated)?\.md|evaluation/ledger\.jsonl|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
     r"|statement\.intoto\.json(?:\.sig)?|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
 )
 

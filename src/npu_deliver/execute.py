@@ -10,14 +10,23 @@ from pathlib import Path
 
 from npu_deliver import log
 from npu_deliver.engine import Engine
-from npu_deliver.errors import EXIT_INTERRUPTED, EXIT_NOT_PASSED, EXIT_OK, RecordError, StepError, from_exit_code
+from npu_deliver.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_PASSED,
+    EXIT_OK,
+    DeliverError,
+    RecordError,
+    StepError,
+    from_exit_code,
+)
+from npu_deliver.ledger import Ledger
 from npu_deliver.plan import Step
 from npu_deliver.stage import Staged
 from npu_eval.config import DATA_VARIABLE
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
-from npu_eval.logtext import log_name, log_text
-from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record
+from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
+from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
 from npu_eval.stamps import stamped_name
 
 
@@ -37,6 +46,7 @@ def execute(
     consoles: Path,
     earlier: Path | None,
     again: Sequence[str] = (),
+    ledger: Ledger | None = None,
 ) -> Execution:
     """Run each step that has no valid record yet.
 
@@ -44,6 +54,7 @@ def execute(
         consoles: where the full console output of each step is kept.
         earlier: a finished deliverable whose records are taken over where they are still valid; None: run everything.
         again: experiments that run anew whatever is there.
+        ledger: where each step is entered that starts, finishes or fails; None where nobody keeps count.
 
     Raises:
         DeliverError: a step failed; the error has the exit code that the step had.
@@ -66,7 +77,7 @@ def execute(
         else:
             logger.info("%s: %s", title, step.shell)
             started = time.monotonic()
-            record = _run(step, title, engine, staged, consoles)
+            record = _entered(ledger, step, title, engine, staged, consoles)
             logger.info("%s: done in %.0f s", title, time.monotonic() - started)
         records[step.experiment] = record
     return Execution(records=records, kept=tuple(kept))
@@ -93,6 +104,23 @@ def forget_step(folder: Path, step: Step) -> None:
     """Drop what an earlier run of one step left."""
     for left in (folder / step.record, *_log_files(folder, step)):
         left.unlink(missing_ok=True)
+
+
+def _entered(ledger: Ledger | None, step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
+    """Run a step; its start stands in the ledger before, its end after, whatever the end."""
+    if ledger is None:
+        return _run(step, title, engine, staged, consoles)
+    spec = staged.spec.evaluation
+    start = ledger.started(step.experiment, spec_sha256=spec.sha256, code_sha256=staged.code_sha256)
+    try:
+        record = _run(step, title, engine, staged, consoles)
+    except (DeliverError, KeyboardInterrupt, OSError) as error:
+        code = error.exit_code if isinstance(error, DeliverError) else EXIT_INTERRUPTED
+        ledger.failed(start, reason=type(error).__name__, exit_code=None if isinstance(error, OSError) else code)
+        raise
+    code = exit_code(record, verdicts_of(record, spec.criteria))
+    ledger.finished(start, record_sha256=record_sha256(record), exit_code=code)
+    return record
 
 
 def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:

@@ -9,18 +9,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from npu_deliver import default_weights, environment, execute, figures, log, manifest, plan, render, stage, verify
+from npu_deliver import (
+    default_weights,
+    environment,
+    execute,
+    figures,
+    ledger,
+    log,
+    manifest,
+    plan,
+    render,
+    stage,
+    verify,
+)
 from npu_deliver.engine import Engine
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.execute import Execution
 from npu_deliver.image import Image
+from npu_deliver.ledger import Ledger, Runs
 from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
-from npu_eval.records import Record, read_record
+from npu_eval.records import Record, read_record, record_sha256
 from npu_eval.weights import FetchedWeights, fetch
 
 
@@ -48,9 +61,11 @@ def deliver(job: Job, options: Options) -> Summary:
         weights = weights or fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
         steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
-        execution = run_steps(job, staged, steps, where.engine, options)
-        execution = locate_difference(job, staged, execution, where, steps, options)
-        summary = summarize(staged.spec, execution.records)
+        kept = keep_ledger(job, staged.spec)
+        execution = run_steps(job, staged, steps, where.engine, options, kept)
+        execution = locate_difference(job, staged, execution, where, steps, options, kept)
+        runs = settle(kept, staged.folder, staged.spec, execution.records)
+        summary = summarize(staged.spec, execution.records, runs)
         write_pages(staged.folder, summary, execution.records, options.lang)
         manifest.seal(staged.folder)
         verify.require(staged.folder)
@@ -66,8 +81,9 @@ def run(job: Job, options: Options) -> Execution:
         weights = weights or fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
         steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
-        execution = run_steps(job, staged, steps, where.engine, options)
-        return locate_difference(job, staged, execution, where, steps, options)
+        kept = keep_ledger(job, staged.spec)
+        execution = run_steps(job, staged, steps, where.engine, options, kept)
+        return locate_difference(job, staged, execution, where, steps, options, kept)
 
 
 def report(job: Job, lang: str) -> Summary:
@@ -87,7 +103,8 @@ def report(job: Job, lang: str) -> Summary:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(job.output, folder)
         spec_file, records = read_records(folder)
-        summary = summarize(spec_file, records)
+        runs = settle(keep_ledger(job, spec_file), folder, spec_file, records)
+        summary = summarize(spec_file, records, runs)
         write_pages(folder, summary, records, lang)
         manifest.seal(folder)
         verify.require(folder)
@@ -145,19 +162,41 @@ def fetch_default_weights(job: Job, where: Environment) -> FetchedWeights | None
     return fetch(reference, sha256=job.spec.weights_spec().sha256, base=job.folder, say=log.get().info)
 
 
-def run_steps(job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options) -> Execution:
+def keep_ledger(job: Job, spec_file: SpecFile) -> Ledger:
+    """The ledger of the runs under the criteria of a spec, which are in it before anything runs; no run replaces it."""
+    folder = job.output.with_name(f".{job.output.name}.ledgers")
+    return ledger.keep(folder, spec_file.evaluation.criteria_sha256, job.output / verify.LEDGER)
+
+
+def settle(kept: Ledger, folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) -> Runs:
+    """Enter which records are reported, and put a copy of the ledger beside them."""
+    hashes = {experiment: record_sha256(record) for experiment, record in records.items()}
+    runs = kept.settle(hashes, spec_file.evaluation.sha256)
+    write_atomic(folder / verify.LEDGER, kept.text)
+    return runs
+
+
+def run_steps(
+    job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options, kept: Ledger
+) -> Execution:
     """Carry out the steps, keeping what is still valid unless a fresh run was asked for."""
     if options.fresh:
         execute.forget(staged.folder)
     earlier = None if options.fresh or not job.output.is_dir() else job.output
     with engine:
         return execute.execute(
-            steps, engine, staged, consoles=job.work / "console", earlier=earlier, again=options.again
+            steps, engine, staged, consoles=job.work / "console", earlier=earlier, again=options.again, ledger=kept
         )
 
 
 def locate_difference(
-    job: Job, staged: Staged, execution: Execution, where: Environment, steps: tuple[plan.Step, ...], options: Options
+    job: Job,
+    staged: Staged,
+    execution: Execution,
+    where: Environment,
+    steps: tuple[plan.Step, ...],
+    options: Options,
+    kept: Ledger,
 ) -> Execution:
     """Look for the operators that differ, when that is asked for or an output differs by more than float32 explains;
     the records are then one more.
@@ -170,7 +209,7 @@ def locate_difference(
         return execution
     more = plan.locate(steps[0])
     anew = (more.experiment,) if options.fresh else ()
-    return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False, again=anew))
+    return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False, again=anew), kept)
 
 
 def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from npu_deliver.dataset_summary import Dataset, summarize_dataset
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
+from npu_deliver.ledger import Runs
 from npu_deliver.localisation_summary import Localisation, summarize_localisation
 from npu_deliver.optimising import Optimisation, optimisation
 from npu_deliver.training_summary import Training, summarize_training
@@ -166,10 +167,14 @@ class Summary:
     optimisation: Optimisation | None
     localisation: Localisation | None
     evidence: tuple[Evidence, ...]
+    runs: Runs | None
 
 
-def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
+def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | None = None) -> Summary:
     """What the records of one deliverable come to.
+
+    Args:
+        runs: what the ledger of the runs comes to; None where there is none.
 
     Raises:
         RecordError: there is none, one is of another spec, or they are not of one run's code, device and weights.
@@ -213,6 +218,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record]) -> Summary:
         optimisation=_optimisation(records, spec.criteria),
         localisation=_localisation(records.get("localisation"), spec),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
+        runs=runs,
     )
 
 

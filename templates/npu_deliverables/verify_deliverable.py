@@ -1,9 +1,10 @@
 """Check this folder against itself with nothing but Python 3.9 or newer: python verify_deliverable.py [FOLDER]
 
 Every file against MANIFEST.json; the spec, the criteria and the code against the hashes in the records; records and
-logs against summary.json and against each other; pictures against what they were drawn from; inputs against the spec;
-verdicts and measured numbers of the pages against summary.json. Runs nothing from the folder. Exits with 0 when it
-holds together, with 8 after one line for each contradiction. `npu-deliver verify` derives the statistics again as well.
+logs against summary.json and against each other; the ledger of the runs against itself, the criteria and the records;
+pictures against what they were drawn from; inputs against the spec; verdicts and measured numbers of the pages against
+summary.json. Runs nothing from the folder. Exits with 0 when it holds together, with 8 after one line for each
+contradiction. `npu-deliver verify` derives the statistics again as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "MANIFEST.json"
+LEDGER = "evaluation/ledger.jsonl"
+ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %"}  # the one measured-looking number that is part of the page's own words
 STAMPS = {
     "simulated": ("SIMULATED - NOT AN NPU RESULT",),
@@ -123,6 +126,46 @@ def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, st
         yield entry["log"], "does not name its record"
 
 
+def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
+    """The chain of the runs: each line holds the hash of the one before, the first one the criteria."""
+    previous, entries = None, []
+    text = (folder / LEDGER).read_text(encoding="utf-8") if (folder / LEDGER).is_file() else ""
+    for number, line in enumerate(text.split("\n")[:-1]):
+        entry = json.loads(line)
+        if (
+            entry.get("previous") != previous
+            or entry["number"] != number
+            or (entry["event"] == "opened") != (number == 0)
+        ):
+            yield LEDGER, f"line {number + 1} does not follow the line before: the chain is broken"
+            return
+        previous = hashlib.sha256(line.encode("utf-8")).hexdigest()
+        entries.append(entry)
+    if not entries or not text.endswith("\n"):
+        yield LEDGER, "is missing, or ends with half a line"
+        return
+    if entries[0]["criteria_sha256"] != canonical(spec["evaluation"]["criteria"]):
+        yield LEDGER, "its first entry fixes other criteria than those of spec.json"
+    if previous != summary["runs"]["head_sha256"]:
+        yield LEDGER, "is not the ledger that summary.json tells of"
+    yield from ((LEDGER, what) for what in check_runs(entries, summary))
+
+
+def check_runs(entries: list[Any], summary: Any) -> Iterator[str]:
+    """Each start has an end; each record is reported or was discarded; summary.json counts them."""
+    ends = {kind: [entry["of"] for entry in entries if entry["event"] in kind] for kind in (ENDS, GONE)}
+    starts = [entry["number"] for entry in entries if entry["event"] == "started"]
+    if sorted(ends[ENDS]) != starts:
+        yield "a run started and did not end, or ended and never started"
+    held = [entry for entry in entries if entry["event"] in ("finished", "adopted")]
+    standing = {(e["experiment"], e["record_sha256"]) for e in held if e["number"] not in ends[GONE]}
+    if standing != {(entry["experiment"], entry["record_sha256"]) for entry in summary["evidence"]}:
+        yield "the records that it says are reported are not those of summary.json"
+    for event in ("started", "finished", "failed", "discarded", "adopted"):
+        if (found := sum(entry["event"] == event for entry in entries)) != summary["runs"][event]:
+            yield f"tells of {found} {event}, summary.json of {summary['runs'][event]}"
+
+
 def png_source(data: bytes) -> str:
     """The text Source-SHA256 of a PNG; empty where there is none."""
     match = re.search(rb"tEXtSource-SHA256\x00([0-9a-f]{64})", data)
@@ -217,6 +260,7 @@ def check(folder: Path) -> list[Finding]:
     listed, spec, summary = (load(folder, name, findings) for name in (MANIFEST, "spec.json", "summary.json"))
     checks = [check_manifest(folder, listed)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
+    checks += [check_ledger(folder, spec, summary)] if spec and summary else []
     checks += [check_pictures(folder, summary), check_pages(folder, summary)] if summary else []
     for each in checks:
         try:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import shutil
 import signal
 import subprocess
@@ -41,7 +42,8 @@ def test_a_deliverable_is_made_sealed_and_verified(job):
     assert verify.verify(job.output).holds
     assert not job.work.exists()
     assert sorted(p.name for p in job.output.parent.iterdir()) == [
-        ".npu_deliverables.lock", "adapter.py", "npu_deliverables", "photos", "spec.yaml", "tiny.pth"]  # fmt: skip
+        ".npu_deliverables.ledgers", ".npu_deliverables.lock", "adapter.py",
+        "npu_deliverables", "photos", "spec.yaml", "tiny.pth"]  # fmt: skip
 
 
 def test_no_path_of_this_machine_is_in_it(job, tmp_path):
@@ -162,6 +164,12 @@ def full(*_):
     raise OSError(errno.ENOSPC, "No space left on device", "/some/file")
 
 
+def measured(files):
+    """What does not tell how many runs there were: the failed one is told of."""
+    telling = {verify.LEDGER, "summary.json", "MANIFEST.json", "readme.md", f"{figures.FOLDER}/precision_chart.png"}
+    return {name: data for name, data in files.items() if name not in telling}
+
+
 def contradicts(folder):
     raise VerifyError("is missing", where="readme.md")
 
@@ -187,7 +195,7 @@ def test_a_run_that_fails_anywhere_leaves_the_finished_folder(finished, monkeypa
     assert tree(job.output) == before
     assert verify.verify(job.output).holds
     make(job)
-    assert tree(job.output) == before
+    assert measured(tree(job.output)) == measured(before)
 
 
 @pytest.mark.parametrize("experiment", ["inference", "precision", "performance"])
@@ -199,7 +207,7 @@ def test_a_step_that_fails_leaves_the_finished_folder(finished, experiment):
     assert tree(job.output) == before
     again = FakeEngine()
     make(job, again)
-    assert tree(job.output) == before
+    assert measured(tree(job.output)) == measured(before)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
@@ -216,6 +224,7 @@ def test_a_full_disk_loses_nothing(finished, monkeypatch, share):
     with monkeypatch.context() as patch:
         patch.setattr(jsonio.os, "fsync", fsync)
         make(job, fresh=True)
+        before = tree(job.output)
         room[0] = int(share * (len(written) - 1))
         written.clear()
         with pytest.raises(OSError, match="No space left"):
@@ -223,7 +232,7 @@ def test_a_full_disk_loses_nothing(finished, monkeypatch, share):
     assert tree(job.output) == before
     assert not list(job.output.parent.rglob(f"{jsonio.TEMPORARY_PREFIX}*"))
     make(job)
-    assert tree(job.output) == before
+    assert measured(tree(job.output)) == measured(before)
 
 
 def test_a_bad_verdict_is_published_all_the_same(job):
@@ -300,6 +309,8 @@ deliverables.make(job, deliverables.FakeEngine(instead={{"precision": die}}))
     engine = FakeEngine()
     make(job, engine)
     assert engine.ran == ["precision", "performance"]
+    runs = json.loads((job.output / "summary.json").read_text(encoding="utf-8"))["runs"]
+    assert (runs["started"], runs["finished"], runs["failed"], runs["reported"]) == (4, 3, 1, 3)
     assert verify.verify(job.output).holds
 
 

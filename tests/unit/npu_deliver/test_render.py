@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import samples
 from npu_deliver import figures, render
 from npu_deliver.errors import RenderError
+from npu_deliver.ledger import Runs
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES, STAMPS
@@ -43,9 +44,13 @@ def on(device, **changes):
     }
 
 
+RUNS = Runs(criteria_sha256="c" * 64, opened_at="2025-06-01T08:00:00+00:00", entries=14, head_sha256="ab" * 32,
+            started=6, finished=4, failed=2, discarded=1, adopted=0, reported=3, elsewhere=0)  # fmt: skip
+
+
 def summary_of(spec=None, records=None, **model):
     content = samples.spec_file(evaluation=spec or samples.eval_spec(), model=samples.model_facts(**model))
-    return summarize(content, records or samples.records(spec))
+    return summarize(content, records or samples.records(spec), RUNS)
 
 
 def without(kind):
