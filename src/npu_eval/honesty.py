@@ -18,7 +18,7 @@ from npu_eval.session import Context, dtype_of
 
 MIN_CALLS, MAX_CALLS = 16, 200
 """Calls of each kind: enough for a median, and no more than its stability asks."""
-SLOW_S, FEWEST_CALLS = 10.0, 6
+SLOW_S, FEWEST_CALLS = 10.0, 4
 """Seconds of calls of a kind after which this many calls are enough: a model that keeps its answers is quicker by far
 more than the tenth that is looked for, and a call of seconds is no longer at the mercy of the clock."""
 SECONDS = {"smoke": 0.2, "standard": 2.0, "publish": 5.0}
