@@ -17,13 +17,11 @@ _REFINED_LEVELS = 3  # P3 to P5
 class BasisModule(nn.Module):
     """P3, P4 and P5 → 4 maps at a quarter of the input's size, and in training semantic logits at an eighth."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, convolutions: int = 3) -> None:
         super().__init__()
         self.refine = nn.ModuleList(_block(256, _CHANNELS) for _ in range(_REFINED_LEVELS))
         self.tower = nn.Sequential(
-            _block(_CHANNELS, _CHANNELS),
-            _block(_CHANNELS, _CHANNELS),
-            _block(_CHANNELS, _CHANNELS),
+            *(_block(_CHANNELS, _CHANNELS) for _ in range(convolutions)),
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
             _block(_CHANNELS, _CHANNELS),
             nn.Conv2d(_CHANNELS, BASES, 1),

@@ -8,7 +8,7 @@ threshold, square-rooted scores, centre sampling, suppression before clipping.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -52,19 +52,49 @@ SEMANTIC_WEIGHT = 0.3
 PREPROCESSING = Preprocessing(mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), rgb=False, library="pillow")
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What AdelaiDet's configurations (configs/BlendMask) change of the network.
+
+    ``levels`` of the pyramid from P3 on; ``shared`` convolutions before both branches of the head, which then have none
+    of their own; ``basis_convs`` before the bases are enlarged; ``norms_learn``: the backbone's norms are trained ones,
+    and nothing of it is frozen; ``head_batch_norm``: batch norms, one a level, in place of the head's group norms;
+    ``short_side`` and ``long_side`` of the resized picture.
+    """
+
+    levels: int = 5
+    shared: int = 0
+    basis_convs: int = 3
+    norms_learn: bool = False
+    head_batch_norm: bool = False
+    short_side: int = 800
+    long_side: int = 1333
+
+
+_REAL_TIME = Variant(levels=3, shared=3, basis_convs=2, norms_learn=True, short_side=512, long_side=736)
+VARIANTS: Mapping[str, Variant] = {
+    "Base-BlendMask": Variant(),
+    "Base-550": Variant(levels=4, shared=3, basis_convs=2, short_side=550, long_side=916),
+    "RT_syncbn_shtw": _REAL_TIME,
+    "RT_bn-head_syncbn_shtw": replace(_REAL_TIME, head_batch_norm=True),
+}
+"""By the name of the configuration that a model's own one extends, or the distinct part of its name."""
+
+
 class BlendMask(Network):
-    """BlendMask with a ResNet of the given depth; see `Network` for the interface.
+    """BlendMask with a ResNet of the given depth, of one of `VARIANTS`; see `Network` for the interface.
 
     Raw outputs: ``res3``…``res5``, ``p3``…``p7``; for each of P3 to P7 ``logits_pN`` (N, 80, h, w), ``reg_pN``
     (N, 4, h, w) distances in strides, ``ctr_pN`` (N, 1, h, w) logits, ``top_pN`` (N, 784, h, w); ``bases``
     (N, 4, H / 4, W / 4).
     """
 
-    def __init__(self, depth: int) -> None:
-        super().__init__(PREPROCESSING)
-        self.backbone = DetectronFPN(DetectronResNet(depth))
-        self.proposal_generator = nn.ModuleDict({"fcos_head": _Head()})
-        self.basis_module = BasisModule(CLASSES)
+    def __init__(self, depth: int, variant: str = "Base-BlendMask") -> None:
+        rules = VARIANTS[variant]
+        super().__init__(replace(PREPROCESSING, short_side=rules.short_side, long_side=rules.long_side))
+        self.backbone = DetectronFPN(DetectronResNet(depth, norms_learn=rules.norms_learn), levels=rules.levels)
+        self.proposal_generator = nn.ModuleDict({"fcos_head": _Head(rules)})
+        self.basis_module = BasisModule(CLASSES, convolutions=rules.basis_convs)
         self.top_layer = nn.Conv2d(256, BASES * ATTENTION_SIDE**2, 3, padding=1)
         initialise_head(self.top_layer)
 
@@ -112,7 +142,7 @@ class BlendMask(Network):
         raw |= {f"p{k}": x for k, x in enumerate(pyramid, start=3)}
         towers = []
         for number, features in enumerate(pyramid, start=3):
-            logits, regression, center, tower = self.proposal_generator["fcos_head"](features)
+            logits, regression, center, tower = self.proposal_generator["fcos_head"](features, number - 3)
             raw |= {f"logits_p{number}": logits, f"reg_p{number}": regression, f"ctr_p{number}": center}
             towers.append(tower)
         raw["bases"] = self.basis_module(pyramid)
@@ -181,7 +211,8 @@ class _LazyAttention:
 
 def _propose(raw: dict[str, Tensor], image: int) -> _Proposals:
     """The at most 100 (more on ties) best boxes of one image."""
-    heads = zip(*(levels(raw, prefix) for prefix in ("logits_p", "reg_p", "ctr_p")), STRIDES, strict=True)
+    outputs = [levels(raw, prefix) for prefix in ("logits_p", "reg_p", "ctr_p")]
+    heads = zip(*outputs, STRIDES[: len(outputs[0])], strict=True)
     parts = []
     for number, (logits, regression, center, stride) in enumerate(heads):
         places = grid((logits.shape[-2], logits.shape[-1]), stride, logits.float())
@@ -245,13 +276,13 @@ class _Positives:
 
 def _positives(raw: dict[str, Tensor], targets: Sequence[Target]) -> _Positives:
     sizes = [(x.shape[-2], x.shape[-1]) for x in levels(raw, "logits_p")]
-    points = [grid(size, stride, raw["bases"]) for size, stride in zip(sizes, STRIDES, strict=True)]
-    strides = torch.cat(
-        [place.new_full((len(place), 1), stride) for place, stride in zip(points, STRIDES, strict=True)]
-    )
+    steps = STRIDES[: len(sizes)]
+    bounds = (*SIZE_BOUNDS[: len(sizes)], SIZE_BOUNDS[-1])
+    points = [grid(size, stride, raw["bases"]) for size, stride in zip(sizes, steps, strict=True)]
+    strides = torch.cat([place.new_full((len(place), 1), stride) for place, stride in zip(points, steps, strict=True)])
     classes, distances, objects, first = [], [], [], 0
     for target in targets:
-        one = assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES, radius=CENTER_RADIUS)
+        one = assign(points, steps, bounds, target, background=CLASSES, radius=CENTER_RADIUS)
         classes.append(one.classes)
         distances.append(one.distances / strides)
         objects.append(one.objects + first)
@@ -317,15 +348,22 @@ def _padded_semantic(targets: Sequence[Target], images: Tensor) -> Tensor:
 
 
 class _Head(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, rules: Variant) -> None:
         super().__init__()
-        self.cls_tower = flat_tower(256, 4)
-        self.bbox_tower = flat_tower(256, 4)
+        own = 0 if rules.shared else 4
+        self.cls_tower = flat_tower(256, own)
+        self.bbox_tower = flat_tower(256, own)
+        self.share_tower = flat_tower(256, rules.shared)
+        if rules.head_batch_norm:
+            for index in range(1, len(self.share_tower), 3):
+                self.share_tower[index] = nn.ModuleList(nn.BatchNorm2d(256) for _ in range(rules.levels))
         self.cls_logits = nn.Conv2d(256, CLASSES, 3, padding=1)
         self.bbox_pred = nn.Conv2d(256, 4, 3, padding=1)
         self.ctrness = nn.Conv2d(256, 1, 3, padding=1)
         initialise_head(self, scores=self.cls_logits)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor, level: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        for step in self.share_tower:
+            x = step[level](x) if isinstance(step, nn.ModuleList) else step(x)
         of_class, of_box = self.cls_tower(x), self.bbox_tower(x)
         return self.cls_logits(of_class), torch.relu(self.bbox_pred(of_box)), self.ctrness(of_box), of_box

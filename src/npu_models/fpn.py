@@ -43,25 +43,24 @@ class FPN(nn.Module):
 
 
 class DetectronFPN(nn.Module):
-    """The pyramid P3 to P7 with detectron2's names; it holds the backbone as ``bottom_up``."""
+    """The pyramid P3 to P7, or its first ``levels``, with detectron2's names; the backbone in it is ``bottom_up``."""
 
-    def __init__(self, bottom_up: nn.Module, *, channels: int = 256) -> None:
+    def __init__(self, bottom_up: nn.Module, *, channels: int = 256, levels: int = 5) -> None:
         super().__init__()
         for stage, width in ((3, 512), (4, 1024), (5, 2048)):
             self.add_module(f"fpn_lateral{stage}", nn.Conv2d(width, channels, 1))
             self.add_module(f"fpn_output{stage}", nn.Conv2d(channels, channels, 3, padding=1))
-        self.top_block = nn.ModuleDict(
-            {name: nn.Conv2d(channels, channels, 3, stride=2, padding=1) for name in ("p6", "p7")}
-        )
+        above = ("p6", "p7")[: levels - 3]
+        self.top_block = nn.ModuleDict({name: nn.Conv2d(channels, channels, 3, stride=2, padding=1) for name in above})
         self.bottom_up = bottom_up
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Outputs of stages 3 to 5 → P3, P4, P5, P6, P7."""
+        """Outputs of stages 3 to 5 → P3, P4, P5, and P6, P7 as far as there are levels."""
         numbered = list(enumerate(features, start=3))
         merged = top_down([self.get_submodule(f"fpn_lateral{k}")(x) for k, x in numbered])
         outputs: list[Tensor] = [self.get_submodule(f"fpn_output{k}")(x) for k, x in enumerate(merged, start=3)]
-        outputs.append(self.top_block["p6"](outputs[-1]))
-        outputs.append(self.top_block["p7"](torch.relu(outputs[-1])))
+        for name, convolution in self.top_block.items():
+            outputs.append(convolution(torch.relu(outputs[-1]) if name == "p7" else outputs[-1]))
         return outputs
 
 

@@ -42,5 +42,5 @@ def randomise(model: Network, generator: torch.Generator | None = None) -> None:
     for name, value in weights.items():
         if name.endswith(("cls_logits.bias", "conv_cls.bias")):
             value.fill_(_CLASS_BIAS)
-        if name.endswith(("bbox_pred.bias", "conv_reg.bias", "tower.5.bias")):
+        if name.endswith(("bbox_pred.bias", "conv_reg.bias", "basis_module.tower.4.bias", "basis_module.tower.5.bias")):
             value.fill_(_DISTANCE_BIAS)

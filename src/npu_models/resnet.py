@@ -63,10 +63,11 @@ class ResNet(nn.Module):
 class DetectronResNet(nn.Module):
     """A ResNet of bottlenecks with detectron2's names, frozen norms and the stride in the 1x1 convolution.
 
-    The stem and the first stage take no gradient, as in all of detectron2's COCO configurations.
+    The stem and the first stage take no gradient, as in all of detectron2's COCO configurations. With ``norms_learn``
+    the norms are batch norms and everything is trained (``NORM: SyncBN``, ``FREEZE_AT: -1``).
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, *, norms_learn: bool = False) -> None:
         super().__init__()
         self.blocked = False
         self.stem = _DetectronStem()
@@ -78,7 +79,11 @@ class DetectronResNet(nn.Module):
             blocks += [_DetectronBottleneck(4 * width, width, 1, project=False) for _ in range(1, count)]
             self.add_module(f"res{number}", nn.Sequential(*blocks))
             channels = 4 * width
-        _freeze([self.stem, self.get_submodule("res2")])
+        if norms_learn:
+            for module in [m for m in self.modules() if isinstance(m, ConvNorm)]:
+                module.norm = nn.BatchNorm2d(module.out_channels)
+        else:
+            _freeze([self.stem, self.get_submodule("res2")])
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → the outputs of the stages, 1/4, 1/8, 1/16 and 1/32 of the size."""

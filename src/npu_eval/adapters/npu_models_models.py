@@ -38,6 +38,7 @@ PUBLISHED: Mapping[str, str] = {
     "blendmask/R_50_1x": "https://cloudstor.aarnet.edu.au/plus/s/zoxXPnr6Hw3OJgK/download",
     "blendmask/R_50_3x": "https://cloudstor.aarnet.edu.au/plus/s/ZnaInHFEKst6mvg/download",
     "blendmask/R_101_3x": "https://cloudstor.aarnet.edu.au/plus/s/e4fXrliAcMtyEBy/download",
+    "blendmask/550_R_50_3x": "https://cloudstor.aarnet.edu.au/plus/s/R3Qintf7N8UCiIt/download",
 }
 """Model → the checkpoint that its authors publish."""
 
