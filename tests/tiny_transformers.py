@@ -59,3 +59,24 @@ def write(folder: Path, kind: str, *, processor: bool = True, seed: int = 0) -> 
     if processor:
         _PROCESSORS[kind]().save_pretrained(folder)
     return folder
+
+
+def write_sam3(folder: Path, *, seed: int = 0) -> Path:
+    """A small SAM 3 with CLIP's whole vocabulary, so that its tokens mean something: photos of 56 x 56, 6 queries."""
+    backbone = {"model_type": "sam3_vit_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+                "num_attention_heads": 2, "image_size": 56, "pretrain_image_size": 28, "patch_size": 14,
+                "window_size": 2, "global_attn_indexes": [1]}  # fmt: skip
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = transformers.Sam3Config(
+        vision_config={"backbone_config": backbone, "fpn_hidden_size": 32,
+                       "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
+        text_config={**small, "num_hidden_layers": 1, "projection_dim": 16, "max_position_embeddings": 32},
+        geometry_encoder_config={**small, "num_layers": 1},
+        detr_encoder_config={**small, "num_layers": 1},
+        detr_decoder_config={**small, "num_layers": 1, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    transformers.Sam3Model._from_config(config, dtype=torch.float32).save_pretrained(folder)
+    transformers.Sam3ImageProcessor(size={"height": 56, "width": 56}).save_pretrained(folder)
+    return folder

@@ -294,7 +294,8 @@ def _address(wanted: WeightsReference) -> str:
 def _advice(wanted: WeightsReference, status: int, *, has_token: bool) -> str:
     if wanted.scheme == "hf" and status in (401, 403):
         token = "whose owner may read it (HF_TOKEN is set)" if has_token else "with HF_TOKEN"
-        return f"the repository is gated, private or absent: accept its terms on its page and come {token}"
+        elsewhere = f"ModelScope may have it as modelscope:{wanted.name}/{wanted.path}"
+        return f"the repository is gated, private or absent: accept its terms on its page and come {token}; {elsewhere}"
     return "check owner, repository, revision and file name" if wanted.scheme in ("hf", "modelscope") else ""
 
 

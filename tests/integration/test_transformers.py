@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 import tiny_transformers
 from integration.conftest import Run
+
+SAM3 = Path(__file__).parents[2] / "deliverables" / "sam3"
 
 
 @pytest.mark.slow
@@ -41,3 +44,18 @@ def test_a_whole_deliverable_from_a_folder(root: Path, command: Run) -> None:
     changed = command("verify", str(folder))
     assert changed.returncode == 8
     assert "model/config.json" in changed.stdout + changed.stderr
+
+
+@pytest.mark.slow
+def test_a_whole_deliverable_of_a_small_sam3(root: Path, command: Run) -> None:
+    shutil.copytree(SAM3, root / "sam3", ignore=shutil.ignore_patterns("npu_deliverables", ".*", "__pycache__"))
+    checkpoint = tiny_transformers.write_sam3(root.parent / "small-sam3")
+    made = command("deliver", "sam3", "--weights", str(checkpoint), "--device", "cpu", "--tier", "smoke",
+                   "--budget", "0", "--input", str(root / "tiny" / "photos"), "--json")  # fmt: skip
+    assert made.returncode in (0, 1), made.stderr  # random weights give objects of nearly equal scores
+    folder = root / "sam3" / "npu_deliverables"
+    assert command("verify", str(folder)).returncode == 0
+    record = json.loads((folder / "evaluation/records/precision.json").read_text(encoding="utf-8"))
+    outputs = {entry["output"] for entry in record["data"]["differences"]}
+    assert outputs == {"pred_logits", "pred_boxes", "pred_masks", "presence_logits", "semantic_seg"}
+    assert (folder / "model/config.json").is_file()

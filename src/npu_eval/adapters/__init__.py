@@ -1,13 +1,14 @@
 """Adapters for the model libraries that are addressed by name: ``timm:<name>``, ``torchvision:<name>``,
-``npu_models:<family>/<configuration>``.
+``transformers:<name>``, ``npu_models:<family>/<configuration>``.
 
-Here is what any image classifier needs; an `adapter.py` of a user may use it as well.
+Here is what several of them need; an `adapter.py` of a user may use it as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -37,3 +38,22 @@ def best_classes(logits: torch.Tensor, names: Sequence[str], count: int = 5) -> 
     return tuple(
         Prediction(label=names[c], index=c, score=s) for s, c in zip(scores.tolist(), classes.tolist(), strict=True)
     )
+
+
+def library_state(network: Any, config: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A checkpoint's entries under the names that the installed version of transformers gives them, in float32.
+
+    The library itself does it: it knows the names of older versions, and tied weights, which a file holds once. What it
+    would leave at random is left out, and what it would drop is kept, so that the strict loading after it tells.
+
+    Args:
+        network: a class of transformers' networks.
+        config: the configuration of the one to load.
+    """
+    loaded, report = network.from_pretrained(
+        None, config=config, state_dict=dict(state), output_loading_info=True, ignore_mismatched_sizes=True,
+        dtype=torch.float32,
+    )  # fmt: skip
+    misfits = [entry[0] for entry in report["mismatched_keys"]]
+    own = {n: value for n, value in loaded.state_dict().items() if n not in {*report["missing_keys"], *misfits}}
+    return own | {name: state[name] for name in (*report["unexpected_keys"], *misfits) if name in state}

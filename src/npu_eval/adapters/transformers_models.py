@@ -18,7 +18,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING
 
-from npu_eval.adapters import best_classes
+from npu_eval.adapters import best_classes, library_state
 from npu_eval.architectures import CONFIG, MODEL_FOLDER, task_of
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, nearest
@@ -73,19 +73,8 @@ class TransformersModel:
         return network.eval()
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A checkpoint's entries under the names that this version of the library gives them.
-
-        The library itself does it: it knows the names of older versions, and tied weights, which a file holds once.
-        What it would leave at random or drop is left out or kept, so that the strict loading after it tells.
-        """
-        loaded, report = self._class.from_pretrained(
-            None, config=self.config, state_dict=dict(state), output_loading_info=True, ignore_mismatched_sizes=True,
-            dtype=torch.float32,
-        )  # fmt: skip
-        absent = {*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}
-        own = {name: value for name, value in loaded.state_dict().items() if name not in absent}
-        strange = {*report["unexpected_keys"], *(entry[0] for entry in report["mismatched_keys"])}
-        return own | {name: state[name] for name in strange if name in state}
+        """A checkpoint's entries under the names that this version of the library gives them."""
+        return library_state(self._class, self.config, state)
 
     def preprocess(self, photos: Sequence[Path]) -> Tensor:
         """Photos as (N, 3, H, W) float32 by the model's own image processor.
