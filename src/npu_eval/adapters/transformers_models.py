@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING
+from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
 from npu_eval.adapters import best_classes, library_state
 from npu_eval.architectures import CONFIG, MODEL_FOLDER, task_of
@@ -123,8 +123,10 @@ class TransformersModel:
         """
         if self._files is not None and (self._files / "preprocessor_config.json").is_file():
             return transformers.AutoImageProcessor.from_pretrained(self._files, **_OPTIONS)
-        known = IMAGE_PROCESSOR_MAPPING.get(type(self.config), None) or {}
-        kinds = [kind for kind in (known.get("torchvision"), known.get("pil")) if kind is not None]
+        model = str(self.config.model_type).removesuffix("_vision_model")  # the vision part of a larger one has its own
+        known = IMAGE_PROCESSOR_MAPPING_NAMES.get(model, {})
+        names = [name for name in (known.get("torchvision"), known.get("pil")) if name is not None]
+        kinds = [getattr(transformers, name) for name in names]
         if not kinds:
             raise AdapterError(
                 f"the library has no image processor for {type(self.config).__name__}",

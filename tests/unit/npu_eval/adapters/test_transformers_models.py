@@ -162,6 +162,9 @@ def test_without_a_published_processor_the_networks_own_size_is_taken(tmp_path: 
         tiny_transformers.write(tmp_path / kind, kind, processor=False)
         batch = create_adapter(kind, tmp_path).preprocess([models / "wide.png"])
         assert batch.shape == (1, 3, 32, 32)
+    assert create_adapter("CLIPVisionModel", tmp_path).preprocess([models / "tall.png"]).shape == (1, 3, 224, 224)
+    with pytest.raises(AdapterError, match=r"no image processor for .* preprocessor_config\.json"):
+        create_adapter("VitDetModel", tmp_path).preprocess([models / "tall.png"])
 
 
 def test_an_architecture_alone_has_its_default_configuration_and_no_weights(tmp_path: Path) -> None:
