@@ -5,6 +5,7 @@
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
+#   SIGN_KEY=file      sign the result's statement with this Ed25519 key
 #   BUDGET=10m         time to search for speed (0: none)
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
@@ -31,6 +32,7 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
                $(call option,WHEELHOUSE,--wheelhouse) $(call option,EXTRA_CA,--extra-ca) \
                $(call option,TORCH_INDEX,--torch-index) $(call option,REGISTRY,--registry) \
                $(call option,BASE_IMAGE,--base-image) $(call option,MEMORY,--memory)
+signed       = $(call option,SIGN_KEY,--sign-key)
 flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) \
                $(containers)
@@ -38,13 +40,13 @@ given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_l
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,13s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,14s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)
 
 deliverables: setup  ## Make and verify the whole deliverable: make deliverables MODEL=efficientnet_lite0
-	$(given)@$(npu-deliver) deliver "$(MODEL)" $(flags) --lang "$(REPORT_LANG)" $(if $(FRESH),--fresh)
+	$(given)@$(npu-deliver) deliver "$(MODEL)" $(flags) --lang "$(REPORT_LANG)" $(if $(FRESH),--fresh) $(signed)
 
 plan: setup     ## Print what would be run: make plan MODEL=...
 	$(given)@$(npu-deliver) plan "$(MODEL)" $(flags)
@@ -59,7 +61,7 @@ locate: setup   ## Find the operator at which the device leaves its reference, a
 	$(given)@$(npu-deliver) locate "$(MODEL)" $(flags) --lang "$(REPORT_LANG)"
 
 report: setup   ## Render the report anew, without hardware: make report MODEL=... REPORT_LANG=en
-	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)"
+	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)" $(signed)
 
 verify: setup   ## Recompute everything in a deliverable: make verify MODEL=... or DIR=...
 	$(given_folder)@$(npu-deliver) verify "$(folder)"

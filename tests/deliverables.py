@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 import samples
-from npu_deliver import figures, manifest, pipeline
+from npu_deliver import figures, pipeline, tampering
 from npu_deliver.environment import Environment
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
@@ -232,7 +232,7 @@ def make(job: Job, engine: Any = None, *, pictures: bool = False, **options: Any
 
 def reseal(folder: Path) -> None:
     """What somebody does who changes a finished folder and knows how it is sealed."""
-    manifest.seal(folder)
+    tampering.seal_anew(folder)
 
 
 def change_file(path: Path, old: str, new: str) -> None:

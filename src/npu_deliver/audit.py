@@ -244,7 +244,7 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
 
 _KNOWN = re.compile(
     r"(?:(?:readme|OPTIMIZATION_RECORD)(?:\.simulated)?\.md|evaluation/ledger\.jsonl|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
-    r"|statement\.intoto\.json(?:\.sig)?|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
+    r"|statement\.(?:intoto|dsse)\.json|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
 )
 
 

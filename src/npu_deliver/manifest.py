@@ -9,6 +9,10 @@ from npu_eval.errors import RecordError
 from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
 
 NAME = "MANIFEST.json"
+STATEMENT = "statement.intoto.json"
+SIGNED = "statement.dsse.json"
+OUTSIDE = (NAME, STATEMENT, SIGNED)
+"""What the manifest does not name: itself, and what is said of it and signed after it was written."""
 SCHEMA = "npu-deliver/manifest/1"
 
 
@@ -29,11 +33,11 @@ class Manifest:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Relative path → file for everything in a folder but the manifest and Python's caches."""
+    """Relative path → file for everything in a folder but what lies `OUTSIDE` and Python's caches."""
     found = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if "__pycache__" in relative.parts or relative.as_posix() == NAME:
+        if "__pycache__" in relative.parts or relative.as_posix() in OUTSIDE:
             continue
         if path.is_symlink() or not path.is_dir():
             found[relative.as_posix()] = path
@@ -42,12 +46,12 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 def special_files(folder: Path) -> list[str]:
     """Pipes, sockets and devices, also behind a link: whoever opens one may wait for ever."""
-    found = {**files_of(folder), NAME: folder / NAME}
+    found = {**files_of(folder), **{name: folder / name for name in OUTSIDE}}
     return [name for name, path in found.items() if path.exists() and not path.is_file() and not path.is_dir()]
 
 
 def seal(folder: Path) -> None:
-    """Write the manifest of a finished folder; it is the last file to be written."""
+    """Write the manifest of a finished folder; only what is said of it comes later."""
     entries = {name: Entry(sha256=file_sha256(p), size_bytes=p.stat().st_size) for name, p in files_of(folder).items()}
     write_atomic(folder / NAME, dumps(Manifest(schema=SCHEMA, files=entries)))
 
@@ -85,6 +89,7 @@ def differences(folder: Path) -> list[tuple[str, str]]:
     """
     manifest, found = read(folder), files_of(folder)
     wrong = [(name, "is missing") for name in manifest.files if name not in found]
+    wrong += [(name, "is a link; a deliverable holds plain files") for name in OUTSIDE if (folder / name).is_symlink()]
     for name, path in found.items():
         entry = manifest.files.get(name)
         if path.is_symlink():

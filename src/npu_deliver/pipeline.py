@@ -20,6 +20,7 @@ from npu_deliver import (
     plan,
     render,
     stage,
+    statement,
     verify,
 )
 from npu_deliver.engine import Engine
@@ -30,6 +31,7 @@ from npu_deliver.image import Image
 from npu_deliver.ledger import Ledger, Runs
 from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
+from npu_deliver.statement import Signer
 from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
@@ -41,7 +43,7 @@ from npu_eval.weights import FetchedWeights, fetch
 class Options:
     """How a job is carried out: nothing here changes what is measured.
 
-    ``locate``: find the operators that differ even when the outputs do not call for it.
+    ``locate``: find the operators that differ even when the outputs do not call for it. ``sign`` signs the statement.
     """
 
     python: Path
@@ -50,6 +52,7 @@ class Options:
     locate: bool = False
     replay: Path | None = None
     again: tuple[str, ...] = ()
+    sign: Signer | None = None
     containers: Containers = field(default_factory=Containers)
 
 
@@ -68,6 +71,7 @@ def deliver(job: Job, options: Options) -> Summary:
         summary = summarize(staged.spec, execution.records, runs)
         write_pages(staged.folder, summary, execution.records, options.lang)
         manifest.seal(staged.folder)
+        statement.write(staged.folder, summary, options.sign)
         verify.require(staged.folder)
         publish(staged.folder, job)
     return summary
@@ -86,7 +90,7 @@ def run(job: Job, options: Options) -> Execution:
         return locate_difference(job, staged, execution, where, steps, options, kept)
 
 
-def report(job: Job, lang: str) -> Summary:
+def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
     """The line from the records on: no hardware, no framework. Takes the working folder, else the finished one.
 
     Raises:
@@ -107,6 +111,7 @@ def report(job: Job, lang: str) -> Summary:
         summary = summarize(spec_file, records, runs)
         write_pages(folder, summary, records, lang)
         manifest.seal(folder)
+        statement.write(folder, summary, sign)
         verify.require(folder)
         publish(folder, job)
     return summary

@@ -19,9 +19,10 @@ from npu_deliver import manifest
 from npu_deliver.audit import audit
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.config import read_spec_file
+from npu_eval.jsonio import dumps, file_sha256
 
 CLEAN_COPIES = 100
-_TEXT = {".md", ".json", ".log", ".txt", ".py"}
+_TEXT = {".md", ".json", ".jsonl", ".log", ".txt", ".py"}
 _CODE = ("npu_eval/", "npu_models/", "evaluation/eval_", "inference.py", "verify_deliverable.py", "adapter.py")
 """Code: where it was changed and sealed anew, the records name it, by one hash over all of it."""
 
@@ -66,7 +67,7 @@ def try_out(folder: Path, count: int, seed: int, *, clean: int = CLEAN_COPIES) -
             damage = _DAMAGES[len(damages) % len(_DAMAGES)](copy, rng)
             if damage is not None:
                 if damage.sealed_anew:
-                    manifest.seal(copy)
+                    seal_anew(copy)
                 damages.append((damage, frozenset(finding.file for finding in audit(copy).findings)))
             else:
                 damages += _instead(folder, copy, rng)
@@ -74,6 +75,18 @@ def try_out(folder: Path, count: int, seed: int, *, clean: int = CLEAN_COPIES) -
             _fresh(folder, copy)
             blamed += not audit(copy).holds
     return Tried(damages=tuple(damages), clean=clean, blamed=blamed)
+
+
+def seal_anew(copy: Path) -> None:
+    """Make the manifest anew, and the statement's digests with it, as somebody would who knows how."""
+    manifest.seal(copy)
+    told = json.loads((copy / manifest.STATEMENT).read_text(encoding="utf-8"))
+    digests = {manifest.NAME: file_sha256(copy / manifest.NAME)}
+    digests |= {name: entry.sha256 for name, entry in manifest.read(copy).files.items()}
+    told["subject"] = [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in digests.items()]
+    for each in told["predicate"]["configuration"]:
+        each["digest"]["sha256"] = digests.get(each["name"], each["digest"]["sha256"])
+    (copy / manifest.STATEMENT).write_text(dumps(told), encoding="utf-8")
 
 
 def _instead(folder: Path, copy: Path, rng: random.Random) -> Iterator[tuple[Damage, frozenset[str]]]:
@@ -98,7 +111,7 @@ def _digit(copy: Path, rng: random.Random, *, anew: bool = False) -> Damage | No
     known = _names(
         copy, lambda n: Path(n).suffix in _TEXT and not (anew and (n.startswith(_CODE) or n == "requirements.txt"))
     )
-    name = rng.choice([*known, manifest.NAME] if not anew else known)
+    name = rng.choice([*known, manifest.NAME, manifest.STATEMENT] if not anew else known)
     text = (copy / name).read_text(encoding="utf-8")
     places = [i for i, c in enumerate(text) if c.isascii() and c.isdigit()]
     if not places:

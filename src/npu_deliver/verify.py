@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import ledger, manifest
+from npu_deliver import ledger, manifest, signing, statement
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
@@ -67,8 +67,15 @@ class Report:
         return not self.findings
 
 
-def verify(folder: Path) -> Report:
-    """Check a folder against itself; every contradiction is found, not only the first."""
+def verify(folder: Path, public_key: Path | None = None) -> Report:
+    """Check a folder against itself; every contradiction is found, not only the first.
+
+    Args:
+        public_key: a file with the Ed25519 key that the folder's statement shall be signed with.
+
+    Raises:
+        ConfigError: the key is none, or the package that checks signatures is not installed.
+    """
     if special := manifest.special_files(folder):
         return Report(findings=tuple(Finding(file=name, what="is no plain file") for name in special), summary=None,
                       files=len(manifest.files_of(folder)))  # fmt: skip
@@ -99,6 +106,9 @@ def verify(folder: Path) -> Report:
         findings += _check_pictures(folder, summary)
         findings += _check_inputs(folder, summary)
         findings += _check_requirements(folder, summary)
+    findings += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
+    if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
+        findings.append(Finding(file=problem[0], what=problem[1]))
     unique = tuple(dict.fromkeys(findings))
     return Report(findings=unique, summary=summary, files=len(manifest.files_of(folder)))
 

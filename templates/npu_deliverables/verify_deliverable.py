@@ -1,14 +1,15 @@
 """Check this folder against itself with nothing but Python 3.9 or newer: python verify_deliverable.py [FOLDER]
 
-Every file against MANIFEST.json; the spec, the criteria and the code against the hashes in the records; records and
-logs against summary.json and against each other; the ledger of the runs against itself, the criteria and the records;
-pictures against what they were drawn from; inputs against the spec; verdicts and measured numbers of the pages against
-summary.json. Runs nothing from the folder. Exits with 0 when it holds together, with 8 after one line for each
-contradiction. `npu-deliver verify` derives the statistics again as well.
+Every file against MANIFEST.json, and that against the in-toto Statement; the spec, the criteria and the code against
+the hashes in the records; records and logs against summary.json and against each other; the ledger of the runs against
+itself, the criteria and the records; pictures against what they were drawn from; inputs against the spec; verdicts and
+measured numbers of the pages against summary.json. Runs nothing from the folder; checks no signature. Exits with 0 when
+it holds together, with 8 after one line for each contradiction. `npu-deliver verify` derives the statistics again too.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "MANIFEST.json"
+STATEMENT, SIGNED = "statement.intoto.json", "statement.dsse.json"
 LEDGER = "evaluation/ledger.jsonl"
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %"}  # the one measured-looking number that is part of the page's own words
@@ -47,11 +49,15 @@ def canonical(value: Any) -> str:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Relative path -> path of everything but the manifest and Python's caches."""
+    """Relative path -> path of everything but the manifest, what is said of it, and Python's caches."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if "__pycache__" not in name.split("/") and name != MANIFEST and (path.is_symlink() or not path.is_dir()):
+        if (
+            "__pycache__" not in name.split("/")
+            and name not in (MANIFEST, STATEMENT, SIGNED)
+            and (path.is_symlink() or not path.is_dir())
+        ):
             found[name] = path
     return found
 
@@ -82,6 +88,42 @@ def check_manifest(folder: Path, listed: Any) -> Iterator[Finding]:
             yield name, "is in the folder, but not in the manifest"
         elif sha256(path) != entries[name]["sha256"]:
             yield name, "is not the file that the manifest lists"
+
+
+def check_statement(folder: Path, listed: Any, summary: Any, findings: list[Finding]) -> Iterator[Finding]:
+    """The in-toto Statement names the manifest and each file, and says what the verdicts say."""
+    said = load(folder, STATEMENT, findings)
+    if said is None:
+        return
+    subjects = {each["name"]: each["digest"]["sha256"] for each in said["subject"]}
+    if subjects.pop(MANIFEST, None) != sha256(folder / MANIFEST):
+        yield MANIFEST, f"is not the manifest that {STATEMENT} names"
+    if subjects != {name: entry["sha256"] for name, entry in listed["files"].items()}:
+        yield STATEMENT, "does not name the files of the manifest"
+    tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for verdict in summary["verdicts"]:
+        passed, missing = verdict["status"] == "PASS", verdict["status"] == "NOT_MEASURED"
+        warned = missing or (passed and summary["stamps"])
+        tests["warnedTests" if warned else "passedTests" if passed else "failedTests"].append(verdict["criterion"])
+    result = "FAILED" if tests["failedTests"] else "WARNED" if tests["warnedTests"] else "PASSED"
+    used = [("criteria", summary["criteria_sha256"])]
+    used += [(name, subjects.get(name)) for name in ("spec.json", LEDGER)]
+    expected = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": said["subject"],
+        "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+        "predicate": {
+            "result": result,
+            "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in used],
+            **tests,
+        },
+    }
+    if said != expected:
+        yield STATEMENT, "does not say what the verdicts of summary.json say"
+    if (folder / SIGNED).exists():
+        signed = load(folder, SIGNED, findings) or {}
+        if base64.b64decode(signed.get("payload", "")) != (folder / STATEMENT).read_bytes():
+            yield SIGNED, f"does not hold {STATEMENT}"
 
 
 def code_of(folder: Path) -> str:
@@ -261,6 +303,7 @@ def check(folder: Path) -> list[Finding]:
     checks = [check_manifest(folder, listed)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
     checks += [check_ledger(folder, spec, summary)] if spec and summary else []
+    checks += [check_statement(folder, listed, summary, findings)] if listed and summary else []
     checks += [check_pictures(folder, summary), check_pages(folder, summary)] if summary else []
     for each in checks:
         try:

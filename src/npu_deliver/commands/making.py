@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,16 +15,28 @@ from npu_eval.stamps import UNTIMED, Stamp, told
 
 if TYPE_CHECKING:
     from npu_deliver.spec import Job
+    from npu_deliver.statement import Signer
     from npu_deliver.summary import Summary
 
 DEFAULT_BUDGET = "10m"
 """Of the command `optimise`: enough for five to eight pairs of each switch of a small model."""
 
+SignKey = Annotated[
+    Path | None,
+    typer.Option("--sign-key", envvar="NPU_DELIVER_SIGN_KEY", help="Sign the statement with this Ed25519 key (a file)"),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run everything anew instead of keeping finished steps")]
 
 
 @grouped
-def deliver(what: What, how: How, lang: LangOption = Lang.ZH, fresh: Fresh = False, as_json: AsJson = False) -> None:
+def deliver(
+    what: What,
+    how: How,
+    lang: LangOption = Lang.ZH,
+    fresh: Fresh = False,
+    sign_key: SignKey = None,
+    as_json: AsJson = False,
+) -> None:
     """Make the whole deliverable: stage, run, judge, render, seal, verify.
 
     Example: [bold]npu-deliver deliver efficientnet_lite0 --device auto[/bold]
@@ -31,7 +44,8 @@ def deliver(what: What, how: How, lang: LangOption = Lang.ZH, fresh: Fresh = Fal
     from npu_deliver import pipeline
 
     job = what.job()
-    finish(job, pipeline.deliver(job, how.options(lang=lang, fresh=fresh)), as_json=as_json)
+    options = replace(how.options(lang=lang, fresh=fresh), sign=signer(sign_key))
+    finish(job, pipeline.deliver(job, options), as_json=as_json)
 
 
 @grouped
@@ -113,7 +127,9 @@ def run(what: What, how: How, fresh: Fresh = False, as_json: AsJson = False) -> 
 
 
 @grouped
-def optimise(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+def optimise(
+    what: What, how: How, lang: LangOption = Lang.ZH, sign_key: SignKey = None, as_json: AsJson = False
+) -> None:
     """Search anew for what makes the model quicker, and make the deliverable with it; other finished steps are kept.
 
     Example: [bold]npu-deliver optimise efficientnet_lite0 --budget 10m[/bold]
@@ -121,11 +137,12 @@ def optimise(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson =
     from npu_deliver import pipeline
 
     job = replace(what, budget=what.budget or DEFAULT_BUDGET).job()
-    finish(job, pipeline.deliver(job, how.options(lang=lang, again=("optimisation",))), as_json=as_json)
+    options = replace(how.options(lang=lang, again=("optimisation",)), sign=signer(sign_key))
+    finish(job, pipeline.deliver(job, options), as_json=as_json)
 
 
 @grouped
-def locate(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+def locate(what: What, how: How, lang: LangOption = Lang.ZH, sign_key: SignKey = None, as_json: AsJson = False) -> None:
     """Find the operator at which the candidate leaves the reference, and say why; the report gains the page.
 
     Every operator runs on the reference's own inputs; steps of a finished deliverable that are still valid are kept.
@@ -135,7 +152,7 @@ def locate(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = F
     from npu_deliver import pipeline
 
     job = what.job()
-    summary = pipeline.deliver(job, replace(how.options(lang=lang), locate=True))
+    summary = pipeline.deliver(job, replace(how.options(lang=lang), locate=True, sign=signer(sign_key)))
     found = summary.localisation
     if found is not None and not as_json:
         for row in found.worst:
@@ -146,7 +163,7 @@ def locate(what: What, how: How, lang: LangOption = Lang.ZH, as_json: AsJson = F
 
 
 @grouped
-def report(where: Where, lang: LangOption = Lang.ZH, as_json: AsJson = False) -> None:
+def report(where: Where, lang: LangOption = Lang.ZH, sign_key: SignKey = None, as_json: AsJson = False) -> None:
     """Render the report anew from the records that are there; needs no hardware.
 
     Example: [bold]npu-deliver report efficientnet_lite0 --lang en[/bold]
@@ -154,7 +171,14 @@ def report(where: Where, lang: LangOption = Lang.ZH, as_json: AsJson = False) ->
     from npu_deliver import pipeline
 
     job = where.job()
-    finish(job, pipeline.report(job, lang.value), as_json=as_json)
+    finish(job, pipeline.report(job, lang.value, signer(sign_key)), as_json=as_json)
+
+
+def signer(key: Path | None) -> Signer | None:
+    """What signs with a key; a key that cannot sign is told before anything runs."""
+    from npu_deliver import signing
+
+    return None if key is None else signing.signer(key)
 
 
 def finish(job: Job, summary: Summary, *, as_json: bool) -> None:

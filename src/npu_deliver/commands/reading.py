@@ -13,7 +13,13 @@ from npu_deliver.errors import DeliverError, VerifyError
 from npu_eval.stamps import Stamp, told
 
 
-def verify(folder: Folder, as_json: AsJson = False) -> None:
+def verify(
+    folder: Folder,
+    as_json: AsJson = False,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="The Ed25519 key that its statement shall be signed with")
+    ] = None,
+) -> None:
     """Recompute everything in a deliverable and name each contradiction.
 
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
@@ -22,7 +28,7 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
 
     if not folder.is_dir():
         raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
-    found = verification.verify(folder)
+    found = verification.verify(folder, public_key)
     stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
     overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"
     if as_json:
@@ -35,7 +41,8 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
             typer.echo(f"✗ {finding}")
         state = "holds together" if found.holds else f"contradicts itself in {len(found.findings)} places"
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
-        typer.echo(f"{folder}: {state}; {found.files} files; verdict {overall}{stamped}")
+        signed = f"; signed by {public_key.name}" if public_key is not None and found.holds else ""
+        typer.echo(f"{folder}: {state}; {found.files} files; verdict {overall}{stamped}{signed}")
     if not found.holds:
         raise typer.Exit(VerifyError.exit_code)
 

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import deliverables
 from deliverables import FakeEngine, engine_in_place, write_model
@@ -450,6 +452,23 @@ def test_verify_of_what_is_no_deliverable(run, tmp_path, what):
         assert "✗ MANIFEST.json: cannot be read" in out
     else:
         one_line(err, "there is no such folder")
+
+
+def test_a_report_is_signed_and_the_signature_checked(run, root, tmp_path):
+    assert run("deliver", "tiny", "--root", root)[0] == 0
+    key = tmp_path / "key.pem"
+    private = Ed25519PrivateKey.generate()
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = tmp_path / "key.pub"
+    public.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    code, _, err = run("report", "tiny", "--root", root, "--sign-key", key)
+    assert (code, err) == (0, "")
+    code, out, _ = run("verify", root / "tiny/npu_deliverables", "--public-key", public)
+    assert code == 0
+    assert out.endswith("; signed by key.pub\n")
+    code, _, err = run("report", "tiny", "--root", root, "--sign-key", public)
+    assert code == 2
+    one_line(err, "key.pub: is no private key without a passphrase")
 
 
 # --- what is loaded --------------------------------------------------------------------------------------------------

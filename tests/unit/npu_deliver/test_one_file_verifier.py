@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from npu_deliver import manifest, tampering, verify
+from npu_deliver import tampering, verify
 from npu_deliver.profiles import templates_folder
 from npu_deliver.words import LANGUAGES, STAMPS
 
@@ -64,8 +64,11 @@ def test_it_agrees_with_verify_on_every_kind_of_damage(folder_on_cpu, tmp_path, 
         damage = damage_by(copy, rng)
         if damage is not None:
             if damage.sealed_anew:
-                manifest.seal(copy)
-            assert verify.verify(copy).holds == (not one_file.check(copy)), damage
+                tampering.seal_anew(copy)
+            holds, found = verify.verify(copy).holds, one_file.check(copy)
+            assert not (holds and found), damage
+            words = damage.kind == "digit" and damage.sealed_anew and damage.files[0].endswith(".md")
+            assert holds or found or words, "it has no templates, and so takes a page's fixed words for what they are"
 
 
 def test_its_stamps_are_ours(one_file):

@@ -20,6 +20,7 @@ from npu_deliver import execute, figures, manifest, pipeline, render, stage, ver
 from npu_deliver.engine import ReplayEngine
 from npu_deliver.errors import ConfigError, RecordError, RenderError, StepError, VerifyError
 from npu_deliver.image import replayed_image
+from npu_deliver.manifest import STATEMENT
 from npu_eval import jsonio
 from npu_eval.records import read_record
 
@@ -77,6 +78,7 @@ def test_the_language_can_be_changed_without_a_run(finished):
         "readme.md",
         "OPTIMIZATION_RECORD.md",
         "MANIFEST.json",
+        STATEMENT,
     }
     assert str(summary.overall) == "PASS"
 
@@ -166,7 +168,8 @@ def full(*_):
 
 def measured(files):
     """What does not tell how many runs there were: the failed one is told of."""
-    telling = {verify.LEDGER, "summary.json", "MANIFEST.json", "readme.md", f"{figures.FOLDER}/precision_chart.png"}
+    telling = {verify.LEDGER, "summary.json", "MANIFEST.json", STATEMENT, "readme.md",
+               f"{figures.FOLDER}/precision_chart.png"}  # fmt: skip
     return {name: data for name, data in files.items() if name not in telling}
 
 
