@@ -212,15 +212,15 @@ def blank_pictures(summary: Summary, records: Any, logs: Any, lang: str) -> dict
     if simulated:
         sources = {name: source for name, source in sources.items() if name not in ("performance_chart", "batch_chart")}
     names = {name: stamped_name(f"{figures.FOLDER}/{name}.png", simulated=simulated) for name in sources}
-    return {names[name]: png(source) for name, source in sources.items()}
+    return {names[name]: png(source, Path(names[name]).name) for name, source in sources.items()}
 
 
-def png(source_sha256: str) -> bytes:
-    """The smallest picture that says what it was drawn from."""
+def png(source_sha256: str, name: str) -> bytes:
+    """The smallest picture that says what it is and what it was drawn from."""
     text, buffer = PngInfo(), io.BytesIO()
     text.add_text("Source-SHA256", source_sha256)
     Pillow.new("1", (1, 1)).save(buffer, "PNG", pnginfo=text)
-    return buffer.getvalue()
+    return figures.named(buffer.getvalue(), name)
 
 
 def make(job: Job, engine: Any = None, *, pictures: bool = False, **options: Any) -> Summary:

@@ -6,6 +6,8 @@ PNG text.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -75,7 +77,17 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
     pictures |= _dataset(summary, lang, stamp)
     pictures |= _localisation(summary, records, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
-    return {stamped_name(name, simulated=simulated): content for name, content in pictures.items()}
+    stamped = ((stamped_name(name, simulated=simulated), content) for name, content in pictures.items())
+    return {name: named(content, PurePosixPath(name).name) for name, content in stamped}
+
+
+def named(png: bytes, name: str) -> bytes:
+    """A PNG that says its own file name in the text chunk ``Name``: several pictures are drawn from one record, and one
+    of them must not pass for another. The chunk follows the header (ISO/IEC 15948, 5.6), which has 25 bytes after 8.
+    """
+    body = b"tEXtName\0" + name.encode("latin-1")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]
 
 
 def _optimisation(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:

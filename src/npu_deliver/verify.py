@@ -308,6 +308,8 @@ def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
             yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
         elif texts.get("Source-SHA256") != sources[path.name][1]:
             yield Finding(file=name, what=f"was not drawn from {sources[path.name][0]} as it is here")
+        elif texts.get("Name") != path.name:
+            yield Finding(file=name, what=f"is the picture {texts.get('Name', 'without a name')}")
     for result in summary.inference:
         picture = folder / (result.picture or "")
         if result.picture is not None and (not picture.is_file() or file_sha256(picture) != result.picture_sha256):

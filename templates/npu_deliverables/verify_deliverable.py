@@ -224,7 +224,10 @@ def check_pictures(folder: Path, summary: Any) -> Iterator[Finding]:
         if entry["experiment"] == "performance":
             by_name["performance_chart"] = by_name["batch_chart"] = entry["record_sha256"]
     for path in sorted((folder / "evaluation" / "screenshots").glob("*.png")):
-        source = png_source(path.read_bytes())
+        data = path.read_bytes()
+        source = png_source(data)
+        if b"tEXtName\0" + path.name.encode("utf-8") not in data:
+            yield path.relative_to(folder).as_posix(), "is no picture of that name"
         if source not in known or source != by_name.get(path.name.split(".")[0], source):
             yield (
                 path.relative_to(folder).as_posix(),

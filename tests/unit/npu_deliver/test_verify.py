@@ -313,7 +313,9 @@ def test_a_picture_of_another_source_is_named(folder, name, other, source):
 
 
 def test_a_picture_from_elsewhere_is_named(folder):
-    (folder / "evaluation/screenshots/dual_npu_report.png").write_bytes(deliverables.png("0" * 64))
+    (folder / "evaluation/screenshots/dual_npu_report.png").write_bytes(
+        deliverables.png("0" * 64, "dual_npu_report.png")
+    )
     reseal(folder)
     assert "nothing here is drawn under that name" in whats(folder, "evaluation/screenshots/dual_npu_report.png")
 
@@ -338,7 +340,18 @@ def test_what_is_no_png_has_no_texts(data):
 
 
 def test_the_texts_of_a_png():
-    assert verify.png_texts(deliverables.png("ab" * 32)) == {"Source-SHA256": "ab" * 32}
+    found = verify.png_texts(deliverables.png("ab" * 32, "x.png"))
+    assert found == {"Name": "x.png", "Source-SHA256": "ab" * 32}
+
+
+def test_two_pictures_of_one_record_that_were_swapped_are_named(folder):
+    first, second = (folder / f"evaluation/screenshots/{stem}_chart.png" for stem in ("performance", "batch"))
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    reseal(folder)
+    assert whats(folder, "evaluation/screenshots/batch_chart.png") == "is the picture performance_chart.png"
+    assert "evaluation/screenshots/performance_chart.png" in files(folder)
 
 
 # --- code, spec, records ---------------------------------------------------------------------------------------------
