@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver.image import Image
+from npu_deliver.profiles import SERVER
 from npu_deliver.spec import Dataset, Job, Spec
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
@@ -79,6 +80,11 @@ def with_budget(job: Job, seconds: float) -> Job:
     return replace(job, spec=job.spec.model_copy(update={"evaluation": evaluation}))
 
 
+def with_server(job: Job) -> Job:
+    """The job with a server in its deliverable."""
+    return replace(job, spec=job.spec.model_copy(update={"serve": True}))
+
+
 def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
     wanted = {
@@ -97,7 +103,8 @@ def scripts_left_out(spec: Spec) -> frozenset[str]:
     for what is quick there, or for what differs.
     """
     wanted = {*wanted_experiments(spec), *OPTIONAL}
-    return frozenset(script[0] for name, script in _SCRIPTS.items() if name not in wanted)
+    left_out = {script[0] for name, script in _SCRIPTS.items() if name not in wanted}
+    return frozenset(left_out if spec.serve else {*left_out, SERVER})
 
 
 RERUNNABLE = ("inference", "precision", "performance", "training")

@@ -9,6 +9,9 @@ from npu_deliver.errors import ConfigError
 PLATFORM_SUPPLIES = ("torch_npu", "cann", "python")
 """What the platform brings with its image; naming it in requirements.txt breaks the platform's own test."""
 
+SERVER = "deploy.sh"
+"""Starts the HTTP server of a deliverable, where the platform's test of availability looks for it."""
+
 
 def templates_folder(profile: str) -> Path:
     """The mirror of a deliverable: inside an installed package, or at the top of the repository.

@@ -159,12 +159,11 @@ class Spec(_Strict):
     task: Task = Field(description="What the outputs mean")
     model: Model = Field(description="Facts of the model for the report")
     weights: Weights = Field(default=Weights(), description="Which weights")
-    inputs: list[str] | None = Field(
-        default=None, description="Photos or folders beside the spec; default: the samples"
-    )
+    inputs: list[str] | None = Field(default=None, description="Photos or folders beside the spec; default: samples")
     dataset: Dataset | None = Field(default=None, description="A data set on which the model is evaluated")
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
     image: ImageSpec = Field(default=ImageSpec(), description="In which image it runs")
+    serve: bool = Field(default=False, description="Add deploy.sh: serve on port 8000, weights from MODEL_PATH")
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
 
     def criteria(self) -> tuple[Criterion, ...]:

@@ -242,6 +242,7 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
         model=ModelFacts(**spec.model.model_dump()),
         requirements=tuple(spec.requirements),
         image=image.facts,
+        serve=spec.serve,
         evaluation=check(
             EvalSpec(
                 name=spec.name,
@@ -281,6 +282,8 @@ def _lay_out(folder: Path, files: dict[str, Path | str]) -> None:
         data = content.encode("utf-8") if isinstance(content, str) else content.read_bytes()
         if not target.is_file() or target.read_bytes() != data:
             write_atomic(target, data)
+        if target.suffix == ".sh":
+            target.chmod(0o755)
     for path in sorted(folder.rglob("*"), reverse=True):
         relative = path.relative_to(folder).as_posix()
         if path.is_dir():

@@ -168,6 +168,7 @@ class Summary:
     localisation: Localisation | None
     evidence: tuple[Evidence, ...]
     runs: Runs | None
+    serve: bool
 
 
 def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | None = None) -> Summary:
@@ -219,6 +220,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | N
         localisation=_localisation(records.get("localisation"), spec),
         evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
         runs=runs,
+        serve=spec_file.serve,
     )
 
 

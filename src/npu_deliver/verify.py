@@ -19,7 +19,7 @@ from npu_deliver import ledger, manifest, signing, statement
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
-from npu_deliver.profiles import PLATFORM_SUPPLIES
+from npu_deliver.profiles import PLATFORM_SUPPLIES, SERVER
 from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
 from npu_deliver.words import LANGUAGES, STAMPS
@@ -106,6 +106,10 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
         findings += _check_pictures(folder, summary)
         findings += _check_inputs(folder, summary)
         findings += _check_requirements(folder, summary)
+        if summary.serve != (folder / SERVER).is_file():
+            findings.append(
+                Finding(file=SERVER, what="is missing" if summary.serve else "is not asked for by spec.json")
+            )
     findings += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
     if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
         findings.append(Finding(file=problem[0], what=problem[1]))

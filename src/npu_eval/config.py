@@ -265,7 +265,7 @@ class ImageFacts:
 class SpecFile:
     """The content of `spec.json`. Records are bound to ``evaluation`` alone: a mended title costs no new run.
 
-    ``image`` is None where the experiments ran without a container.
+    ``image`` is None where the experiments ran without a container; ``serve`` asks for `deploy.sh`.
     """
 
     schema: str
@@ -274,6 +274,7 @@ class SpecFile:
     requirements: tuple[str, ...]
     evaluation: EvalSpec
     image: ImageFacts | None = None
+    serve: bool = False
 
 
 NO_FALLBACK = Criterion(

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from npu_eval import drawing
 from npu_eval.adapter import (
     SupportsDetection,
@@ -56,22 +58,11 @@ def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
     """
     photos = context.photos() if arguments.input is None else find_photos(arguments.input)
     targets = _targets(photos, arguments.output, arguments.input)
-    side = context.spec.candidate
-    model = context.model(side, context.device.name)
+    model = context.model(context.spec.candidate, context.device.name)
     results = []
     for number, (photo, target) in enumerate(zip(photos, targets, strict=True), start=1):
         context.say(f"[inference] {number}/{len(photos)} {photo.name}")
-        batch = context.preprocess([photo]).to(context.device.name, dtype_of(side))
-        outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
-        on_cpu = {name: tensor.float().cpu() for name, tensor in outputs.items()}
-        predictions: tuple[Prediction, ...] = ()
-        found: DetectionSet | None = None
-        if isinstance(context.adapter, SupportsDetection):
-            every = checked_detections(context.adapter, on_cpu, [photo], context.spec.adapter)[0]
-            found = _shown(every, arguments.min_score)
-            predictions = _told(found, context.adapter.class_names)
-        elif isinstance(context.adapter, SupportsPrediction):
-            predictions = checked_predictions(context.adapter, on_cpu, 0, context.spec.adapter)
+        predictions, found = predict(context, model, photo, arguments.min_score)
         drawn = None
         if target is not None:
             drawn = _encode(_picture(context, photo, predictions, found), target)
@@ -86,6 +77,27 @@ def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
             )
         )
     return InferenceData(results=tuple(results))
+
+
+def predict(
+    context: Context, model: nn.Module, photo: Path, min_score: float
+) -> tuple[tuple[Prediction, ...], DetectionSet | None]:
+    """What a loaded model says of a photo, and a detector's objects from a score on.
+
+    Raises:
+        ConfigError: the photo is no readable image.
+        AdapterError: the adapter raised.
+    """
+    batch = context.preprocess([photo]).to(context.device.name, dtype_of(context.spec.candidate))
+    outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
+    on_cpu = {name: tensor.float().cpu() for name, tensor in outputs.items()}
+    if isinstance(context.adapter, SupportsDetection):
+        every = checked_detections(context.adapter, on_cpu, [photo], context.spec.adapter)[0]
+        found = _shown(every, min_score)
+        return _told(found, context.adapter.class_names), found
+    if isinstance(context.adapter, SupportsPrediction):
+        return checked_predictions(context.adapter, on_cpu, 0, context.spec.adapter), None
+    return (), None
 
 
 def find_photos(path: Path) -> tuple[Path, ...]:

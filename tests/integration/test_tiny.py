@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,41 @@ def test_a_failing_run_leaves_the_finished_folder_alone(root: Path, command: Run
         assert failed.returncode == code, failed.stderr
         assert failed.stderr.splitlines()[-1].startswith("npu-deliver: ")
         assert {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_deliverable_serves_its_model(root: Path, command: Run) -> None:
+    """`deploy.sh` as the platform starts it, with the weights at MODEL_PATH; a photo gets its classes."""
+    model = root / "tiny"
+    weights = root.parent / "downloaded" / "tiny.pth"
+    weights.parent.mkdir()
+    build = "import sys, torch, adapter; torch.save(adapter.create_adapter().build().state_dict(), sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, str(weights)], cwd=model, check=True)
+    made = command("deliver", "tiny", "--weights", str(weights), "--serve", "--lang", "en")
+    assert made.returncode == 0, made.stderr
+    folder = model / "npu_deliverables"
+    assert "bash deploy.sh" in (folder / "readme.md").read_text(encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NPU_DELIVER"))}
+    asked = {"MODEL_PATH": str(weights.parent), "PORT": "0", "DEVICE": "cpu", "PYTHON": sys.executable}
+    with subprocess.Popen([folder / "deploy.sh"], stderr=subprocess.PIPE, text=True, env=clean | asked) as server:
+        try:
+            assert server.stderr is not None
+            said = next(line for line in server.stderr if line.startswith(("serving on", "npu-eval", "error")))
+            port = int(said.rstrip().rpartition(":")[2])
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+                health = json.load(answer)
+            assert (health["status"], health["device"], health["stamps"]) == ("ok", "cpu", ["no-npu"])
+            photo = (folder / "inputs" / "红.png").read_bytes()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", data=photo, timeout=60) as answer:
+                told = json.load(answer)["predictions"]
+            record = json.loads((folder / "evaluation/records/inference.json").read_text(encoding="utf-8"))
+            (wanted,) = [r for r in record["data"]["results"] if r["input"] == "inputs/红.png"]
+            assert [p["label"] for p in told] == [p["label"] for p in wanted["predictions"]]
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=60) == 0
+    assert command("verify", str(folder)).returncode == 0, "serving changed nothing in the folder"
+    (folder / "deploy.sh").unlink()
+    assert "deploy.sh: is missing" in command("verify", str(folder)).stdout
 
 
 @pytest.mark.slow

@@ -102,9 +102,13 @@ class What(Where):
         str | None, typer.Option("--budget", metavar="TIME", help="Time to search for speed, e.g. 90s, 10m; 0: none")
     ] = None
 
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Add deploy.sh, which serves the model on port 8000; see serve.md")
+    ] = False
+
     def job(self) -> Job:
         """The job, with these changes."""
-        from npu_deliver.plan import with_budget
+        from npu_deliver.plan import with_budget, with_server
         from npu_deliver.spec import Overrides, load
         from npu_eval.weights_reference import parse
 
@@ -117,6 +121,7 @@ class What(Where):
         overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
                               limit=self.limit)  # fmt: skip
         job = load(self.model, self.root, overrides=overrides, output=self.output)
+        job = with_server(job) if self.serve else job
         budget_s = self.budget_s()
         return job if budget_s is None else with_budget(job, budget_s)
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from npu_deliver.engine import ReplayEngine
 from npu_deliver.errors import ConfigError, RecordError, RenderError, StepError, VerifyError
 from npu_deliver.image import replayed_image
 from npu_deliver.manifest import STATEMENT
+from npu_deliver.plan import with_server
 from npu_eval import jsonio
 from npu_eval.records import read_record
 
@@ -81,6 +83,21 @@ def test_the_language_can_be_changed_without_a_run(finished):
         STATEMENT,
     }
     assert str(summary.overall) == "PASS"
+
+
+def test_a_server_is_added_without_running_anything_anew_and_verified(job):
+    make(job)
+    assert not (job.output / "deploy.sh").exists()
+    engine = FakeEngine()
+    assert make(with_server(job), engine).serve
+    assert engine.ran == []
+    assert os.access(job.output / "deploy.sh", os.X_OK)
+    assert verify.verify(job.output).holds
+    for page in ("MODEL_PATH=/path/to/weights bash deploy.sh", "curl --data-binary @photo.jpg"):
+        assert page in (job.output / "readme.md").read_text(encoding="utf-8")
+    (job.output / "deploy.sh").unlink()
+    deliverables.reseal(job.output)
+    assert [str(finding) for finding in verify.verify(job.output).findings] == ["deploy.sh: is missing"]
 
 
 def pipeline_report(job, lang="zh"):

@@ -42,8 +42,9 @@ def test_training_is_a_step_where_the_spec_asks_for_it(spec):
     steps = plan(spec.model_copy(update={"evaluation": evaluation}), deliverables.IMAGE, weights=None)
     assert [s.experiment for s in steps] == ["inference", "precision", "performance", "training"]
     assert steps[-1].command[1] == "evaluation/eval_training.py"
-    assert scripts_left_out(spec) == {"evaluation/eval_training.py"}
-    assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation})) == frozenset()
+    assert scripts_left_out(spec) == {"evaluation/eval_training.py", "deploy.sh"}
+    assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation})) == {"deploy.sh"}
+    assert scripts_left_out(spec.model_copy(update={"evaluation": evaluation, "serve": True})) == frozenset()
 
 
 def test_localisation_runs_as_the_other_steps_do(spec):

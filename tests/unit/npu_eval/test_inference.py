@@ -30,7 +30,7 @@ def run(
     **changes: Any,
 ) -> InferenceData:  # fmt: skip
     made = context(root, adapter=adapter, said=said, **changes)
-    return inference.run(made, argparse.Namespace(input=photo, output=output))
+    return inference.run(made, argparse.Namespace(input=photo, output=output, min_score=0.3))
 
 
 def test_each_photo_of_the_spec_is_predicted_and_nothing_is_drawn_unasked(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_each_photo_of_the_spec_is_predicted_and_nothing_is_drawn_unasked(tmp_pa
 
 def test_predictions_are_the_models_best_first(tmp_path: Path) -> None:
     made = context(tmp_path)
-    (result, _) = inference.run(made, argparse.Namespace(input=None, output=None)).results
+    (result, _) = inference.run(made, argparse.Namespace(input=None, output=None, min_score=0.3)).results
     with torch.inference_mode():
         scores = made.network(made.preprocess(made.photos()[:1]))[0].softmax(0)
     assert [p.index for p in result.predictions] == torch.argsort(scores, descending=True).tolist()
