@@ -12,6 +12,8 @@ from typing import Any
 from npu_deliver import cli
 from npu_deliver.lint import catalogue
 from npu_deliver.schemas import schema
+from npu_eval.config import TASKS
+from npu_eval.criteria_profiles import PROFILES, criteria_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)
@@ -21,6 +23,7 @@ def pages() -> dict[str, str]:
     """File name → content."""
     return {
         "cli.md": _cli(),
+        "criteria.md": _criteria(),
         "lint-rules.md": _rules(),
         "spec.md": _spec(schema("spec")),
         "spec.schema.json": json.dumps(schema("spec"), indent=2, ensure_ascii=False) + "\n",
@@ -41,6 +44,26 @@ def _cli() -> str:
         )  # fmt: skip
         text = "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip("\n")
         parts += [f"## npu-deliver {command}".rstrip(), "", "```text", text, "```", ""]
+    return "\n".join(parts)
+
+
+def _criteria() -> str:
+    about = (
+        "`evaluation.criteria_profile` in spec.yaml, or `--criteria`, names the rules that decide; they are written\n"
+        "to `spec.json` and hashed before the run. [metrics.md](metrics.md) defines each metric. Thresholds are their\n"
+        "source's own. Most are rules for one operator: a network's outputs, in which the errors of all operators add\n"
+        "up, may miss them without a fault; `npu-deliver locate` tells. `npu-deliver judge` holds finished records\n"
+        "against another profile, after the fact."
+    )
+    parts = ["# Named criteria", "", about, ""]
+    for profile in PROFILES.values():
+        parts += [f"## {profile.name}", "", f"{profile.about}.", ""]
+        parts += [f"Elements left out: {profile.floor}.", "", f"Source: {profile.source}.", ""]
+        rules = {rule.id: rule for task in TASKS for rule in criteria_of(profile.name, task, training=True)}
+        parts += ["| criterion | rule | why |", "| --- | --- | --- |"]
+        for rule in rules.values():
+            parts += [f"| `{rule.id}` | `{rule.metric}` {rule.comparison} {rule.threshold:.9g} | {rule.why} |"]
+        parts += [""]
     return "\n".join(parts)
 
 

@@ -51,6 +51,7 @@ from npu_eval.performance_data import (
     SampledOutput,
     ThroughputRun,
 )
+from npu_eval.precision_data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
 from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
@@ -70,6 +71,7 @@ from npu_eval.records import (
     Record,
     WeightsFacts,
 )
+from npu_eval.switching_data import ModeDifference, ModeRun, Switching
 from npu_eval.training_data import GradientDifference, LossPoint, TrainingData
 
 CODE_SHA256 = "c0de" * 16
@@ -85,7 +87,9 @@ SMALLEST_NORMAL = {"float64": 2.0**-1022, "float32": 2.0**-126, "float16": 2.0**
 
 def criterion(metric: str = "relative_l2", threshold: float = 0.01, **changes: Any) -> Criterion:
     at_least = ("cosine_similarity", "top1_agreement", "top5_agreement", "sample_count", "throughput_per_s")
-    comparison = Comparison.AT_LEAST if metric in at_least or "within" in metric else Comparison.AT_MOST
+    at_least_too = ("within" in metric or metric.endswith(("hundredth_ratio", "thousandth_ratio", "thousandths_ratio"))
+                    or metric == "task_metric_ratio")  # fmt: skip
+    comparison = Comparison.AT_LEAST if metric in at_least or at_least_too else Comparison.AT_MOST
     rule = Criterion(id=metric, metric=metric, comparison=comparison, threshold=threshold, why="a test's own rule")
     return replace(rule, **changes)
 
@@ -287,8 +291,35 @@ def difference(
         above_floor=len(counted),
         over_bounds=tuple(sum(e / a > bound for a, e in counted) for bound in RELATIVE_ERROR_BOUNDS),
         ulp_counts=_ulp_counts(r, d, dtype),
+        elements=_elements(r, d, dtype),
     )
     return replace(sums, **changes)
+
+
+def _elements(reference: Sequence[float], distance: Sequence[float], dtype: str) -> Elements:
+    """The same vectors' sums for others' standards; the reference is float64, as in every example."""
+    pairs = list(zip(map(abs, reference), distance, strict=True))
+    ulps = [min(d / _ulp(r, dtype), ULP_MOST) for r, d in pairs]
+    limit = SMALL_VALUE.get(dtype, SMALL_VALUE["float32"])
+    normal = [(r, d) for r, d in pairs if r > limit]
+    small = [d for r, d in pairs if r <= limit]
+    return Elements(
+        near=tuple(sum(d / (r or EPSILON["float64"]) < bound for r, d in pairs) for bound in NEAR_BOUNDS),
+        sum_ulp=math.fsum(ulps),
+        over_ulp=tuple(sum(u > limit for u in ulps) for limit in ULP_LIMITS),
+        max_mixed=max((d / max(1.0, r) for r, d in pairs), default=0.0),
+        normal=len(normal),
+        normal_sum_sq_diff=math.fsum(d * d for _, d in normal),
+        normal_sum_relative=math.fsum(d / (r + EPSILON[dtype]) for r, d in normal),
+        normal_max_relative=max((d / (r + EPSILON[dtype]) for r, d in normal), default=0.0),
+        small=len(small),
+        small_wrong=sum(d > SMALL_ERROR.get(dtype, SMALL_ERROR["float32"]) for d in small),
+    )
+
+
+def _ulp(value: float, dtype: str) -> float:
+    smallest = EPSILON[dtype] * SMALLEST_NORMAL[dtype]
+    return max(smallest, EPSILON[dtype] * 2.0 ** (math.frexp(value)[1] - 1)) if value else smallest
 
 
 def _bytes_sha256(values: Sequence[float]) -> str:
@@ -297,9 +328,8 @@ def _bytes_sha256(values: Sequence[float]) -> str:
 
 def _ulp_counts(reference: Sequence[float], distance: Sequence[float], dtype: str) -> tuple[int, ...]:
     counts = [0] * (len(ULP_EDGES) + 1)
-    smallest = EPSILON[dtype] * SMALLEST_NORMAL[dtype]
     for r, d in zip(reference, distance, strict=True):
-        unit = max(smallest, EPSILON[dtype] * 2.0 ** (math.frexp(r)[1] - 1)) if r else smallest
+        unit = _ulp(r, dtype)
         counts[next((i for i, edge in enumerate(ULP_EDGES) if d / unit <= edge), len(ULP_EDGES))] += 1
     return tuple(counts)
 
@@ -495,8 +525,30 @@ def precision_data(paths: Sequence[str] = tuple(PHOTOS), **changes: Any) -> Prec
         differences=tuple(difference(input=path) for path in paths),
         repeats=tuple(repeated(path) for path in paths for _ in range(2)),
         rankings=tuple(ranking(path) for path in paths),
+        floors=tuple(difference(input=path) for path in paths),
+        switching=switching(paths),
     )
     return replace(found, **changes)
+
+
+def switching(paths: Sequence[str] = tuple(PHOTOS)) -> Switching:
+    """HF32 of convolutions, on by default: a thousand times the error that is left without it, and a tenth quicker."""
+    modes = []
+    for conv, matmul in (("on", "off"), ("on", "on"), ("off", "on"), ("off", "off")):
+        error = 1e-7 if conv == matmul == "off" else 1e-4
+        modes.append(
+            ModeRun(
+                settings={"hf32_conv": conv, "hf32_matmul": matmul},
+                deployed=not modes,
+                differences=tuple(
+                    ModeDifference(input=path, output="logits", sum_sq_reference=16.0, sum_sq_diff=16.0 * error**2,
+                                   nonfinite_mismatch=0)
+                    for path in paths
+                ),
+                samples_s=latency_samples(9, 0.0215 if conv == "on" else 0.0239),
+            )
+        )  # fmt: skip
+    return Switching(modes=tuple(modes))
 
 
 def precision_record(*, spec: EvalSpec | None = None, data: PrecisionData | None = None, **changes: Any) -> Record:

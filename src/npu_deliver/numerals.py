@@ -18,8 +18,9 @@ from npu_deliver.dataset_summary import Dataset
 from npu_deliver.detection_summary import Detections
 from npu_deliver.localisation_summary import Localisation
 from npu_deliver.optimising import Optimisation
+from npu_deliver.precision_summary import Precision
 from npu_deliver.profiles import templates_folder
-from npu_deliver.summary import Performance, Precision, Summary
+from npu_deliver.summary import Performance, Summary
 from npu_deliver.training_summary import Training
 from npu_deliver.words import COMPONENTS, LANGUAGES, located
 from npu_eval import units
@@ -114,6 +115,9 @@ def _located_rows(localisation: Localisation | None) -> Iterator[tuple[Any, ...]
 def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
     for agreement in precision.agreements:
         yield (agreement.input, agreement.output), agreement
+    for level in precision.levels:
+        yield (level.output,), level
+    yield from _mode_rows(precision)
     for ranking in precision.rankings:
         yield (ranking.input,), ranking
     if precision.detections is not None:
@@ -123,6 +127,14 @@ def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
     yield ("match_within_1_percent",), precision.within_1_percent
     for k in ("top1", "top5"):
         yield (f"{k}_match",), getattr(precision, f"{k}_match"), getattr(precision, f"{k}_agreement")
+
+
+def _mode_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
+    for mode in precision.modes:
+        settings = "` `".join(f"{name}={value}" for name, value in mode.settings.items())
+        for output, error in mode.errors.items():
+            for deployed in ("yes", "\u662f") if mode.deployed else ("no", "\u5426"):  # in both languages
+                yield (settings, deployed, output), error, mode.median_s, mode.calls
 
 
 def _detection_rows(detections: Detections) -> Iterator[tuple[Any, ...]]:

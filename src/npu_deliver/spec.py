@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from npu_deliver import references
 from npu_deliver.errors import SpecError, nearest
 from npu_deliver.references import GENERIC_TASK, Task
+from npu_deliver.spec_yaml import read_yaml
 from npu_eval.config import (
     METRICS,
     NO_FALLBACK,
@@ -26,8 +26,8 @@ from npu_eval.config import (
     TimingProtocol,
     TrainingProtocol,
     WeightsSpec,
-    default_criteria,
 )
+from npu_eval.criteria_profiles import DEFAULT, PROFILES, criteria_of
 
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
@@ -110,7 +110,7 @@ class CriterionSpec(_Strict):
     metric: Literal[tuple(METRICS)] = Field(  # type: ignore[valid-type]  # the known metrics, as a closed set
         description="What is judged; see metrics.md"
     )
-    comparison: Literal["<=", ">="] = Field(description="How the worst value is held against the threshold")
+    comparison: Literal["<=", ">=", "<", ">"] = Field(description="How the worst value is held against the threshold")
     threshold: float = Field(strict=False, description="The bound, in the metric's own unit")
     why: str = Field(description="Where the threshold comes from")
     outputs: list[str] = Field(default=["*"], description="Output names or batch sizes; * is each of them")
@@ -128,7 +128,10 @@ class Evaluation(_Strict):
     training: Training | None = Field(
         default=None, description="Asks for the experiment `training`, of a model whose adapter knows its losses"
     )
-    criteria: list[CriterionSpec] | None = Field(default=None, description="Default: the profile contest-1pct")
+    criteria_profile: Literal[tuple(PROFILES)] = Field(  # type: ignore[valid-type]  # the known profiles
+        default=DEFAULT, description="The named criteria that decide; see criteria.md"
+    )
+    criteria: list[CriterionSpec] | None = Field(default=None, description="Rules of your own instead of a profile's")
     numeric_modes: dict[Literal[tuple(NUMERIC_MODES)], bool] = Field(  # type: ignore[valid-type]  # a closed set
         default={},
         description="hf32_conv, hf32_matmul, internal_format, jit_compile, tf32_…: true or false; see npu.md",
@@ -138,6 +141,12 @@ class Evaluation(_Strict):
     )
     optimisation_budget_s: float | None = Field(default=None, ge=0, strict=False, description="Seconds; 0: no search")
     step_timeout_s: float = Field(default=3600.0, gt=0, strict=False, description="Seconds of one experiment at most")
+
+    @model_validator(mode="after")
+    def _one_set_of_criteria(self) -> Evaluation:
+        if self.criteria is not None and "criteria_profile" in self.model_fields_set:
+            raise ValueError("criteria and criteria_profile exclude each other: leave one out")
+        return self
 
 
 class ImageSpec(_Strict):
@@ -169,7 +178,8 @@ class Spec(_Strict):
     def criteria(self) -> tuple[Criterion, ...]:
         """The criteria of this deliverable: the spec's or the default profile's, and that on fallbacks to the CPU."""
         if self.evaluation.criteria is None:
-            rules = default_criteria(self.task, training=self.evaluation.training is not None)
+            profile = self.evaluation.criteria_profile
+            rules = criteria_of(profile, self.task, training=self.evaluation.training is not None)
         else:
             rules = tuple(
                 Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
@@ -210,6 +220,7 @@ class Overrides:
     tier: str | None = None
     data: Path | None = None
     limit: int | None = None
+    criteria: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +274,7 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
             raise SpecError(
                 f"there is no model '{model}'", where=str(root), fix=f"{hint} `npu-deliver models` lists them"
             )
-        values, where = _read_yaml(path), str(path)
+        values, where = read_yaml(path), str(path)
     spec = _validate(_override(values, overrides, where), where)
     made = (output or folder / spec.profile).absolute()
     found = references.describe(
@@ -284,39 +295,6 @@ def json_schema() -> dict[str, Any]:
     return Spec.model_json_schema()
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which lets the last of two equal keys win silently; this one refuses them."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is no text", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{key}' appears twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a subclass of SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SpecError(f"not readable as YAML: {error.problem}", where=f"{path}{line}", fix="mend the line") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise SpecError(f"cannot be read ({error})", where=str(path)) from error
-    if not isinstance(values, dict):
-        raise SpecError("holds no keys", where=str(path), fix="see docs/reference/spec.md")
-    return values
-
-
 def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[str, Any]:
     values = dict(values)
     if overrides.weights is not None:
@@ -329,6 +307,9 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
     evaluation = _keys(values, "evaluation", where)
     if overrides.device is not None:
         evaluation = {**evaluation, "device": overrides.device}
+    if overrides.criteria is not None:
+        own = {key: value for key, value in evaluation.items() if key != "criteria"}
+        evaluation = {**own, "criteria_profile": overrides.criteria}
     if overrides.tier is not None:
         evaluation = {**evaluation, "timing": {**_keys(evaluation, "timing", where), "tier": overrides.tier}}
     if evaluation:

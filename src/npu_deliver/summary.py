@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from npu_deliver.dataset_summary import Dataset, summarize_dataset
-from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_deliver.errors import RecordError
 from npu_deliver.ledger import Runs
 from npu_deliver.localisation_summary import Localisation, summarize_localisation
 from npu_deliver.optimising import Optimisation, optimisation
+from npu_deliver.precision_summary import Precision, summarize_precision
 from npu_deliver.training_summary import Training, summarize_training
 from npu_eval import speed, stats
 from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol
+from npu_eval.criteria_profiles import profile_of
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.localisation_data import LocalisationData
@@ -50,46 +51,6 @@ class Evidence:
     started_at: str
     finished_at: str
     exit_code: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """The five best classes of one input on both sides."""
-
-    input: str
-    reference_classes: tuple[int, ...]
-    candidate_classes: tuple[int, ...]
-    top1_match: bool
-    top5_common: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Precision:
-    """The comparison of the candidate with the reference.
-
-    ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
-    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes, ``detections`` where
-    they are no objects.
-    """
-
-    reference: Side
-    candidate: Side
-    agreements: tuple[stats.Agreement, ...]
-    repeats: tuple[stats.Agreement, ...]
-    rankings: tuple[Ranking, ...]
-    worst_relative_l2: float
-    worst_max_abs_diff: float
-    worst_mean_abs_diff: float
-    worst_cosine_similarity: float
-    worst_share_over_1_percent: float
-    worst_repeat_relative_l2: float
-    repeats_bitwise_equal: bool
-    within_1_percent: bool
-    top1_agreement: float | None
-    top5_agreement: float | None
-    top1_match: bool | None
-    top5_match: bool | None
-    detections: Detections | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +96,8 @@ class Performance:
 class Summary:
     """Everything a report says, and nothing that is not derived from records and the spec.
 
-    ``hardware`` is ``NPU`` only for a real NPU, by evidence; it is None otherwise.
+    ``hardware`` is ``NPU`` only for a real NPU, by evidence; it is None otherwise. ``criteria_profile`` is the named
+    profile whose rules the criteria are, None where they are the author's own.
     """
 
     schema: str
@@ -158,6 +120,7 @@ class Summary:
     criteria_sha256: str
     code_sha256: str
     criteria: tuple[Criterion, ...]
+    criteria_profile: str | None
     verdicts: tuple[Verdict, ...]
     inference: tuple[PhotoResult, ...]
     precision: Precision | None
@@ -210,9 +173,10 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | N
         criteria_sha256=spec.criteria_sha256,
         code_sha256=first.code_sha256,
         criteria=spec.criteria,
+        criteria_profile=profile_of(spec.criteria, spec.task, training=spec.training is not None),
         verdicts=verdicts,
         inference=_inference(records.get("inference")),
-        precision=_precision(records.get("precision"), spec_file),
+        precision=_precision(records, spec),
         performance=_performance(records, spec_file),
         training=_training(records.get("training")),
         dataset=_dataset(records.get("dataset")),
@@ -261,45 +225,12 @@ def _inference(record: Record | None) -> tuple[PhotoResult, ...]:
     return record.data.results if record is not None and isinstance(record.data, InferenceData) else ()
 
 
-def _precision(record: Record | None, spec_file: SpecFile) -> Precision | None:
+def _precision(records: Mapping[str, Record], spec: EvalSpec) -> Precision | None:
+    record, located = records.get("precision"), records.get("localisation")
     if record is None or not isinstance(record.data, PrecisionData):
         return None
-    data = record.data
-    agreements = tuple(map(stats.agreement, data.differences))
-    repeats = tuple(map(stats.agreement, data.repeats))
-    top1, top5 = (stats.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
-    return Precision(
-        reference=spec_file.evaluation.reference,
-        candidate=spec_file.evaluation.candidate,
-        agreements=agreements,
-        repeats=repeats,
-        rankings=tuple(
-            Ranking(
-                input=r.input,
-                reference_classes=r.reference_classes,
-                candidate_classes=r.candidate_classes,
-                top1_match=bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1],
-                top5_common=len(set(r.reference_classes) & set(r.candidate_classes)),
-            )
-            for r in data.rankings
-        ),
-        worst_relative_l2=max(a.relative_l2 for a in agreements),
-        worst_max_abs_diff=max(a.max_abs_diff for a in agreements),
-        worst_mean_abs_diff=max(a.mean_abs_diff for a in agreements),
-        worst_cosine_similarity=min(a.cosine_similarity for a in agreements),
-        worst_share_over_1_percent=max(a.share_over_1_percent for a in agreements),
-        worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
-        repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
-        within_1_percent=all(
-            a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 and (d.finite_count > 0 or d.count == 0)
-            for a, d in zip(agreements, data.differences, strict=True)
-        ),
-        top1_agreement=top1,
-        top5_agreement=top5,
-        top1_match=None if top1 is None else top1 == 1.0,
-        top5_match=None if top5 is None else top5 == 1.0,
-        detections=summarize_detections(data.detections),
-    )
+    found = located.data.operators if located is not None and isinstance(located.data, LocalisationData) else ()
+    return summarize_precision(record.data, spec, causes=frozenset(o.cause for o in found))
 
 
 def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performance | None:

@@ -53,6 +53,21 @@ REASONS_ZH = {
 }  # fmt: skip
 """The default criteria's reasons in Chinese; a reason that a user wrote stands as it was written."""
 
+_REASON_PATTERNS_ZH = {
+    r"msprobe API pre-check, dual benchmark, level (L\d): error of the candidate over float32's own":
+        r"msprobe API 预检的双标杆比对，\1 级：适配端误差与 float32 自身误差之比",
+    r"msprobe compare, tensor mode: what it calls acceptable": "msprobe compare 的 tensor 模式：其所称可接受范围",
+    r"CANN operator precision standard for (\w+), single benchmark: T = 2\^-(\d+)":
+        r"CANN 算子精度标准（\1，单标杆）：T = 2^-\2",
+    r"MLPerf Inference: task metric on the data set at least (\S+) % of the reference's":
+        r"MLPerf Inference：数据集上的任务指标不低于参考端的 \1 %",
+    r"Polygraphy CompareFunc.simple: defaults atol = rtol = 1e-5, check_error_stat elemwise":
+        "Polygraphy CompareFunc.simple：默认 atol = rtol = 1e-5，check_error_stat 为 elemwise",
+    r"Polygraphy CompareFunc.simple: a NaN is a mismatch, and equal infinities are by default too":
+        "Polygraphy CompareFunc.simple：NaN 即不匹配，默认下相等的无穷大亦然",
+}  # fmt: skip
+"""Those of the other profiles' rules."""
+
 
 _ENDED_ZH = {"out of memory": "内存不足", "limit": "达到时间上限", "call limit": "达到次数上限", "protocol": "样本过少"}
 
@@ -64,6 +79,14 @@ _UNMEASURED_ZH = {
     r"all inputs: no detection on either side": "全部输入：两侧均未检出目标",
     r"all inputs: no detection with a partner": "全部输入：没有可配对的检出目标",
     r"(.*): no element is finite on both sides": r"\1：没有两侧均为有限值的元素",
+    r"(.*): the record was made before this was stored": r"\1：记录早于该项的存储",
+    r"(.*): the record holds no error of float32 itself": r"\1：记录中没有 float32 自身误差",
+    r"all images: no run of the reference was compared with": "全部图像：没有与参考端的运行比较",
+    r"(.*): the other run has no (\w+)": r"\1：另一次运行没有 \2",
+    r"(\w+) has no switch for a reduced format": r"\1 没有降低精度格式的开关",
+    r"the candidate runs in (\w+), on which the switches do not act": r"适配端为 \1，开关对其不起作用",
+    r"(\w+) stays (\w+)": r"\1 仍为 \2",
+    r"the record was made before this was stored": "记录早于该项的存储",
     r"(batch \d+): (\d+) calls, out of memory": r"\1：计时 \2 次，内存不足",
     r"(batch \d+): (\d+) calls, limit": r"\1：计时 \2 次，达到时间上限",
     r"(batch \d+): (\d+) calls, call limit": r"\1：计时 \2 次，达到次数上限",
@@ -130,11 +153,7 @@ def stage_word(name: str, lang: str) -> str:
 
 def refusal(why: str, lang: str) -> str:
     """Why a switch was not tried, or no further."""
-    if lang == "zh":
-        for pattern, chinese in _REFUSAL_ZH.items():
-            if re.fullmatch(pattern, why):
-                return re.sub(pattern, chinese, why)
-    return why
+    return _matched(why, _REFUSAL_ZH) if lang == "zh" else why
 
 
 def ended_sweep(by: str, lang: str) -> str:
@@ -195,7 +214,7 @@ _LOCATED = {
 }
 _LEVELS_ZH = {
     "bitwise": "逐位一致",
-    "fp32-equal": "float32 下一致",
+    "fp32-equal": "单精度一致（fp32-equal）",
     "within-criteria": "在判据之内",
     "out": "超出判据",
 }
@@ -222,13 +241,17 @@ def ended(by: str, lang: str) -> str:
 
 def unmeasured(why: str, lang: str) -> str:
     """Why a criterion has no value."""
-    if lang == "zh":
-        for pattern, chinese in _UNMEASURED_ZH.items():
-            if re.fullmatch(pattern, why):
-                return re.sub(pattern, chinese, why)
-    return why
+    return _matched(why, _UNMEASURED_ZH) if lang == "zh" else why
 
 
 def reason(why: str, lang: str) -> str:
     """A criterion's reason in a language."""
-    return REASONS_ZH.get(why, why) if lang == "zh" else why
+    return _matched(REASONS_ZH.get(why, why), _REASON_PATTERNS_ZH) if lang == "zh" else why
+
+
+def _matched(text: str, patterns: dict[str, str]) -> str:
+    """The Chinese of a text that one of some patterns matches whole; else the text."""
+    for pattern, chinese in patterns.items():
+        if re.fullmatch(pattern, text):
+            return re.sub(pattern, chinese, text)
+    return text

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from npu_eval.errors import AdapterError
+from npu_eval.precision_data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
 from npu_eval.records import RELATIVE_ERROR_BOUNDS, RELATIVE_FLOOR, ULP_EDGES, Difference
 
 CHUNK = 1 << 20
@@ -36,6 +37,57 @@ class _Sums:
     above_floor: int = 0
     over_bounds: list[int] = field(default_factory=lambda: [0] * len(RELATIVE_ERROR_BOUNDS))
     ulp_counts: list[int] = field(default_factory=lambda: [0] * (len(ULP_EDGES) + 1))
+
+
+@dataclass
+class _ElementSums:
+    """Accumulators of what others' standards ask; ``zero`` stands for a zero reference, as msprobe has it."""
+
+    dtype: torch.dtype
+    zero: float
+    near: list[int] = field(default_factory=lambda: [0] * len(NEAR_BOUNDS))
+    ulp: list[float] = field(default_factory=list)
+    over_ulp: list[int] = field(default_factory=lambda: [0] * len(ULP_LIMITS))
+    max_mixed: float = 0.0
+    normal: int = 0
+    sq_diff: list[float] = field(default_factory=list)
+    relative: list[float] = field(default_factory=list)
+    max_relative: float = 0.0
+    small: int = 0
+    small_wrong: int = 0
+
+    def add(self, r: torch.Tensor, y: torch.Tensor) -> None:
+        """Take in some elements, finite on both sides, in float64."""
+        diff, size = (y - r).abs(), r.abs()
+        relative = diff / torch.where(size == 0, self.zero, size)
+        for i, bound in enumerate(NEAR_BOUNDS):
+            self.near[i] += int((relative < bound).sum())
+        ulps = (diff / _ulp(r, self.dtype)).clamp_max(ULP_MOST)
+        self.ulp.append(float(ulps.sum()))
+        for i, limit in enumerate(ULP_LIMITS):
+            self.over_ulp[i] += int((ulps > limit).sum())
+        self.max_mixed = max(self.max_mixed, float((diff / size.clamp_min(1.0)).max()))
+        self._add_by_size(diff, size)
+
+    def _add_by_size(self, diff: torch.Tensor, size: torch.Tensor) -> None:
+        name = str(self.dtype).removeprefix("torch.")
+        small = size <= SMALL_VALUE.get(name, SMALL_VALUE["float32"])
+        self.small += int(small.sum())
+        self.small_wrong += int((diff[small] > SMALL_ERROR.get(name, SMALL_ERROR["float32"])).sum())
+        error, relative = diff[~small], diff[~small] / (size[~small] + torch.finfo(self.dtype).eps)
+        self.normal += error.numel()
+        self.sq_diff.append(float(error.square().sum()))
+        self.relative.append(float(relative.sum()))
+        self.max_relative = max(self.max_relative, float(relative.max()) if relative.numel() else 0.0)
+
+    def elements(self) -> Elements:
+        """What was taken in."""
+        return Elements(
+            near=tuple(self.near), sum_ulp=math.fsum(self.ulp), over_ulp=tuple(self.over_ulp),
+            max_mixed=self.max_mixed, normal=self.normal, normal_sum_sq_diff=math.fsum(self.sq_diff),
+            normal_sum_relative=math.fsum(self.relative), normal_max_relative=self.max_relative,
+            small=self.small, small_wrong=self.small_wrong,
+        )  # fmt: skip
 
 
 def difference(name: str, output: str, reference: torch.Tensor, candidate: torch.Tensor) -> Difference:
@@ -66,12 +118,15 @@ def difference(name: str, output: str, reference: torch.Tensor, candidate: torch
     max_reference = _max_abs(r_all, finite)
     sums = _Sums()
     ulp_dtype = candidate.dtype if candidate.dtype.is_floating_point else torch.float32
+    widest = torch.promote_types(torch.promote_types(reference.dtype, candidate.dtype), torch.float32)
+    elements = _ElementSums(ulp_dtype, torch.finfo(widest).eps)
     for start in range(0, r_all.numel(), CHUNK):
         keep = finite[start : start + CHUNK]
         r = r_all[start : start + CHUNK][keep].to(torch.float64)
         y = y_all[start : start + CHUNK][keep].to(torch.float64)
         if r.numel():
             _accumulate(sums, r, y, RELATIVE_FLOOR * max_reference, ulp_dtype)
+            elements.add(r, y)
     return Difference(
         input=name,
         output=output,
@@ -97,6 +152,7 @@ def difference(name: str, output: str, reference: torch.Tensor, candidate: torch
         above_floor=sums.above_floor,
         over_bounds=tuple(sums.over_bounds),
         ulp_counts=tuple(sums.ulp_counts),
+        elements=elements.elements(),
     )
 
 

@@ -5,12 +5,21 @@ Standard library only, because the verifier reads it where nothing else is insta
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from npu_eval.criteria import METRICS, NO_FALLBACK, Comparison, Criterion
+from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
 from npu_eval.jsonio import canonical_sha256, from_json, loads
+
+__all__ = [
+    "METRICS",
+    "NO_FALLBACK",
+    "Comparison",
+    "Criterion",
+    "default_criteria",
+]  # a spec's criteria, by the module of specs
 
 SCHEMA = "npu-deliver/spec/1"
 
@@ -38,88 +47,6 @@ NUMERIC_MODES = (
     "deterministic", "hf32_conv", "hf32_matmul", "internal_format", "jit_compile", "tf32_conv", "tf32_matmul",
 )  # fmt: skip
 """Settings that change numbers and that a spec may fix; `device_modes` sets them and reads them back."""
-
-
-class Comparison(enum.StrEnum):
-    """How a measured value is held against a threshold."""
-
-    AT_MOST = "<="
-    AT_LEAST = ">="
-
-    def holds(self, value: float, threshold: float) -> bool:
-        """Whether ``value <comparison> threshold``."""
-        return value <= threshold if self is Comparison.AT_MOST else value >= threshold
-
-
-METRICS: dict[str, str] = {
-    # of the precision record, one value per input and output
-    "relative_l2": "precision",
-    "max_abs_diff": "precision",
-    "mean_abs_diff": "precision",
-    "scaled_max_abs_diff": "precision",
-    "cosine_similarity": "precision",
-    "share_over_1_percent": "precision",
-    "share_within_1_permille": "precision",
-    "share_within_5_permille": "precision",
-    "mean_relative_error": "precision",
-    "max_relative_error": "precision",
-    "nonfinite_mismatch": "precision",
-    "repeat_relative_l2": "precision",
-    # of the precision record, one value for the whole set of inputs
-    "top1_agreement": "precision",
-    "top5_agreement": "precision",
-    # of the precision record of a detector
-    "detections_matched": "precision",
-    "detection_box_iou": "precision",
-    "detection_mask_iou": "precision",
-    "detection_score_diff": "precision",
-    # of the training record
-    "loss_error": "training",
-    "gradient_error": "training",
-    # of the precision record, one value
-    "cpu_fallback_operators": "precision",
-    # of the performance record, one value per batch size
-    "sample_count": "performance",
-    "latency_p50_s": "performance",
-    "latency_mean_s": "performance",
-    "throughput_per_s": "performance",
-    # of the data set record, one value each
-    "box_ap": "dataset",
-    "box_ap50": "dataset",
-    "box_ap75": "dataset",
-    "mask_ap": "dataset",
-    "mask_ap50": "dataset",
-    "mask_ap75": "dataset",
-    "top1_accuracy": "dataset",
-    "top5_accuracy": "dataset",
-}
-"""Every metric a criterion may name, and the experiment whose record holds it. `stats` defines each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """A rule that is fixed before the run and decides a verdict after it.
-
-    ``outputs`` are output names (or batch sizes, for performance metrics); ``("*",)`` means each of them. The verdict
-    is that of the worst value. ``why`` says where the threshold comes from.
-    """
-
-    id: str
-    metric: str
-    comparison: Comparison
-    threshold: float
-    why: str
-    outputs: tuple[str, ...] = ("*",)
-
-    @property
-    def experiment(self) -> str:
-        """The kind of record that this criterion judges."""
-        return METRICS[self.metric]
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the rule as it was fixed before the run."""
-        return canonical_sha256(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,67 +202,6 @@ class SpecFile:
     evaluation: EvalSpec
     image: ImageFacts | None = None
     serve: bool = False
-
-
-NO_FALLBACK = Criterion(
-    id="no-cpu-fallback", metric="cpu_fallback_operators", comparison=Comparison.AT_MOST, threshold=0.0,
-    why="an operator that torch_npu hands to the CPU has not run on the NPU",
-)  # fmt: skip
-"""Added to a spec's criteria unless it says that a fallback is only to be flagged."""
-
-
-def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, ...]:
-    """The profile ``contest-1pct`` for a task.
-
-    Sources: the contest's rule is an error below 1 %, here read as the relative L2 error of each declared output
-    against the reference; MLPerf Inference accepts a task metric of at least 99 % of the reference's (its "99" mode);
-    COCO counts an object as found at IoU thresholds from 0.5 to 0.95;
-    64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
-    """
-    rules = [
-        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=0.01,
-                  why="contest rule: error below 1 %, read as relative L2 error of every declared output"),
-        Criterion(id="finite", metric="nonfinite_mismatch", comparison=Comparison.AT_MOST, threshold=0.0,
-                  why="a NaN or infinity on one side only is a defect whatever the other elements do"),
-        Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST, threshold=0.001,
-                  why="a tenth of the allowed error, so that the verdict does not depend on which run is looked at"),
-    ]  # fmt: skip
-    if task == "classification":
-        rules += [
-            Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
-                      why="MLPerf Inference: task result at least 99 % of the reference's")
-            for metric in ("top1_agreement", "top5_agreement")
-        ]  # fmt: skip
-    if task in ("detection", "instance-segmentation"):
-        rules += _detection_criteria(task)
-    if training:
-        rules += [
-            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=0.01,
-                      why="contest rule: error below 1 %, read as relative error of every loss of every step"),
-            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST, threshold=0.01,
-                      why="contest rule: error below 1 %, read as relative L2 error of the gradients of every part"),
-        ]  # fmt: skip
-    rules.append(
-        Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
-                  why="fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)")
-    )  # fmt: skip
-    return tuple(rules)
-
-
-def _detection_criteria(task: str) -> list[Criterion]:
-    strictest = "COCO's strictest threshold: above it, both sides found the same object at each threshold of AP"
-    rules = [
-        Criterion(id="detection-match", metric="detections_matched", comparison=Comparison.AT_LEAST, threshold=0.99,
-                  why="MLPerf Inference: task result at least 99 % of the reference's"),
-        Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
-                  why=strictest),
-        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST, threshold=0.01,
-                  why="contest rule: error below 1 %, read as the largest difference of a score"),
-    ]  # fmt: skip
-    if task == "instance-segmentation":
-        rules.append(Criterion(id="detection-mask", metric="detection_mask_iou", comparison=Comparison.AT_LEAST,
-                               threshold=0.95, why=strictest))  # fmt: skip
-    return rules
 
 
 def check(spec: EvalSpec, where: str) -> EvalSpec:

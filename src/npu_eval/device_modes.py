@@ -15,6 +15,10 @@ import torch
 
 Setter = Callable[[Any, bool], None]
 
+REDUCED_FORMATS = {"npu": ("hf32_conv", "hf32_matmul"), "cuda": ("tf32_conv", "tf32_matmul")}
+"""Kind of device → its modes that let float32 operators round their operands: HF32 (11 bits of mantissa) on an NPU, on
+for convolutions from Ascend 910B on; TF32 (10 bits) on a GPU, on for convolutions by default."""
+
 
 def read_modes(kind: str, module: Any) -> dict[str, str]:
     """Name → ``on`` or ``off`` of every mode that a kind of device has.

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from npu_eval import speed, stats
-from npu_eval.config import Comparison, Criterion
+from npu_eval import elements, speed, stats
+from npu_eval.config import METRICS, Comparison, Criterion
 from npu_eval.dataset_stats import metric_values
 from npu_eval.detection_data import DetectionComparison, detection_agreement, matched_share
 from npu_eval.performance_data import ThroughputRun
@@ -58,6 +58,19 @@ def judge_precision(data: PrecisionData, criterion: Criterion) -> Verdict:
     return _judged(criterion, _precision_values(data, criterion.metric))
 
 
+def failing_outputs(data: PrecisionData, criteria: Iterable[Criterion]) -> frozenset[str]:
+    """The outputs that a criterion on their difference from the reference refuses, each looked at alone."""
+    found = set()
+    for c in criteria:
+        if c.experiment != "precision" or c.metric not in _OF_OUTPUTS:
+            continue
+        for v in _precision_values(data, c.metric):
+            wanted = "*" in c.outputs or v.output in c.outputs
+            if wanted and v.measured and not c.comparison.holds(v.value, c.threshold):
+                found.add(v.output)
+    return frozenset(found)
+
+
 def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
     wanted = criterion.outputs
     absent = [name for name in wanted if name != "*" and not any(v.output == name for v in values)]
@@ -66,7 +79,7 @@ def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
     chosen = [v for v in values if "*" in wanted or v.output in wanted]
     if not chosen:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no {criterion.metric}")
-    pick = max if criterion.comparison is Comparison.AT_MOST else min
+    pick = max if criterion.comparison.from_above else min
     worst = pick((v for v in chosen if v.measured), key=lambda v: v.value, default=None)
     holds = worst is None or criterion.comparison.holds(worst.value, criterion.threshold)
     missing = next((v for v in chosen if not v.measured), None)
@@ -124,6 +137,13 @@ class _Value:
         return not self.missing
 
 
+_OF_OUTPUTS = frozenset(name for name, experiment in METRICS.items() if experiment == "precision") - {
+    "repeat_relative_l2", "top1_agreement", "top5_agreement", "cpu_fallback_operators", "detections_matched",
+    "detection_box_iou", "detection_mask_iou", "detection_score_diff",
+}  # fmt: skip
+"""Metrics of the precision record that are of one output of one input."""
+
+
 def _values(record: Record, metric: str) -> list[_Value]:
     data = record.data
     if metric == "cpu_fallback_operators":
@@ -137,10 +157,17 @@ def _values(record: Record, metric: str) -> list[_Value]:
         return [_performance_value(run, metric) for run in data.runs]
     if isinstance(data, TrainingData):
         return _training_values(data, metric)
+    if isinstance(data, DatasetData) and metric == "task_metric_ratio":
+        return _task_metric_values(data)
     if isinstance(data, DatasetData) and metric in (values := metric_values(data)):
         return [_Value(data.image_set.layout, "all images", values[metric], data.image_set.images)]
     return []
 
+
+HOLLOW = "no element is finite on both sides"
+NOT_STORED = "the record was made before this was stored"
+NO_FLOOR = "the record holds no error of float32 itself"
+"""Why a value is missing; `words` has them in Chinese."""
 
 MIN_RUN = 4
 """Samples below which a run has no statistics at all (quarters of a run would be empty)."""
@@ -154,6 +181,9 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
         return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
     if metric.startswith("detection"):
         return _detection_values(data.detections, metric)
+    if metric in elements.DUAL:
+        floors = {(f.input, f.output): f for f in data.floors}
+        return [_dual_value(d, floors.get((d.input, d.output)), metric) for d in data.differences]
     name = metric.removeprefix("repeat_")
     differences = data.repeats if metric.startswith("repeat_") else data.differences
     return [_precision_value(d, name) for d in differences]
@@ -161,10 +191,28 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
 
 def _precision_value(d: Difference, name: str) -> _Value:
     """An output whose elements are all NaN or infinite, on one side or on both, was not compared: it has no error."""
-    hollow = d.count > 0 and d.finite_count == 0 and name != "nonfinite_mismatch"
-    value = 0.0 if hollow else float(getattr(stats.agreement(d), name))
-    missing = "no element is finite on both sides" if hollow else ""
-    return _Value(d.output, f"{d.input}, {d.output}", value, missing=missing)
+    evidence = f"{d.input}, {d.output}"
+    if name == "nonfinite_elements":
+        return _Value(d.output, evidence, float(d.count - d.finite_count))
+    if _hollow(d) and name != "nonfinite_mismatch":
+        return _Value(d.output, evidence, 0.0, missing=HOLLOW)
+    if name in elements.PLAIN:
+        found = elements.metric(d, name)
+        return _Value(d.output, evidence, found or 0.0, missing=NOT_STORED if found is None else "")
+    return _Value(d.output, evidence, float(getattr(stats.agreement(d), name)))
+
+
+def _dual_value(d: Difference, floor: Difference | None, metric: str) -> _Value:
+    evidence = f"{d.input}, {d.output}"
+    if _hollow(d):
+        return _Value(d.output, evidence, 0.0, missing=HOLLOW)
+    found = elements.dual(d, floor, metric)
+    why = NO_FLOOR if floor is None else NOT_STORED
+    return _Value(d.output, evidence, found or 0.0, missing=why if found is None else "")
+
+
+def _hollow(d: Difference) -> bool:
+    return d.count > 0 and d.finite_count == 0
 
 
 _DETECTION_FIELDS = {
@@ -188,6 +236,15 @@ def _detection_values(comparisons: Sequence[DetectionComparison], metric: str) -
         _Value("detections", f"{c.input}, detections", value, len(c.pairs)) for c, value in values if value is not None
     ]
     return found or [_Value("detections", "all inputs", 0.0, missing="no detection with a partner")]
+
+
+def _task_metric_values(data: DatasetData) -> list[_Value]:
+    """Each metric over that of the run it was compared with, on the same images."""
+    return [
+        _Value(c.metric, f"{c.metric} against {c.other}", c.value / c.other_value if c.other_value > 0 else 0.0,
+               data.image_set.images, "" if c.other_value > 0 else f"the other run has no {c.metric}")
+        for c in data.comparisons
+    ] or [_Value("*", "all images", 0.0, missing="no run of the reference was compared with")]  # fmt: skip
 
 
 def _training_values(data: TrainingData, metric: str) -> list[_Value]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from npu_eval import npu_environment, stats, units
+from npu_eval import npu_environment, units
 from npu_eval.config import Criterion
 from npu_eval.dataset_text import dataset_lines
-from npu_eval.detection_text import detection_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.judge import Status, Verdict, judge, overall
+from npu_eval.judge import Status, Verdict, failing_outputs, judge, overall
 from npu_eval.localisation_data import LocalisationData
 from npu_eval.localisation_text import localisation_lines
 from npu_eval.optimisation_log import optimisation_lines
 from npu_eval.performance_log import performance_lines
+from npu_eval.precision_text import precision_lines
 from npu_eval.records import (
     DatasetData,
     InferenceData,
@@ -29,7 +29,6 @@ from npu_eval.records import (
     record_sha256,
 )
 from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
-from npu_eval.tables import table
 from npu_eval.training_data import TrainingData
 from npu_eval.training_text import training_lines
 
@@ -96,7 +95,7 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     if isinstance(data, InferenceData):
         body = _inference(data)
     elif isinstance(data, PrecisionData):
-        body = _precision(data)
+        body = precision_lines(data, failing_outputs(data, criteria), simulated=simulated)
     elif isinstance(data, LocalisationData):
         body = localisation_lines(data, output_bound(criteria))
     elif isinstance(data, TrainingData):
@@ -168,52 +167,6 @@ def _box(prediction: Prediction) -> str:
     return "" if prediction.box is None else f" at {', '.join(f'{v:.1f}' for v in prediction.box)}"
 
 
-def _precision(data: PrecisionData) -> list[str]:
-    lines = [
-        f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
-        "",
-        *table(
-            ("input", "output", "rel L2", "SNR", "cosine", "max|d|", "mean|d|", "max|d|/max|r|", "RMS r", ">1%"),
-            [
-                (a.input, a.output, units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity),
-                 units.sci(a.max_abs_diff), units.sci(a.mean_abs_diff), units.sci(a.scaled_max_abs_diff),
-                 units.sci(a.reference_rms), units.percent(a.share_over_1_percent))
-                for a in map(stats.agreement, data.differences)
-            ],
-        ),
-        "",
-        *table(
-            ("input", "output", "<=1/1000", "<=5/1000", "below floor", "MERE", "MARE", "one-sided NaN/Inf", "bitwise"),
-            [
-                (a.input, a.output, units.percent(a.share_within_1_permille), units.percent(a.share_within_5_permille),
-                 units.percent(a.share_below_floor), units.sci(a.mean_relative_error), units.sci(a.max_relative_error),
-                 units.count(a.nonfinite_mismatch), _yes(a.bitwise_equal))
-                for a in map(stats.agreement, data.differences)
-            ],
-        ),
-        "",
-        "repeat runs on the candidate, against its first run",
-        *table(
-            ("input", "output", "rel L2", "max|d|", "bitwise"),
-            [
-                (a.input, a.output, units.sci(a.relative_l2), units.sci(a.max_abs_diff), _yes(a.bitwise_equal))
-                for a in map(stats.agreement, data.repeats)
-            ],
-        ),
-    ]  # fmt: skip
-    if data.rankings:
-        rows = [
-            (r.input, _classes(r.reference_classes), _classes(r.candidate_classes),
-             _yes(bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1]),
-             f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}")
-            for r in data.rankings
-        ]  # fmt: skip
-        lines += ["", *table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
-    if data.detections:
-        lines += ["", *detection_lines(data.detections)]
-    return lines
-
-
 def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]:
     if not verdicts:
         return []
@@ -234,11 +187,3 @@ def _tail(record: Record, verdicts: Sequence[Verdict]) -> list[str]:
     if verdicts:
         lines.append(f"{'overall':<11}{told(overall(verdicts), simulated=is_simulated(record.provenance))}")
     return [*lines, f"{'exit code':<11}{exit_code(record, verdicts)}"]
-
-
-def _classes(numbers: Sequence[int]) -> str:
-    return " ".join(str(n) for n in numbers)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,8 +14,10 @@ from npu_eval.detection_data import DetectionComparison
 from npu_eval.detections_match import Limits, compare_sets
 from npu_eval.device import open_device
 from npu_eval.errors import AdapterError
+from npu_eval.float32_floor import Float32Floor
 from npu_eval.records import ClassRanking, Difference, PrecisionData
 from npu_eval.session import Context, dtype_of
+from npu_eval.switching import Switched
 
 DESCRIPTION = """Compare every output of the model on a device with the reference.
 
@@ -41,6 +44,9 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     repeats: list[Difference] = []
     rankings: list[ClassRanking] = []
     detections: list[DetectionComparison] = []
+    floors: list[Difference] = []
+    floor = Float32Floor(context, reference_device.name)
+    switched = Switched(context.device, spec.candidate.dtype)
     photos = context.photos()
     for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
         context.say(f"[precision] {number}/{len(photos)} {photo.name}")
@@ -50,6 +56,11 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
         first = outputs_of(context, candidate_model, on_device)
         _same_names(reference, first, spec.adapter)
         differences += [difference(entry.path, name, reference[name], first[name]) for name in reference]
+        floors += floor.differences(entry.path, batch, reference, first)
+        again_with = partial(outputs_of, context, candidate_model, on_device)
+        switched.compare(entry.path, reference, again_with)
+        if number == 1:
+            switched.time(again_with)
         for _ in range(spec.repeats - 1):
             again = outputs_of(context, candidate_model, on_device)
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
@@ -64,6 +75,8 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
         repeats=tuple(repeats),
         rankings=tuple(rankings),
         detections=tuple(detections),
+        floors=tuple(floors),
+        switching=switched.found(),
     )
 
 

@@ -194,7 +194,8 @@ def latency(run: LatencyRun) -> Latency:
 class Agreement:
     """How far one output is from its reference, as the metrics that people quote.
 
-    ``relative_l2`` = ||y - r|| / ||r||; ``snr_db`` = -20 log10 of it (None: no error at all);
+    ``relative_l2`` = ||y - r|| / ||r||; ``snr_db`` = -20 log10 of it (None: no error at all); ``cosine_relative_l2`` =
+    sqrt(2 (1 - cosine)), the relative L2 error that a cosine stands for where the norms are equal and the error small;
     ``scaled_max_abs_diff`` = max|y - r| / max|r|; the shares are of the elements above the floor, and
     ``share_below_floor`` says how many are not.
     """
@@ -204,6 +205,7 @@ class Agreement:
     relative_l2: float
     snr_db: float | None
     cosine_similarity: float
+    cosine_relative_l2: float
     max_abs_diff: float
     mean_abs_diff: float
     scaled_max_abs_diff: float
@@ -237,6 +239,7 @@ def agreement(d: Difference) -> Agreement:
         relative_l2=relative_l2,
         snr_db=-20.0 * math.log10(relative_l2) if relative_l2 else None,
         cosine_similarity=cosine,
+        cosine_relative_l2=math.sqrt(2.0 * max(0.0, 1.0 - cosine)),
         max_abs_diff=d.max_abs_diff,
         mean_abs_diff=d.sum_abs_diff / finite,
         scaled_max_abs_diff=d.max_abs_diff / d.max_abs_reference if d.max_abs_reference else float(d.max_abs_diff > 0),

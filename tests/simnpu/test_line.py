@@ -59,6 +59,19 @@ def test_without_hf32_the_result_is_the_cpus_bit_for_bit(simnpu: Callable[..., M
     assert summary["provenance"]["numeric_modes"]["hf32_conv"] == "off"
 
 
+def test_the_error_goes_with_the_switch_that_made_it(finished: Path) -> None:
+    """The candidate runs again under every combination: without HF32 nothing of its error is left."""
+    rows = json.loads((finished / "summary.json").read_text())["precision"]["modes"]
+    assert [row["deployed"] for row in rows] == [True, False, False, False]
+    assert rows[0]["settings"] == {"hf32_conv": "on", "hf32_matmul": "off"}
+    worst = {tuple(row["settings"].values()): max(row["errors"].values()) for row in rows}
+    assert worst["off", "off"] == 0.0
+    assert all(1e-5 < error < 1e-2 for modes, error in worst.items() if "on" in modes)
+    (log,) = (finished / "evaluation/logs").glob("precision_eval.simulated.log")
+    assert re.search(r"hf32_conv=off hf32_matmul=off +\S+ +no +0 +n/a \(simulated\)", log.read_text())
+    assert "### Attribution by switching" in next(finished.glob("readme.simulated.md")).read_text()
+
+
 def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["hardware"] is None

@@ -94,6 +94,9 @@ class What(Where):
     ] = None
     input: Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")] = None
     tier: Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")] = None
+    criteria: Annotated[
+        str | None, typer.Option("--criteria", metavar="PROFILE", help="Named criteria, e.g. msprobe-l1, cann-hf32")
+    ] = None
     data: Annotated[
         Path | None, typer.Option("--data", help="A data set in COCO's or ImageNet's layout, to evaluate the model on")
     ] = None
@@ -119,7 +122,7 @@ class What(Where):
                 weights = f"file:{Path(named.path).absolute()}"  # it starts here, not in the spec's folder
         tier = self.tier.value if self.tier else None
         overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
-                              limit=self.limit)  # fmt: skip
+                              limit=self.limit, criteria=self.criteria)  # fmt: skip
         job = load(self.model, self.root, overrides=overrides, output=self.output)
         job = with_server(job) if self.serve else job
         budget_s = self.budget_s()

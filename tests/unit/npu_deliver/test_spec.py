@@ -12,6 +12,7 @@ from npu_deliver import spec
 from npu_deliver.errors import SpecError
 from npu_deliver.spec import Overrides
 from npu_eval.config import NO_FALLBACK, default_criteria
+from npu_eval.criteria_profiles import criteria_of
 
 GOOD = """\
 name: tiny
@@ -310,3 +311,28 @@ def test_a_spec_with_its_own_rule_on_fallbacks_keeps_it(tmp_path):
     rule = {"id": "few", "metric": "cpu_fallback_operators", "comparison": "<=", "threshold": 2, "why": "nms is known"}
     spec = load(tmp_path, with_evaluation({"device": "npu:0", "criteria": [rule]})).spec
     assert [c.id for c in spec.criteria()] == ["few"]
+
+
+# --- named criteria --------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_is_named_in_the_spec_or_on_the_command_line(tmp_path):
+    named = load(tmp_path, GOOD + "evaluation:\n  device: cpu\n  criteria_profile: cann-hf32\n")
+    assert named.spec.criteria() == criteria_of("cann-hf32", "classification")
+    overridden = load(tmp_path, GOOD + "evaluation:\n  device: npu:0\n", criteria="msprobe-l1")
+    assert overridden.spec.criteria() == (*criteria_of("msprobe-l1", "classification"), NO_FALLBACK)
+
+
+def test_a_profile_on_the_command_line_replaces_the_specs_own_rules(tmp_path):
+    own = "    - {id: mine, metric: relative_l2, comparison: '<', threshold: 0.1, why: mine}\n"
+    text = GOOD + "evaluation:\n  device: cpu\n  criteria:\n" + own
+    assert [str(c.comparison) for c in load(tmp_path, text).spec.criteria()] == ["<"]
+    assert load(tmp_path, text, criteria="cann-fp32").spec.criteria() == criteria_of("cann-fp32", "classification")
+    told = refusal(tmp_path, text + "  criteria_profile: cann-fp32\n")
+    assert "criteria and criteria_profile exclude each other" in told
+
+
+def test_an_unknown_profile_is_told(tmp_path):
+    told = refusal(tmp_path, GOOD, criteria="cann-fp23")
+    assert "evaluation.criteria_profile" in told
+    assert "cann-fp23" in told

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from npu_eval import compare
 from npu_eval.compare import difference
 from npu_eval.errors import AdapterError
+from npu_eval.precision_data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
 from npu_eval.records import RELATIVE_ERROR_BOUNDS, RELATIVE_FLOOR, ULP_EDGES, Difference
+from npu_eval.stats import agreement
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 WHOLE = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool)
 SPECIAL = (0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan)
@@ -60,6 +64,38 @@ def check_against_numpy(reference: torch.Tensor, candidate: torch.Tensor) -> Non
     assert found.above_floor == np.sum(counted)
     share = d[counted] / size[counted]
     assert found.over_bounds == tuple(np.sum(share > bound) for bound in RELATIVE_ERROR_BOUNDS)
+    check_elements(found.elements, r, y, reference.dtype, candidate.dtype)
+
+
+def check_elements(e: Elements | None, r: Array, y: Array, of: torch.dtype, dtype: torch.dtype) -> None:
+    """What others' standards count, once more in the plainest way: r and y are finite and float64."""
+    assert e is not None
+    d, size = np.abs(y - r), np.abs(r)
+    wide = torch.promote_types(torch.promote_types(of, dtype), torch.float32)
+    epsilon = np.where(r == 0, torch.finfo(wide).eps, 0.0)
+    near = np.abs((y + epsilon) - (r + epsilon)) / np.abs(r + epsilon)
+    assert all(abs(got - np.sum(near < bound)) <= np.sum((r == 0) & (d > 0))  # 1 + eps - eps may round
+               for got, bound in zip(e.near, NEAR_BOUNDS, strict=True))  # fmt: skip
+    assert e.max_mixed == np.max(np.minimum(d, np.divide(d, size, out=np.full_like(d, np.inf), where=size > 0)),
+                                 initial=0.0)  # fmt: skip
+    name = str(dtype).removeprefix("torch.")
+    name = name if name in SMALL_VALUE else "float32"
+    real = dtype if dtype.is_floating_point else torch.float32
+    normal = size > SMALL_VALUE[name]
+    relative = d[normal] / (size[normal] + torch.finfo(real).eps)
+    assert (e.normal, e.small) == (np.sum(normal), np.sum(~normal))
+    assert e.small_wrong == np.sum(d[~normal] > SMALL_ERROR[name])
+    assert e.normal_sum_sq_diff == pytest.approx(np.sum(d[normal] ** 2), rel=1e-9)
+    assert e.normal_sum_relative == pytest.approx(np.sum(relative), rel=1e-9)
+    assert e.normal_max_relative == pytest.approx(np.max(relative, initial=0.0), rel=1e-12)
+    _, exponent = np.frexp(r)
+    info = torch.finfo(real)
+    smallest = info.smallest_normal * info.eps
+    with np.errstate(over="ignore"):  # of float64, where a zero belongs
+        ulps = np.minimum(d / np.where(r == 0, smallest, np.maximum(np.ldexp(info.eps, exponent - 1), smallest)),
+                          ULP_MOST)  # fmt: skip
+    assert e.sum_ulp == pytest.approx(np.sum(ulps), rel=1e-9)
+    assert e.over_ulp == tuple(np.sum(ulps > limit) for limit in ULP_LIMITS)
 
 
 @pytest.mark.parametrize("dtypes", list(itertools.product(FLOATS, FLOATS)), ids=str)
@@ -119,9 +155,17 @@ def test_reading_in_pieces_changes_nothing(chunk: int, monkeypatch: pytest.Monke
     whole = diff(reference, candidate)
     monkeypatch.setattr(compare, "CHUNK", chunk)
     pieces = diff(reference, candidate)
-    for field in dataclasses.fields(Difference):
-        a, b = getattr(whole, field.name), getattr(pieces, field.name)
-        assert a == (pytest.approx(b, rel=1e-12) if isinstance(a, float) else b), field.name
+    assert_alike(whole, pieces)
+
+
+def assert_alike(whole: object, pieces: object) -> None:
+    """Equal field by field; sums in floating point to their last digits."""
+    for name, a in vars(whole).items():
+        b = getattr(pieces, name)
+        if dataclasses.is_dataclass(a):
+            assert_alike(a, b)
+        else:
+            assert a == (pytest.approx(b, rel=1e-12) if isinstance(a, float) else b), name
 
 
 @pytest.mark.parametrize("shape", [(1, 0), (0,), (2, 0, 4)])
@@ -149,6 +193,32 @@ def test_a_tensor_may_be_a_view_and_need_a_gradient() -> None:
     view = base.t()[::2].requires_grad_()
     assert diff(view, view.clone()) == diff(view.detach().contiguous(), view.detach().clone())
     assert diff(torch.ones(1).expand(4), torch.ones(4)).bitwise_equal
+
+
+# --- symmetry --------------------------------------------------------------------------------------------------------
+
+pairs_of_numbers = st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=20)
+
+
+@given(pairs_of_numbers)
+def test_what_has_no_reference_in_its_definition_is_symmetric(pairs: list[tuple[float, float]]) -> None:
+    """Absolute errors, the dot product and the cosine do not say which side is the reference."""
+    a, b = (tensor([pair[i] for pair in pairs], torch.float64) for i in (0, 1))
+    there, back = diff(a, b), diff(b, a)
+    for name in ("sum_sq_diff", "sum_abs_diff", "max_abs_diff", "dot", "nonfinite_mismatch", "bitwise_equal"):
+        assert getattr(there, name) == getattr(back, name), name
+    assert there.sum_sq_reference == back.sum_sq_candidate
+    assert agreement(there).cosine_similarity == pytest.approx(agreement(back).cosine_similarity, rel=1e-12)
+
+
+@given(pairs_of_numbers, st.integers(-6, 6))
+def test_scaling_both_sides_changes_no_relative_error(pairs: list[tuple[float, float]], power: int) -> None:
+    """By a power of two, which rounds nothing."""
+    a, b = (tensor([pair[i] for pair in pairs], torch.float64) for i in (0, 1))
+    plain, scaled = diff(a, b), diff(a * 2.0**power, b * 2.0**power)
+    assert scaled.over_bounds == plain.over_bounds
+    assert agreement(scaled).relative_l2 == pytest.approx(agreement(plain).relative_l2, rel=1e-9)
+    assert agreement(scaled).scaled_max_abs_diff == pytest.approx(agreement(plain).scaled_max_abs_diff, rel=1e-12)
 
 
 # --- bit by bit ------------------------------------------------------------------------------------------------------

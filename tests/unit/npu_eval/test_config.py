@@ -109,6 +109,8 @@ def test_a_spec_is_immutable() -> None:
 def test_comparisons_are_those_of_arithmetic(value: float, threshold: float) -> None:
     assert Comparison.AT_MOST.holds(value, threshold) == (value <= threshold)
     assert Comparison.AT_LEAST.holds(value, threshold) == (value >= threshold)
+    assert Comparison.BELOW.holds(value, threshold) == (value < threshold)
+    assert Comparison.ABOVE.holds(value, threshold) == (value > threshold)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -171,7 +173,7 @@ def test_a_mended_title_changes_no_spec_that_records_are_bound_to() -> None:
         (("evaluation", "sed"), 0, "spec.json.evaluation: unknown key 'sed'; did you mean 'seed'?"),
         (("evaluation", "seed"), "0", "spec.json.evaluation.seed: a whole number was expected"),
         (("evaluation", "criteria", 0, "threshold"), None, "evaluation.criteria[0].threshold: a number was expected"),
-        (("evaluation", "criteria", 0, "comparison"), "<", "one of <=, >= was expected"),
+        (("evaluation", "criteria", 0, "comparison"), "=<", "one of <=, >=, <, > was expected"),
         (("evaluation", "repeats"), 1, "repeats must be at least 2"),
     ],
 )

@@ -43,7 +43,7 @@ def test_tightening_a_threshold_never_turns_fail_into_pass(
     metric: str, a: float, b: float, comparison: Comparison
 ) -> None:
     low, high = sorted((a, b))
-    loose, tight = (high, low) if comparison is Comparison.AT_MOST else (low, high)
+    loose, tight = (high, low) if comparison.from_above else (low, high)
     record = good(metric)
     rule = samples.criterion(metric, loose, comparison=comparison)
     first, second = judge(record, rule), judge(record, dataclasses.replace(rule, threshold=tight))

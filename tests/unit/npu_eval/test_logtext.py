@@ -207,7 +207,7 @@ def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: st
     text = log_text(simulated, rules)
     assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
     assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
-    assert (UNTIMED in text) == (kind in ("performance", "optimisation"))
+    assert (UNTIMED in text) == (kind in ("performance", "optimisation", "precision"))
     assert log_name(simulated) == LOG_NAMES[kind].replace(".log", ".simulated.log")
     assert log_name(every_kind(spec)[kind]) == LOG_NAMES[kind]
 

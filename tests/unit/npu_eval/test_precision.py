@@ -177,3 +177,33 @@ def test_a_detector_that_finds_nothing_is_compared_all_the_same(tmp_path: Path) 
 
     found = run(tmp_path, adapter=Blind()).detections
     assert [(c.reference_count, c.candidate_count) for c in found] == [(0, 0), (0, 0)]
+
+
+# --- the error that float32 has by itself ----------------------------------------------------------------------------
+
+
+def test_float32s_own_error_stands_beside_every_difference(tmp_path: Path) -> None:
+    found = run(tmp_path, candidate=Side(device="cpu", dtype="bfloat16"))
+    assert [(d.input, d.output) for d in found.floors] == [(d.input, d.output) for d in found.differences]
+    assert {(d.reference_dtype, d.candidate_dtype) for d in found.floors} == {("float64", "float32")}
+    for floor, d in zip(found.floors, found.differences, strict=True):
+        assert 0 < floor.sum_sq_diff < 1e-6 * d.sum_sq_diff
+
+
+@pytest.mark.parametrize("reference", ["float64", "float32", "bfloat16"])
+def test_it_is_the_same_whatever_the_two_sides_are(tmp_path: Path, reference: str) -> None:
+    plain = run(tmp_path).floors
+    assert run(tmp_path, reference=Side(device="cpu", dtype=reference)).floors == plain
+
+
+def test_nothing_runs_twice_where_the_two_sides_are_float64_and_float32_on_one_device(tmp_path: Path) -> None:
+    calls = []
+
+    class Counting(TinyClassifier):
+        def forward(self, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+            calls.append(batch.dtype)
+            return super().forward(model, batch)
+
+    found = run(tmp_path, adapter=Counting(), repeats=2)
+    assert len(calls) == 3 * len({d.input for d in found.differences})
+    assert found.floors == found.differences

@@ -191,11 +191,12 @@ def test_a_value_of_another_type_is_refused_wherever_it_stands(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_missing_key_is_refused_unless_the_field_has_a_default(kind: str) -> None:
-    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections"}
+    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections",
+                "elements", "floors", "switching", "reason"}  # fmt: skip
     optional |= {"throughput", "processes", "end_to_end", "enqueue", "cache", "sampled", "machine"}
     for path in places(json.loads(record_text(ALL[kind]))):
         free = path[:2] in (("provenance", "versions"), ("provenance", "numeric_modes"), ("provenance", "environment"))
-        free |= "bands" in path[:-1]
+        free |= bool({"bands", "settings"} & set(path[:-1]))
         if isinstance(path[-1], int) or path[-1] in optional or (free and len(path) >= 3):
             continue
         with pytest.raises(RecordError, match=rf"{path[-1]}|is not a record|was expected"):

@@ -1,0 +1,100 @@
+"""The part of a summary that is about numerical agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from npu_deliver.detection_summary import Detections, summarize_detections
+from npu_eval import stats
+from npu_eval.config import EvalSpec, Side
+from npu_eval.judge import NOT_STORED, failing_outputs
+from npu_eval.levels import Level, levels
+from npu_eval.records import PrecisionData
+from npu_eval.switching_data import ModeRow, mode_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The five best classes of one input on both sides."""
+
+    input: str
+    reference_classes: tuple[int, ...]
+    candidate_classes: tuple[int, ...]
+    top1_match: bool
+    top5_common: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """The comparison of the candidate with the reference.
+
+    ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
+    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes, ``detections`` where
+    they are no objects. ``levels`` says of each output how well it agrees, in one word. ``modes`` is the
+    candidate under each combination of its device's switches for reduced formats; ``no_modes`` says why there is none.
+    """
+
+    reference: Side
+    candidate: Side
+    agreements: tuple[stats.Agreement, ...]
+    repeats: tuple[stats.Agreement, ...]
+    rankings: tuple[Ranking, ...]
+    worst_relative_l2: float
+    worst_max_abs_diff: float
+    worst_mean_abs_diff: float
+    worst_cosine_similarity: float
+    worst_share_over_1_percent: float
+    worst_repeat_relative_l2: float
+    repeats_bitwise_equal: bool
+    within_1_percent: bool
+    top1_agreement: float | None
+    top5_agreement: float | None
+    top1_match: bool | None
+    top5_match: bool | None
+    detections: Detections | None
+    levels: tuple[Level, ...]
+    modes: tuple[ModeRow, ...]
+    no_modes: str
+
+
+def summarize_precision(data: PrecisionData, spec: EvalSpec, *, causes: Collection[str] = ()) -> Precision:
+    """What a precision record comes to; ``causes`` are those of the operators' errors, where they were looked for."""
+    agreements = tuple(map(stats.agreement, data.differences))
+    repeats = tuple(map(stats.agreement, data.repeats))
+    top1, top5 = (stats.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
+    return Precision(
+        reference=spec.reference,
+        candidate=spec.candidate,
+        agreements=agreements,
+        repeats=repeats,
+        rankings=tuple(
+            Ranking(
+                input=r.input,
+                reference_classes=r.reference_classes,
+                candidate_classes=r.candidate_classes,
+                top1_match=bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1],
+                top5_common=len(set(r.reference_classes) & set(r.candidate_classes)),
+            )
+            for r in data.rankings
+        ),
+        worst_relative_l2=max(a.relative_l2 for a in agreements),
+        worst_max_abs_diff=max(a.max_abs_diff for a in agreements),
+        worst_mean_abs_diff=max(a.mean_abs_diff for a in agreements),
+        worst_cosine_similarity=min(a.cosine_similarity for a in agreements),
+        worst_share_over_1_percent=max(a.share_over_1_percent for a in agreements),
+        worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
+        repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
+        within_1_percent=all(
+            a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 and (d.finite_count > 0 or d.count == 0)
+            for a, d in zip(agreements, data.differences, strict=True)
+        ),
+        top1_agreement=top1,
+        top5_agreement=top5,
+        top1_match=None if top1 is None else top1 == 1.0,
+        top5_match=None if top5 is None else top5 == 1.0,
+        detections=summarize_detections(data.detections),
+        modes=mode_rows(data.switching) if data.switching else (),
+        no_modes=data.switching.reason if data.switching else NOT_STORED,
+        levels=levels(data, failing_outputs(data, spec.criteria), causes),
+    )

@@ -1,0 +1,55 @@
+"""The error that float32 has by itself: the reference's model in float32 against float64, on the reference's device.
+
+Without it nobody can say whether a candidate's error is small: a deep network comes to 1e-6, a shallow one to 1e-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from npu_eval.adapter import checked_forward
+from npu_eval.compare import difference
+from npu_eval.config import Side
+from npu_eval.precision_data import Difference
+from npu_eval.session import Context
+
+Outputs = dict[str, torch.Tensor]
+
+
+@dataclass
+class Float32Floor:
+    """Holds the models that the floor needs beyond the two sides' own; none where the two sides are already they."""
+
+    context: Context
+    device: str
+    models: dict[str, nn.Module] = field(default_factory=dict)
+
+    def differences(
+        self, name: str, batch: torch.Tensor, reference: Outputs, candidate: Outputs
+    ) -> tuple[Difference, ...]:
+        """float32 against float64 of every output of one input.
+
+        Args:
+            batch: the input in float32 on the CPU.
+            reference, candidate: both sides' outputs of it, taken where they are what would be run again.
+        """
+        spec = self.context.spec
+        known = {spec.reference.dtype: reference}
+        if spec.reference.dtype != "float32" and (self.context.device.name, spec.candidate.dtype) == (
+            self.device,
+            "float32",
+        ):
+            known["float32"] = candidate
+        wide, narrow = (known.get(dtype) or self._run(dtype, batch) for dtype in ("float64", "float32"))
+        return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)
+
+    def _run(self, dtype: str, batch: torch.Tensor) -> Outputs:
+        side = Side(device=self.device, dtype=dtype)
+        if dtype not in self.models:
+            self.models[dtype] = self.context.model(side, self.device)
+        tensor = batch.to(self.device, getattr(torch, dtype))
+        outputs = checked_forward(self.context.adapter, self.models[dtype], tensor, self.context.spec.adapter)
+        return {name: found.cpu() for name, found in outputs.items()}
