@@ -58,7 +58,7 @@ def test_a_damaged_folder_is_named_and_left_with_8(folder):
 
 
 def test_it_agrees_with_verify_on_every_kind_of_damage(folder_on_cpu, tmp_path, one_file):
-    rng, copy = random.Random(5), tmp_path / "copy"
+    rng, copy = random.Random(7), tmp_path / "copy"
     for damage_by in tampering._DAMAGES:
         tampering._fresh(folder_on_cpu, copy)
         damage = damage_by(copy, rng)
