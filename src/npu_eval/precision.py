@@ -57,10 +57,9 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
         _same_names(reference, first, spec.adapter)
         differences += [difference(entry.path, name, reference[name], first[name]) for name in reference]
         floors += floor.differences(entry.path, batch, reference, first)
-        again_with = partial(outputs_of, context, candidate_model, on_device)
-        switched.compare(entry.path, reference, again_with)
+        switched.compare(entry.path, reference, partial(outputs_of, context, candidate_model, on_device))
         if number == 1:
-            switched.time(again_with)
+            switched.time(partial(checked_forward, context.adapter, candidate_model, on_device, spec.adapter))
         for _ in range(spec.repeats - 1):
             again = outputs_of(context, candidate_model, on_device)
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
