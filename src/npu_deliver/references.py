@@ -63,6 +63,13 @@ def task_of(reference: str) -> Task:
     return GENERIC_TASK[max((known for known in GENERIC_TASK if reference.startswith(known)), key=len)]
 
 
+def facts_of(reference: str) -> dict[str, str]:
+    """What a generic reference tells of its model for the report: its name and, of the hub's, its page."""
+    name = portable(reference).partition(":")[2]
+    hub = reference.startswith(TRANSFORMERS) and _HUB.fullmatch(name) is not None
+    return {"title": name, **({"source": f"https://huggingface.co/{name.partition('@')[0]}"} if hub else {})}
+
+
 def portable(adapter: str) -> str:
     """An adapter's reference without a path of this machine."""
     if not adapter.startswith(TRANSFORMERS):

@@ -263,7 +263,7 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
         model = references.placed(model, Path())
         folder = root / re.sub(r"[^A-Za-z0-9._-]", "_", references.portable(model))
         values: dict[str, Any] = {"name": folder.name, "adapter": model, "task": references.task_of(model),
-                                  "model": {"title": references.portable(model).partition(":")[2]}}  # fmt: skip
+                                  "model": references.facts_of(model)}  # fmt: skip
         where = model
     else:
         folder = root / model

@@ -10,7 +10,7 @@ import pytest
 
 from npu_deliver import references
 from npu_deliver.errors import SpecError
-from npu_deliver.references import describe, placed, portable, task_of, weights_in
+from npu_deliver.references import describe, facts_of, placed, portable, task_of, weights_in
 from npu_deliver.spec import Overrides, load
 from npu_eval.download import HttpStatusError
 from npu_eval.errors import WeightsError
@@ -148,6 +148,13 @@ def test_no_path_of_this_machine_is_in_a_reference_that_travels(tmp_path: Path) 
 )
 def test_a_library_tells_the_task(reference: str, task: str) -> None:
     assert task_of(reference) == task
+
+
+def test_the_report_names_the_page_of_a_model_of_the_hub() -> None:
+    page = "https://huggingface.co/facebook/x"
+    assert facts_of("transformers:facebook/x@v1") == {"title": "facebook/x@v1", "source": page}
+    assert facts_of("transformers:/home/me/x") == {"title": "x"}
+    assert facts_of("npu_models:fcos/x") == {"title": "fcos/x"}
 
 
 def test_a_job_of_a_folder_has_a_name_without_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,6 +329,7 @@ def test_a_token_is_sent_encrypted_and_a_gate_is_explained(
     line = get.refused("hf:meta/gated/a.pth")
     assert sent == [token]
     assert "gated, private or absent" in line
+    assert "modelscope:meta/gated/a.pth" in line
     assert ("HF_TOKEN is set" if token else "come with HF_TOKEN") in line
     get.refused("https://e.org/a.pth")
     assert sent[-1] == "", "no other host gets it"
