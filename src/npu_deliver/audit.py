@@ -27,7 +27,7 @@ from npu_eval.jsonio import dumps, to_json
 from npu_eval.logtext import LOG_NAMES, log_text
 from npu_eval.records import Record, read_record, record_sha256
 
-_EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training")
+_EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
 
 

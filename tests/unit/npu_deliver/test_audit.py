@@ -39,7 +39,9 @@ def test_a_binding_leads_to_the_value_and_the_record(any_folder):
         assert len(sha256) == 64
     means = [b for b in found.bindings if b.rounding == "ms"]
     assert means
-    assert all("performance.json" in b.record for b in means)
+    assert all(f"/{b.pointer.split('/')[1]}.json@" in b.record for b in means), (
+        "each in the record of its own experiment"
+    )
 
 
 def test_an_invented_number_is_unbound_although_sealed_anew(folder):
