@@ -36,6 +36,9 @@ DATA_VARIABLE = "NPU_DELIVER_DATA"
 AGAINST_VARIABLE = "NPU_DELIVER_AGAINST"
 """Tells the data set experiment where the results of another run lie, to compare with."""
 
+REFERENCE_VARIABLE = "NPU_DELIVER_REFERENCE"
+"""Tells the experiments that hold outputs against a reference where a reference bundle lies."""
+
 OPTIONAL = ("dataset", "optimisation", "localisation")
 """Experiments that spec.json does not ask for, and that a folder may hold or not: they need a data set, which does not
 travel, or time, or a reason to look for what differs."""

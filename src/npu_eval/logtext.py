@@ -122,6 +122,7 @@ def _head(record: Record) -> list[str]:
         "started": record.started_at,
         "device": f"{p.device.name} ({p.device.description}; evidence: {p.device.evidence})",
         "reference": p.reference_device or "-",
+        **_bundle_facts(p),
         "host": f"{p.host.cpu_model}, {p.host.usable_cpus} of {p.host.cpu_count} CPUs, {p.host.torch_threads} threads",
         "versions": ", ".join(f"{name} {version}" for name, version in p.versions.items()),
         "modes": ", ".join(f"{name}={value}" for name, value in p.numeric_modes.items()) or "-",
@@ -135,6 +136,20 @@ def _head(record: Record) -> list[str]:
         "code": f"sha256 {record.code_sha256}",
     }
     return lines + [f"{name:<11}{value}" for name, value in facts.items()]
+
+
+def _bundle_facts(p: Provenance) -> dict[str, str]:
+    """Where the reference's outputs come from, when it was not this run that computed them."""
+    b = p.reference_bundle
+    if b is None:
+        return {}
+    made = f"{b.device.name} ({b.device.description}), {b.host.cpu_model}"
+    return {
+        "bundle": f"sha256 {b.sha256}",
+        "made on": f"{made}, at {b.made_at}",
+        "made with": ", ".join(f"{name} {version}" for name, version in b.versions.items()),
+        "made by": f"code sha256 {b.code_sha256}",
+    }
 
 
 def _npu_facts(p: Provenance) -> dict[str, str]:

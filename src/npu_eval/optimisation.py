@@ -17,18 +17,20 @@ import torch
 
 from npu_eval import effects, machine, throughput
 from npu_eval.crew import ProcessEnded, Worker
-from npu_eval.device import is_out_of_memory, open_device
+from npu_eval.device import is_out_of_memory
 from npu_eval.durations import seconds
 from npu_eval.messages import Request, Role
 from npu_eval.optimisation_data import DeviceRace, OptimisationData, ProfileData, ScalingRun, SweepRun
-from npu_eval.precision import outputs_of
+from npu_eval.references import reference_of
 from npu_eval.search import WARM_S, Arm, Search, State, run_to
-from npu_eval.session import Context, dtype_of
+from npu_eval.session import Context
 from npu_eval.switches import Place, Switch, switches_of
 
 DESCRIPTION = """Try switches that may make the model quicker, one at a time and together, within a budget of time.
 
 example: python evaluation/eval_optimisation.py --device auto --budget 10m"""
+
+TAKES_REFERENCE = True
 
 MIN_EFFECT = 0.02
 """The smallest effect that is called one: 2 %, below which two builds of the same source already differ."""
@@ -113,13 +115,11 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
 def _references(context: Context, folder: Path, budget_s: float) -> str:
     """A file with the reference's outputs of as many inputs as the time allows."""
     spec = context.spec
-    device = open_device(spec.reference.device)
-    model = context.model(spec.reference, device.name)
+    reference_outputs = reference_of(context)
     found: dict[str, dict[str, torch.Tensor]] = {}
     started = time.monotonic()
     for entry, photo in zip(spec.inputs, context.photos(), strict=True):
-        batch = context.preprocess([photo]).to(device.name, dtype_of(spec.reference))
-        found[entry.path] = outputs_of(context, model, batch)
+        found[entry.path] = reference_outputs(entry, context.preprocess([photo]))
         if time.monotonic() - started > budget_s:
             break
     context.say(f"[optimisation] reference outputs of {len(found)} inputs")

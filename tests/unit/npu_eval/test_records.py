@@ -191,7 +191,7 @@ def test_a_value_of_another_type_is_refused_wherever_it_stands(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_missing_key_is_refused_unless_the_field_has_a_default(kind: str) -> None:
-    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections",
+    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "reference_bundle", "replayed_from", "detections",
                 "elements", "floors", "switching", "reason"}  # fmt: skip
     optional |= {"throughput", "processes", "end_to_end", "enqueue", "cache", "sampled", "machine"}
     for path in places(json.loads(record_text(ALL[kind]))):
