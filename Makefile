@@ -7,6 +7,7 @@
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
 #   BUDGET=10m         time to search for speed (0: none)
+#   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
 #   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
@@ -35,12 +36,13 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
 signed       = $(call option,SIGN_KEY,--sign-key)
 flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
+               $(call option,REFERENCE,--reference) \
                $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,14s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,15s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)

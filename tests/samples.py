@@ -56,6 +56,7 @@ from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
     ULP_EDGES,
+    BundleOrigin,
     ClassRanking,
     Data,
     DeviceFacts,
@@ -221,6 +222,25 @@ def provenance(**changes: Any) -> Provenance:
         numeric_modes={"deterministic": "off", "hf32_conv": "on", "hf32_matmul": "off", "jit_compile": "off"},
         environment={"OMP_NUM_THREADS": "24", "TASK_QUEUE_ENABLE": "1"},
         image="sha256:" + "1a9e" * 16,
+    )
+    return replace(found, **changes)
+
+
+def bundle_origin(**changes: Any) -> BundleOrigin:
+    """A reference that was computed on a GPU machine, with other code."""
+    gpu = DeviceFacts(name="cuda:0", kind="cuda", description="NVIDIA A100-SXM4-40GB", evidence="real")
+    found = BundleOrigin(
+        sha256="b0d1" * 16,
+        made_at="2025-05-30T09:12:00+00:00",
+        spec_sha256="5bec" * 16,
+        code_sha256="0dec" * 16,
+        state_sha256="57a7" * 16,
+        device=gpu,
+        host=host_facts(cpu_model="AMD EPYC 7742", machine="x86_64"),
+        versions={"python": "3.10.4", "torch": "2.6.0+cu124"},
+        numeric_modes={"tf32_conv": "off", "tf32_matmul": "off"},
+        environment={},
+        image="none (run by hand)",
     )
     return replace(found, **changes)
 

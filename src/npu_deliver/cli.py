@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from npu_deliver import log
-from npu_deliver.commands import auditing, judging, linting, making, operators, reading, reproducing
+from npu_deliver.commands import auditing, judging, linting, making, operators, reading, referencing, reproducing
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, DeliverError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ COMMANDS = (
     making.optimise,
     making.locate,
     making.report,
+    referencing.reference,
     reading.verify,
     reading.compare,
     judging.judge,

@@ -22,7 +22,8 @@ from npu_deliver.errors import (
 from npu_deliver.ledger import Ledger
 from npu_deliver.plan import Step
 from npu_deliver.stage import Staged
-from npu_eval.config import DATA_VARIABLE
+from npu_eval.bundle import open_bundle
+from npu_eval.config import DATA_VARIABLE, REFERENCE_VARIABLE
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
 from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
@@ -125,6 +126,20 @@ def _entered(ledger: Ledger | None, step: Step, title: str, engine: Engine, stag
 
 def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path) -> Record:
     forget_step(staged.folder, step)
+    run_step(step, title, engine, staged.folder, consoles)
+    record = _valid(staged.folder, step, staged)
+    if record is None:
+        raise StepError("ended without a valid record", where=step.experiment, fix=f"its output is in {consoles}")
+    return record
+
+
+def run_step(step: Step, title: str, engine: Engine, folder: Path, consoles: Path) -> None:
+    """Run one step, keeping its console output.
+
+    Raises:
+        DeliverError: it failed; the error has the exit code that the step had.
+        StepError: it died or timed out.
+    """
     console: list[str] = []
     try:
         with log.working(title) as show:
@@ -133,7 +148,7 @@ def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path)
                 console.append(line)
                 show(line)
 
-            code = engine.run(step, staged.folder, tell)
+            code = engine.run(step, folder, tell)
     finally:
         write_atomic(consoles / f"{step.experiment}.txt", "\n".join(console) + "\n")
     if code == EXIT_INTERRUPTED:
@@ -146,10 +161,6 @@ def _run(step: Step, title: str, engine: Engine, staged: Staged, consoles: Path)
         last = next((line for line in reversed(console) if line.strip()), "no output")
         fix = "the machine may be out of memory" if code == -9 else f"its output is in {consoles / step.experiment}.txt"
         raise StepError(f"{how}; its last words: {last}", where=step.experiment, fix=fix)
-    record = _valid(staged.folder, step, staged)
-    if record is None:
-        raise StepError("ended without a valid record", where=step.experiment, fix=f"its output is in {consoles}")
-    return record
 
 
 def _log_files(folder: Path, step: Step) -> tuple[Path, ...]:
@@ -166,10 +177,18 @@ def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
         return None
     same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
     same &= staged.weights_sha256 in (None, record.provenance.weights.sha256)
+    bundle = record.provenance.reference_bundle
+    same &= (bundle.sha256 if bundle else None) == _reference_sha256(step)
     complete = logged == log_text(record, staged.spec.evaluation.criteria)
     same &= not isinstance(record.data, DatasetData) or _same_data(record, record.data.image_set, step)
     there = all((folder / name).is_file() and file_sha256(folder / name) == sha256 for name, sha256 in files_of(record))
     return record if same and complete and there else None
+
+
+def _reference_sha256(step: Step) -> str | None:
+    """The hash of the reference bundle that a step compares with; None where it computes its reference."""
+    folder = next((Path(mount.source) for mount in step.mounts if mount.variable == REFERENCE_VARIABLE), None)
+    return None if folder is None else open_bundle(folder).sha256
 
 
 def _same_data(record: Record, found: ImageSet, step: Step) -> bool:

@@ -33,6 +33,7 @@ from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.statement import Signer
 from npu_deliver.summary import Summary, differs, summarize
+from npu_eval.bundle import Bundle, check_asked, check_whole, open_bundle
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.records import Record, read_record, record_sha256
@@ -44,6 +45,7 @@ class Options:
     """How a job is carried out: nothing here changes what is measured.
 
     ``locate``: find the operators that differ even when the outputs do not call for it. ``sign`` signs the statement.
+    ``reference``: a bundle to compare with, instead of computing the reference here.
     """
 
     python: Path
@@ -51,6 +53,7 @@ class Options:
     fresh: bool
     locate: bool = False
     replay: Path | None = None
+    reference: Path | None = None
     again: tuple[str, ...] = ()
     sign: Signer | None = None
     containers: Containers = field(default_factory=Containers)
@@ -59,11 +62,13 @@ class Options:
 def deliver(job: Job, options: Options) -> Summary:
     """Make a deliverable: the finished folder replaces the earlier one only when it is complete and verified."""
     with working(job):
+        reference = prove_reference(options)
         weights = fetch_weights(job)
         where = prepare_environment(job, options)
         weights = weights or fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
-        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
+        refuse_other_reference(reference, staged)
+        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None, reference=options.reference)
         kept = keep_ledger(job, staged.spec)
         execution = run_steps(job, staged, steps, where.engine, options, kept)
         execution = locate_difference(job, staged, execution, where, steps, options, kept)
@@ -80,11 +85,13 @@ def deliver(job: Job, options: Options) -> Summary:
 def run(job: Job, options: Options) -> Execution:
     """The line up to the records; they wait in the working folder for `report`."""
     with working(job):
+        reference = prove_reference(options)
         weights = fetch_weights(job)
         where = prepare_environment(job, options)
         weights = weights or fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
-        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None)
+        refuse_other_reference(reference, staged)
+        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None, reference=options.reference)
         kept = keep_ledger(job, staged.spec)
         execution = run_steps(job, staged, steps, where.engine, options, kept)
         return locate_difference(job, staged, execution, where, steps, options, kept)
@@ -123,6 +130,21 @@ def fetch_weights(job: Job) -> FetchedWeights | None:
     if wanted.random or wanted.source == "default":
         return None
     return fetch(wanted.source, sha256=wanted.sha256, base=job.folder, say=log.get().info)
+
+
+def prove_reference(options: Options) -> Bundle | None:
+    """The reference bundle to compare with, every byte of it proven before anything runs."""
+    if options.reference is None:
+        return None
+    bundle = open_bundle(options.reference)
+    check_whole(bundle)
+    return bundle
+
+
+def refuse_other_reference(bundle: Bundle | None, staged: Staged) -> None:
+    """Refuse a reference bundle of another question than the staged spec asks, before anything runs."""
+    if bundle is not None:
+        check_asked(bundle, staged.spec.evaluation)
 
 
 def prepare_environment(job: Job, options: Options) -> Environment:

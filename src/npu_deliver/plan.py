@@ -10,7 +10,7 @@ from pathlib import Path
 from npu_deliver.image import Image
 from npu_deliver.profiles import SERVER
 from npu_deliver.spec import Dataset, Job, Spec
-from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, WEIGHTS_VARIABLE
+from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 INPUTS = "inputs"
@@ -110,17 +110,50 @@ def scripts_left_out(spec: Spec) -> frozenset[str]:
 RERUNNABLE = ("inference", "precision", "performance", "training")
 """The experiments that need nothing but the deliverable and its weights, whose findings a rerun can repeat."""
 
+REFERRING = ("precision", "optimisation")
+"""The experiments that hold outputs against a reference, which can come from a bundle."""
+
+REFERENCE_OUTPUT = "reference"
+"""Where in the staged folder the step `reference` leaves its bundle."""
+
 RERUN_TIMEOUT_S = 3600.0
 """Seconds of one experiment at most when a stranger's deliverable is run again; the spec's own limit stays with it."""
 
 
-def plan(spec: Spec, image: Image, *, weights: Path | None) -> tuple[Step, ...]:
-    """The steps of a deliverable, in the order in which they run. ``weights`` is the file that was fetched for them."""
+def plan(spec: Spec, image: Image, *, weights: Path | None, reference: Path | None = None) -> tuple[Step, ...]:
+    """The steps of a deliverable, in the order in which they run.
+
+    Args:
+        weights: the file that was fetched for them.
+        reference: a reference bundle to compare with, instead of computing the reference.
+    """
     evaluation = spec.evaluation
     planned = steps(
         tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
     )
-    return tuple(_completed(step, spec) for step in planned)
+    return tuple(referring(_completed(step, spec), reference) for step in planned)
+
+
+def referring(step: Step, reference: Path | None) -> Step:
+    """A step with the reference bundle to compare with, where it compares with a reference."""
+    if reference is None or step.experiment not in REFERRING:
+        return step
+    return replace(step, mounts=(*step.mounts, Mount(source=str(reference), variable=REFERENCE_VARIABLE)))
+
+
+def reference_step(spec: Spec, image: Image, *, weights: Path | None) -> Step:
+    """The step that makes a reference bundle, on the device that the spec names for everything. It has no record."""
+    device = spec.evaluation.device
+    return Step(
+        experiment="reference",
+        command=("python", "evaluation/make_reference.py", "--device", device, "--output", REFERENCE_OUTPUT),
+        record="",
+        log="",
+        devices=() if device == "cpu" else (device,),
+        image=image.digest,
+        mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
+        timeout_s=spec.evaluation.step_timeout_s,
+    )
 
 
 def locate(like: Step) -> Step:

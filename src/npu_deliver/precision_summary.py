@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_eval import stats
 from npu_eval.config import EvalSpec, Side
 from npu_eval.judge import NOT_STORED, failing_outputs
 from npu_eval.levels import Level, levels
-from npu_eval.records import PrecisionData
+from npu_eval.records import BundleOrigin, PrecisionData
 from npu_eval.switching_data import ModeRow, mode_rows
 
 
@@ -31,7 +31,8 @@ class Precision:
 
     ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
     has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes, ``detections`` where
-    they are no objects. ``levels`` says of each output how well it agrees, in one word. ``modes`` is the
+    they are no objects. ``bundle`` says who computed the reference when it was not this run, on the device that
+    ``reference`` then names. ``levels`` says of each output how well it agrees, in one word. ``modes`` is the
     candidate under each combination of its device's switches for reduced formats; ``no_modes`` says why there is none.
     """
 
@@ -53,18 +54,21 @@ class Precision:
     top1_match: bool | None
     top5_match: bool | None
     detections: Detections | None
+    bundle: BundleOrigin | None
     levels: tuple[Level, ...]
     modes: tuple[ModeRow, ...]
     no_modes: str
 
 
-def summarize_precision(data: PrecisionData, spec: EvalSpec, *, causes: Collection[str] = ()) -> Precision:
+def summarize_precision(
+    data: PrecisionData, spec: EvalSpec, *, bundle: BundleOrigin | None = None, causes: Collection[str] = ()
+) -> Precision:
     """What a precision record comes to; ``causes`` are those of the operators' errors, where they were looked for."""
     agreements = tuple(map(stats.agreement, data.differences))
     repeats = tuple(map(stats.agreement, data.repeats))
     top1, top5 = (stats.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
     return Precision(
-        reference=spec.reference,
+        reference=replace(spec.reference, device=bundle.device.name) if bundle else spec.reference,
         candidate=spec.candidate,
         agreements=agreements,
         repeats=repeats,
@@ -94,6 +98,7 @@ def summarize_precision(data: PrecisionData, spec: EvalSpec, *, causes: Collecti
         top1_match=None if top1 is None else top1 == 1.0,
         top5_match=None if top5 is None else top5 == 1.0,
         detections=summarize_detections(data.detections),
+        bundle=bundle,
         modes=mode_rows(data.switching) if data.switching else (),
         no_modes=data.switching.reason if data.switching else NOT_STORED,
         levels=levels(data, failing_outputs(data, spec.criteria), causes),

@@ -230,7 +230,9 @@ def _precision(records: Mapping[str, Record], spec: EvalSpec) -> Precision | Non
     if record is None or not isinstance(record.data, PrecisionData):
         return None
     found = located.data.operators if located is not None and isinstance(located.data, LocalisationData) else ()
-    return summarize_precision(record.data, spec, causes=frozenset(o.cause for o in found))
+    return summarize_precision(
+        record.data, spec, bundle=record.provenance.reference_bundle, causes=frozenset(o.cause for o in found)
+    )
 
 
 def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performance | None:

@@ -14,6 +14,7 @@ from npu_eval.adapter import checked_forward
 from npu_eval.compare import difference
 from npu_eval.config import Side
 from npu_eval.precision_data import Difference
+from npu_eval.references import read_outputs
 from npu_eval.session import Context
 
 Outputs = dict[str, torch.Tensor]
@@ -30,13 +31,18 @@ class Float32Floor:
     def differences(
         self, name: str, batch: torch.Tensor, reference: Outputs, candidate: Outputs
     ) -> tuple[Difference, ...]:
-        """float32 against float64 of every output of one input.
+        """float32 against float64 of every output of one input; nothing where a reference bundle lacks one of them.
 
         Args:
             batch: the input in float32 on the CPU.
             reference, candidate: both sides' outputs of it, taken where they are what would be run again.
         """
-        spec = self.context.spec
+        spec, bundle = self.context.spec, self.context.bundle
+        if bundle is not None:
+            if not {"float64", "float32"} <= set(bundle.of_input(name)[0].dtypes):
+                return ()
+            wide, narrow = (read_outputs(bundle, name, batch, dtype) for dtype in ("float64", "float32"))
+            return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)
         known = {spec.reference.dtype: reference}
         if spec.reference.dtype != "float32" and (self.context.device.name, spec.candidate.dtype) == (
             self.device,

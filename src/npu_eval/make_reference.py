@@ -24,7 +24,7 @@ from npu_eval.bundle import (
 )
 from npu_eval.config import InputFile, Side, read_spec_file
 from npu_eval.device import best_device, is_out_of_memory
-from npu_eval.errors import AdapterError, ConfigError, DeliverError, DeviceError
+from npu_eval.errors import AdapterError, ConfigError, DeviceError
 from npu_eval.jsonio import TEMPORARY_PREFIX
 from npu_eval.references import INPUT, Outputs, outputs_of, state_sha256
 from npu_eval.session import Context, dtype_of
@@ -151,14 +151,10 @@ def check_space(folder: Path, needed: int) -> None:
 
 def _refuse_other(output: Path) -> None:
     """Replace nothing but an earlier bundle."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    try:
-        open_bundle(output)
-    except DeliverError as error:
-        if not (output / DESCRIPTION).is_file():
-            raise ConfigError("holds something that is no reference bundle", where=str(output),
-                              fix="name another folder with --output") from error  # fmt: skip
+    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    if not empty and not (output / DESCRIPTION).is_file():
+        raise ConfigError("holds something that is no reference bundle", where=str(output),
+                          fix="name another folder with --output")  # fmt: skip
 
 
 def _replace(partial: Path, output: Path) -> None:

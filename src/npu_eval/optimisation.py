@@ -115,11 +115,11 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
 def _references(context: Context, folder: Path, budget_s: float) -> str:
     """A file with the reference's outputs of as many inputs as the time allows."""
     spec = context.spec
-    reference_outputs = reference_of(context)
+    reference = reference_of(context)
     found: dict[str, dict[str, torch.Tensor]] = {}
     started = time.monotonic()
     for entry, photo in zip(spec.inputs, context.photos(), strict=True):
-        found[entry.path] = reference_outputs(entry, context.preprocess([photo]))
+        found[entry.path] = reference.outputs(entry, context.preprocess([photo]))
         if time.monotonic() - started > budget_s:
             break
     context.say(f"[optimisation] reference outputs of {len(found)} inputs")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections
+from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections, checked_forward
 from npu_eval.compare import difference
 from npu_eval.detection_data import DetectionComparison
 from npu_eval.detections_match import Limits, compare_sets
@@ -39,20 +39,20 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
     """
     del arguments
     spec = context.spec
-    reference_outputs = reference_of(context)
+    right = reference_of(context)
     candidate_model = context.model(spec.candidate, context.device.name)
     differences: list[Difference] = []
     repeats: list[Difference] = []
     rankings: list[ClassRanking] = []
     detections: list[DetectionComparison] = []
     floors: list[Difference] = []
-    floor = Float32Floor(context, reference_device.name)
+    floor = Float32Floor(context, right.device)
     switched = Switched(context.device, spec.candidate.dtype)
     photos = context.photos()
     for number, (entry, photo) in enumerate(zip(spec.inputs, photos, strict=True), start=1):
         context.say(f"[precision] {number}/{len(photos)} {photo.name}")
         batch = context.preprocess([photo])
-        reference = reference_outputs(entry, batch)
+        reference = right.outputs(entry, batch)
         on_device = batch.to(context.device.name, dtype_of(spec.candidate))
         first = outputs_of(context, candidate_model, on_device)
         _same_names(reference, first, spec.adapter)

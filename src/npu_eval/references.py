@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -22,8 +23,16 @@ INPUT = "input"
 """Name of the batch in an input's member; outputs are called ``<dtype>/<output>``."""
 
 
-def reference_of(context: Context) -> Callable[[InputFile, torch.Tensor], Outputs]:
-    """What gives the reference's outputs for an input and its batch (float32, on the CPU), one at a time.
+@dataclass(frozen=True)
+class Reference:
+    """The side that is right: the device it is computed on, and its outputs for an input and its batch."""
+
+    device: str
+    outputs: Callable[[InputFile, torch.Tensor], Outputs]
+
+
+def reference_of(context: Context) -> Reference:
+    """The reference that a spec asks for; batches are float32 on the CPU, and asked for one at a time.
 
     Raises:
         DeviceError: the reference's device is not there.
@@ -34,7 +43,7 @@ def reference_of(context: Context) -> Callable[[InputFile, torch.Tensor], Output
     side = context.spec.reference
     device = open_device(side.device).name
     model = context.model(side, device)
-    return lambda entry, batch: outputs_of(context, model, batch.to(device, dtype_of(side)))
+    return Reference(device, lambda entry, batch: outputs_of(context, model, batch.to(device, dtype_of(side))))
 
 
 def outputs_of(context: Context, model: nn.Module, batch: torch.Tensor) -> Outputs:
@@ -43,7 +52,7 @@ def outputs_of(context: Context, model: nn.Module, batch: torch.Tensor) -> Outpu
     return {name: tensor.cpu() for name, tensor in outputs.items()}
 
 
-def _from_bundle(context: Context, bundle: Bundle) -> Callable[[InputFile, torch.Tensor], Outputs]:
+def _from_bundle(context: Context, bundle: Bundle) -> Reference:
     made, where = bundle.description, bundle.folder.name
     check_asked(bundle, context.spec)
     if made.state_sha256 != state_sha256(context.network):
@@ -52,23 +61,24 @@ def _from_bundle(context: Context, bundle: Bundle) -> Callable[[InputFile, torch
         raise RecordError(what, where=where, fix="name the same weights with --weights, or make the bundle again")
     context.say(f"reference: from the bundle {where} ({bundle.sha256[:12]}), made {made.made_at} on "
                 f"{made.provenance.device.name} ({made.provenance.device.description})")  # fmt: skip
-    return lambda entry, batch: read_outputs(bundle, entry, batch, context.spec.reference.dtype)
+    dtype = context.spec.reference.dtype
+    return Reference(made.provenance.device.name, lambda entry, batch: read_outputs(bundle, entry.path, batch, dtype))
 
 
-def read_outputs(bundle: Bundle, entry: InputFile, batch: torch.Tensor, dtype: str) -> Outputs:
+def read_outputs(bundle: Bundle, photo: str, batch: torch.Tensor, dtype: str) -> Outputs:
     """The outputs of one input in one dtype.
 
     Raises:
         RecordError: the bundle's network saw another batch, an output is missing, or the member is damaged.
     """
-    found, member = bundle.of_input(entry.path)
+    found, member = bundle.of_input(photo)
     tensors = read_tensors(bundle.path(member))
     where = f"{bundle.folder.name}/{member.name}"
-    _same_batch(tensors.get(INPUT), batch, entry.path, where)
+    _same_batch(tensors.get(INPUT), batch, photo, where)
     outputs = {}
     for name in found.outputs:
         if f"{dtype}/{name}" not in tensors:
-            raise RecordError(f"holds no output '{name}' in {dtype} of '{entry.path}'", where=where,
+            raise RecordError(f"holds no output '{name}' in {dtype} of '{photo}'", where=where,
                               fix="make the bundle again")  # fmt: skip
         outputs[name] = tensors[f"{dtype}/{name}"]
     return outputs

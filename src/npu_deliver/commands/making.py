@@ -59,8 +59,9 @@ def plan(what: What, how: How, as_json: AsJson = False) -> None:
     from npu_eval.jsonio import to_json
 
     job = what.job()
-    where = pipeline.planned_environment(job, how.options())
-    steps = planning.plan(job.spec, where.image, weights=None)
+    options = how.options()
+    where = pipeline.planned_environment(job, options)
+    steps = planning.plan(job.spec, where.image, weights=None, reference=options.reference)
     lines = [where.engine.shell_line(step, job.output) for step in steps]
     if as_json:
         print_json({"model": job.spec.name, "folder": str(job.output), "image": where.image.digest,

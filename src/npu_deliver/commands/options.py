@@ -208,16 +208,22 @@ class How(InContainers):
     replay: Annotated[
         Path | None, typer.Option("--replay", help="Replay the records of this earlier deliverable; stamped so")
     ] = None
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="Compare with this reference bundle instead of computing it here")
+    ] = None
 
     def options(self, *, lang: Lang = Lang.ZH, fresh: bool = False, again: tuple[str, ...] = ()) -> Options:
         """What the line needs to know.
 
         Raises:
-            ConfigError: an interpreter is named for containers, which have their own.
+            ConfigError: an interpreter is named for containers, which have their own; or a replay shall be compared.
         """
         from npu_deliver.pipeline import Options
 
         containers = self.containers()
+        if self.replay is not None and self.reference is not None:
+            raise ConfigError("a replayed run compares with nothing", where="--reference",
+                              fix="leave out --replay or --reference")  # fmt: skip
         if self.python is not None:
             if containers.engine == "docker":
                 raise ConfigError("an image has its own Python", where="--python", fix="leave out one of the two")
@@ -227,6 +233,7 @@ class How(InContainers):
             lang=lang.value,
             fresh=fresh,
             replay=self.replay,
+            reference=self.reference.absolute() if self.reference else None,
             again=again,
             containers=containers,
         )

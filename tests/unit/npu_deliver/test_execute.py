@@ -126,6 +126,22 @@ def test_everything_runs_again_with_another_file_of_the_same_name(bench):
     assert broken.ran == ["inference"]
 
 
+def test_another_reference_bundle_runs_again_what_compares_with_it(bench, monkeypatch):
+    bench.run()
+    origin = samples.bundle_origin()
+    monkeypatch.setattr(execute, "open_bundle", lambda folder: origin)
+    bench.steps = tuple(plan.referring(step, bench.folder) for step in bench.steps)
+
+    def compared(record):
+        return replace(record, provenance=replace(record.provenance, reference_bundle=origin))
+
+    with pytest.raises(StepError, match="ended without a valid record"):
+        bench.run(FakeEngine())
+    engine = FakeEngine(instead={"precision": lambda *step: leave_record(*step, compared)})
+    assert bench.run(engine).kept == ("inference", "performance")
+    assert bench.run().kept == tuple(ALL)
+
+
 def test_a_mended_title_runs_nothing_again(bench, tmp_path):
     bench.run()
     deliverables.change_file(tmp_path / "tiny/spec.yaml", "title: Tiny", "title: Tiny 2")

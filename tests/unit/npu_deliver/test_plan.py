@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, scripts_left_out
+from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
 from npu_deliver.spec import Dataset, Training
-from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.logtext import LOG_NAMES
 
 
@@ -88,3 +88,20 @@ def test_a_data_set_adds_a_step_that_only_reads_it(spec):
         WEIGHTS_VARIABLE: "/w.pth", DATA_VARIABLE: "/data/coco2017", AGAINST_VARIABLE: "/runs/dataset.jsonl",
     }  # fmt: skip
     assert all(mount.read_only for mount in step.mounts)
+
+
+def test_what_compares_with_a_reference_gets_the_bundle(tmp_path):
+    deliverables.write_model(tmp_path)
+    spec = with_budget(deliverables.job_of(tmp_path), 60.0).spec
+    bundle = Mount(source="/made/there", variable=REFERENCE_VARIABLE)
+    steps = plan(spec, deliverables.IMAGE, weights=Path("/w.pth"), reference=Path("/made/there"))
+    assert {s.experiment for s in steps if bundle in s.mounts} == {"precision", "optimisation"}
+    assert {len(s.mounts) for s in steps} == {1, 2}
+    assert all(mount.read_only for s in steps for mount in s.mounts)
+
+
+def test_a_reference_is_made_on_the_device_of_the_spec(spec):
+    step = reference_step(on(spec, "cuda:1"), deliverables.IMAGE, weights=Path("/w.pth"))
+    assert step.shell == "python evaluation/make_reference.py --device cuda:1 --output reference"
+    assert (step.devices, step.mounts) == (("cuda:1",), (Mount(source="/w.pth", variable=WEIGHTS_VARIABLE),))
+    assert reference_step(on(spec, "cpu"), deliverables.IMAGE, weights=None).devices == ()

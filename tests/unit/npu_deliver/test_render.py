@@ -104,6 +104,13 @@ def replayed():
     return summary_of(spec, records)
 
 
+def with_bundle():
+    """Records of a run whose reference was computed elsewhere."""
+    record = samples.precision_record()
+    where = replace(record.provenance, reference_device="cuda:0", reference_bundle=samples.bundle_origin())
+    return samples.records() | {"precision": replace(record, provenance=where)}
+
+
 CASES = {
     "real-npu": summary_of,
     "cpu": lambda: summary_of(*on(samples.cpu_facts())),
@@ -121,6 +128,7 @@ CASES = {
     "no-performance": lambda: without("performance"),
     "no-classes": without_classes,
     "bare": bare,
+    "reference-bundle": lambda: summary_of(records=with_bundle()),
     "optimised": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record()}),
     "nothing-gained": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
         data=samples.optimisation_data(trials=(samples.trial(), samples.trial("x")), sweep=(), scaling=(),
@@ -174,6 +182,18 @@ def test_the_golden_page_of_a_search(lang):
     if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN") == "1":
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_reference_from_a_bundle_is_told_with_who_computed_it(lang):
+    text = pages(CASES["reference-bundle"](), lang)["readme.md"]
+    origin = samples.bundle_origin()
+    rows = [row for table in tables(text) for row in table if any(row)]
+    told = "\n".join(" | ".join(cells(row)) for row in rows)
+    for said in (origin.sha256, origin.made_at, "NVIDIA A100-SXM4-40GB", "AMD EPYC 7742", "torch 2.6.0+cu124",
+                 "`tf32_conv=off`", origin.code_sha256, "cuda:0"):  # fmt: skip
+        assert said in told
+    assert origin.sha256 not in pages(summary_of(), lang)["readme.md"]
 
 
 # --- every case ------------------------------------------------------------------------------------------------------

@@ -220,3 +220,12 @@ def test_no_ranking_is_no_equal_ranking() -> None:
 def test_the_contests_names_of_the_logs() -> None:
     assert LOG_NAMES["precision"] == "precision_eval.log"
     assert LOG_NAMES["performance"] == "performance_eval.log"
+
+
+def test_a_log_names_the_bundle_that_the_reference_came_from() -> None:
+    where = samples.provenance(reference_device="cuda:0", reference_bundle=samples.bundle_origin())
+    text = log_text(samples.precision_record(provenance=where), CRITERIA)
+    assert f"bundle     sha256 {samples.bundle_origin().sha256}\n" in text
+    assert "made on    cuda:0 (NVIDIA A100-SXM4-40GB), AMD EPYC 7742, at 2025-05-30T09:12:00+00:00\n" in text
+    assert "made with  python 3.10.4, torch 2.6.0+cu124\n" in text
+    assert "bundle " not in log_text(samples.precision_record(), CRITERIA)

@@ -191,8 +191,8 @@ def test_a_value_of_another_type_is_refused_wherever_it_stands(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_missing_key_is_refused_unless_the_field_has_a_default(kind: str) -> None:
-    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "reference_bundle", "replayed_from", "detections",
-                "elements", "floors", "switching", "reason"}  # fmt: skip
+    optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections",
+                "elements", "floors", "switching", "reason", "reference_bundle"}  # fmt: skip
     optional |= {"throughput", "processes", "end_to_end", "enqueue", "cache", "sampled", "machine"}
     for path in places(json.loads(record_text(ALL[kind]))):
         free = path[:2] in (("provenance", "versions"), ("provenance", "numeric_modes"), ("provenance", "environment"))
@@ -279,3 +279,12 @@ def test_a_replayed_record_says_of_which_it_is_and_keeps_its_findings() -> None:
 
 def test_finite_elements_are_those_of_the_histogram() -> None:
     assert samples.difference((1.0, 2.0, 3.0)).finite_count == 3
+
+
+def test_a_reference_from_a_bundle_round_trips_and_never_comes_from_an_npu() -> None:
+    where = samples.provenance(reference_bundle=samples.bundle_origin())
+    record = samples.precision_record(provenance=where)
+    assert parse_record(record_text(record), "r.json") == record
+    where = samples.provenance(reference_bundle=samples.bundle_origin(device=samples.device_facts()))
+    with pytest.raises(RecordError, match="the reference was made on an NPU; make it on a CPU or a GPU"):
+        parse_record(record_text(samples.precision_record(provenance=where)), "r.json")

@@ -1,0 +1,74 @@
+"""Make a reference bundle: the line up to one step, whose result is carried to another machine."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from npu_deliver import execute, log, pipeline, plan, stage
+from npu_deliver.errors import ConfigError, DeviceError
+from npu_deliver.pipeline import Options
+from npu_deliver.spec import Job
+from npu_eval.bundle import DESCRIPTION, Bundle, check_whole, open_bundle
+from npu_eval.jsonio import TEMPORARY_PREFIX
+
+
+def make_reference(job: Job, options: Options, *, device: str, output: Path) -> Bundle:
+    """Record what a model gives on a CPU or a GPU; an earlier bundle is replaced once the new one is whole.
+
+    Args:
+        device: where it is computed; ``auto`` is the best that is here and no NPU.
+        output: the bundle's folder. Everything is staged beside it, on the disk that it will need.
+
+    Raises:
+        DeviceError: the device is an NPU.
+        ConfigError: ``output`` holds something else, or there is too little room.
+        DeliverError: the step failed, with its exit code.
+    """
+    if options.replay is not None:
+        raise ConfigError("a reference is computed, not replayed", where="--replay", fix="leave it out")
+    if device.startswith("npu"):
+        raise DeviceError("a reference is made on a CPU or a GPU: the NPU is what is held against it", where=device,
+                          fix="use --device cpu or --device cuda:0")  # fmt: skip
+    refuse_other(output)
+    evaluation = job.spec.evaluation.model_copy(update={"device": device})
+    scratch = output.with_name(f".{output.name}.making")
+    job = replace(job, spec=job.spec.model_copy(update={"evaluation": evaluation, "dataset": None}),
+                  output=scratch / job.spec.profile)  # fmt: skip
+    with pipeline.working(job):
+        weights = pipeline.fetch_weights(job)
+        where = pipeline.prepare_environment(job, options)
+        weights = weights or pipeline.fetch_default_weights(job, where)
+        staged = stage.stage(job, where.image, weights)
+        step = plan.reference_step(job.spec, where.image, weights=weights.path if weights else None)
+        log.get().info("reference: %s", step.shell)
+        with where.engine as engine:
+            execute.run_step(step, "reference", engine, staged.folder, job.work / "console")
+        made = staged.folder / plan.REFERENCE_OUTPUT
+        check_whole(open_bundle(made))
+        _publish(made, output)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return open_bundle(output)
+
+
+def refuse_other(output: Path) -> None:
+    """Replace nothing but an earlier bundle.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    if not empty and not (output / DESCRIPTION).is_file():
+        raise ConfigError("holds something that is no reference bundle", where=str(output),
+                          fix="name another folder with --output")  # fmt: skip
+
+
+def _publish(made: Path, output: Path) -> None:
+    """Put the bundle in the place of an earlier one, which is kept until then."""
+    earlier = output.with_name(f"{TEMPORARY_PREFIX}{output.name}.earlier")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if output.exists():
+        output.rename(earlier)
+    made.rename(output)
+    shutil.rmtree(earlier, ignore_errors=True)
