@@ -101,6 +101,7 @@ def meaning(said: str, *, facts: dict[str, str] | None = None) -> Failure | None
         found = re.search(pattern, said)
         if found:
             words = {"torch": "torch", "torch_npu": "torch_npu", **_named(facts or {}), **_none_as_empty(found)}
+            words["variable"] = _variable_of(words.get("path", ""))
             return Failure(what=what.format(**words), fix=fix.format(source=_source(), **words))
     return None
 
@@ -152,6 +153,8 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"version `(?P<symbol>GLIBC\w*_[\d.]+)' not found", "torch_npu needs {symbol}, which this system is too old for",
      "use a newer base image"),
     (r"(?P<name>ASCEND_\w+) : (?P<path>.+?) does not exist", "{name} names {path}, which does not exist", _SOURCE_FIX),
+    # torch_npu 2.7 names the path alone
+    (r"The path does not exist: (?P<path>\S+)", "{variable} names {path}, which does not exist", _SOURCE_FIX),
     (r"(?P<name>ASCEND_\w+) environment variable is not set\. Please",
      "{name} is not set, so CANN is only half there", _SOURCE_FIX),
     (r"(?P<path>/\S*(?:runtime|compiler|opp)\S*) does not exist",
@@ -184,6 +187,12 @@ def _named(facts: dict[str, str]) -> dict[str, str]:
 
 def _none_as_empty(found: re.Match[str]) -> dict[str, str]:
     return {name: value or "" for name, value in found.groupdict().items()}
+
+
+def _variable_of(path: str) -> str:
+    """The variable that leads CANN to a path."""
+    named = (name for name, value in sorted(os.environ.items()) if name.startswith("ASCEND_") and value == path)
+    return next(named, "a variable of CANN")
 
 
 def _source() -> str:

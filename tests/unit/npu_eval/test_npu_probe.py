@@ -138,3 +138,10 @@ def test_this_environment_has_no_torch_npu() -> None:
     assert found.facts["torch"]
     assert found.failure is not None
     assert found.failure.what == "torch_npu is not installed"
+
+
+def test_a_path_without_its_variable_is_given_the_one_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "RuntimeError: The path does not exist: /not/there"
+    assert str(explain(said)).startswith("a variable of CANN names /not/there, which does not exist; ")
+    monkeypatch.setenv("ASCEND_HOME_PATH", "/not/there")
+    assert str(explain(said)).startswith("ASCEND_HOME_PATH names /not/there, which does not exist; ")
