@@ -137,7 +137,10 @@ def _folder_of(weights: str, base: Path) -> Path | None:
     named = parse(weights)
     if named.scheme != "file":
         return None
-    path = base / Path(named.path).expanduser()
+    try:
+        path = base / Path(named.path).expanduser()
+    except RuntimeError:  # the home of nobody known here: told where the weights are fetched
+        return None
     return path if path.is_dir() else path.parent if path.is_file() else None
 
 
