@@ -19,7 +19,8 @@ PACKAGES = ("timm", "safetensors", "numpy", "pillow", "pydantic", "matplotlib", 
 TESTS = ("tests/simnpu", "tests/unit/npu_eval/test_device.py", "tests/unit/npu_eval/test_device_modes.py",
          "tests/unit/npu_eval/test_npu_fallback.py", "tests/unit/npu_eval/test_operator_calls.py",
          "tests/unit/npu_eval/test_npu_probe.py", "tests/unit/npu_eval/test_compare.py",
-         "tests/unit/npu_eval/test_precision.py")  # fmt: skip
+         "tests/unit/npu_eval/test_precision.py", "tests/unit/npu_eval/test_tensor_file.py",
+         "tests/unit/npu_eval/test_references.py")  # fmt: skip
 
 
 def main() -> int:

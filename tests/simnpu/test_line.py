@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from simnpu.conftest import Machine
+from simnpu.stamped import assert_stamped
 
 pytestmark = pytest.mark.slow
 
@@ -73,24 +74,13 @@ def test_the_error_goes_with_the_switch_that_made_it(finished: Path) -> None:
 
 
 def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished: Path) -> None:
-    summary = json.loads((finished / "summary.json").read_text())
-    assert summary["hardware"] is None
-    assert summary["stamps"][0] == "simulated"
     checked = simnpu().cli("verify", str(finished), "--json")
     assert checked.returncode == 0, checked.stdout
     assert "simulated" in json.loads(checked.stdout)["stamps"]
 
 
 def test_every_file_that_shows_a_result_says_so(finished: Path) -> None:
-    shown = [p for p in finished.rglob("*") if p.suffix in (".md", ".log", ".png")]
-    shown = [p for p in shown if not {"results", "npu_eval", "inputs"} & set(p.parts)]
-    assert len(shown) >= 8
-    assert all(".simulated." in p.name for p in shown), shown
-    for page in (p for p in shown if p.suffix != ".png"):
-        text = page.read_text()
-        assert "SIMULATED" in text
-        assert not re.search(r"\d ms\b|\d /s\b", text), page
-        assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text.split("\n## ")[0]), page
+    assert_stamped(finished)
 
 
 def test_a_script_of_the_folder_runs_by_itself(simnpu: Callable[..., Machine], finished: Path) -> None:
