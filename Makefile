@@ -6,7 +6,7 @@
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
-#   BUDGET=10m         time to search for speed (0: none)
+#   BUDGET=10m         time to search for speed (0: none)    CRITERIA=cann-hf32    judge by another named profile
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
@@ -36,7 +36,7 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
 signed       = $(call option,SIGN_KEY,--sign-key)
 flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
-               $(call option,REFERENCE,--reference) \
+               $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
