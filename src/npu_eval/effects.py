@@ -23,6 +23,9 @@ MIN_PAIRS = 2
 UNASKED = ("repeat_", "detection", "cpu_fallback")
 """How the metrics begin that a trial does not measure: it runs each input once, and compares tensors, which detections
 follow from. The precision experiment of the final configuration measures them."""
+TELLING = 1.1
+"""An interval that reaches beyond this factor on both sides of 1 leaves room for a gain and for a loss of a tenth: it
+says that too little was measured, not that there is no effect."""
 SHARED_BASELINE = 0.5
 """Correlation of two switches' effects in one block: they share the baseline's process, half of each one's luck."""
 
@@ -111,7 +114,7 @@ def aa_range(trials: Sequence[Trial], known: Noise | None) -> float | None:
 
 def outcome(found: Effect | None, *, aa: float | None, min_effect: float) -> Outcome:
     """Gain or loss only where the interval excludes 1, and the effect is larger than the smallest that matters and than
-    what identical code showed."""
+    what identical code showed; not decided where the interval is too wide to speak of no effect."""
     if found is None or aa is None:
         return Outcome.OPEN
     least = max(1 + min_effect, aa)
@@ -119,6 +122,8 @@ def outcome(found: Effect | None, *, aa: float | None, min_effect: float) -> Out
         return Outcome.GAIN
     if found.high < 1 and 1 / found.factor > least:
         return Outcome.LOSS
+    if found.low < 1 / TELLING and found.high > TELLING:
+        return Outcome.OPEN
     return Outcome.NONE
 
 

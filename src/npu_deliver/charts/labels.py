@@ -94,7 +94,7 @@ CHART_LABELS: dict[str, ChartLabels] = {
         most_objects="画出目标最多的 {shown} 类，共 {total} 类",
         effects_title="优化：每个开关的效果",
         effects_note="横线为 95 % 区间，灰带为同一代码自我对照（A/A）的范围；● 提升  ✕ 变慢  "
-        "■ 无可测效果  ◆ 更快但精度不通过",
+        "■ 无可测效果或未定  ◆ 更快但精度不通过",
         factor="速度倍数（大于 1 为更快）",
         waterfall_title="优化：各阶段的时延与累计效果（横线为 95 % 区间）",
         sweep_title="批大小与吞吐（竖线为各进程间 95 % 区间）",
@@ -153,7 +153,7 @@ CHART_LABELS: dict[str, ChartLabels] = {
         most_objects="the {shown} categories with most objects of {total} are shown",
         effects_title="Optimisation: the effect of each switch",
         effects_note="lines: 95 % interval, grey: identical code against itself (A/A); ● gain  ✕ slower  "
-        "■ no measurable effect  ◆ quicker, but fails precision",
+        "■ no measurable effect, or not decided  ◆ quicker, but fails precision",
         factor="times as quick (above 1 is quicker)",
         waterfall_title="Optimisation: latency of each stage (lines: 95 % interval)",
         sweep_title="Throughput against batch size (lines: 95 % interval over processes)",

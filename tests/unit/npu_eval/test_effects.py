@@ -65,6 +65,7 @@ def test_identical_code_is_rarely_called_a_gain_and_a_tenth_is_found(factor: flo
         (1.001, 1.015, 1.03, 1.01, Outcome.NONE),  # smaller than the smallest effect that counts
         (1.03, 1.05, 1.07, 1.06, Outcome.NONE),  # within what identical code showed
         (0.99, 1.05, 1.12, 1.01, Outcome.NONE),  # its interval holds 1
+        (0.89, 1.28, 1.84, 1.01, Outcome.OPEN),  # its interval holds a gain and a loss of a tenth
         (0.90, 0.93, 0.96, 1.01, Outcome.LOSS),
         (1.03, 1.05, 1.07, None, Outcome.OPEN),  # no A/A run
     ],
