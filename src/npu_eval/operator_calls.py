@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import AbstractContextManager
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 
 class OperatorCalls(TorchDispatchMode):
@@ -24,3 +25,8 @@ class OperatorCalls(TorchDispatchMode):
         self.counts[func._schema.name] += 1  # noqa: SLF001  the only place that holds the name with its namespace
         self.overloads[func.name()] += 1
         return func(*args, **(kwargs or {}))
+
+
+def uncounted() -> AbstractContextManager[Any]:
+    """Within it no operator is counted, nor slowed by counting: for calls whose number depends on the clock."""
+    return _disable_current_modes()  # torch has no public name for it

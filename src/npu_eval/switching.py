@@ -16,6 +16,7 @@ import torch
 from npu_eval.compare import difference
 from npu_eval.device import Device, timed
 from npu_eval.device_modes import REDUCED_FORMATS
+from npu_eval.operator_calls import uncounted
 from npu_eval.switching_data import ModeDifference, ModeRun, Switching
 
 Outputs = dict[str, torch.Tensor]
@@ -80,7 +81,8 @@ class Switched:
         try:
             for mode in self._modes:
                 if self._enter(mode):
-                    found = run()
+                    with uncounted():
+                        found = run()
                     mode.differences += [
                         _difference(name, output, reference[output], found[output]) for output in reference
                     ]
@@ -96,7 +98,8 @@ class Switched:
                     break
                 for mode in self._modes:
                     if self._enter(mode):
-                        seconds, _ = timed(self._device, run)
+                        with uncounted():
+                            seconds, _ = timed(self._device, run)
                         mode.samples_s += [seconds] if number else []
         finally:
             self._restore()
