@@ -33,7 +33,7 @@ from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.statement import Signer
 from npu_deliver.summary import Summary, differs, summarize
-from npu_eval.bundle import Bundle, check_asked, check_whole, open_bundle
+from npu_eval.bundle import Bundle, check_asked, open_whole
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.records import Record, read_record, record_sha256
@@ -134,11 +134,7 @@ def fetch_weights(job: Job) -> FetchedWeights | None:
 
 def prove_reference(options: Options) -> Bundle | None:
     """The reference bundle to compare with, every byte of it proven before anything runs."""
-    if options.reference is None:
-        return None
-    bundle = open_bundle(options.reference)
-    check_whole(bundle)
-    return bundle
+    return None if options.reference is None else open_whole(options.reference)
 
 
 def refuse_other_reference(bundle: Bundle | None, staged: Staged) -> None:

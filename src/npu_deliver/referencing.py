@@ -10,8 +10,7 @@ from npu_deliver import execute, log, pipeline, plan, stage
 from npu_deliver.errors import ConfigError, DeviceError
 from npu_deliver.pipeline import Options
 from npu_deliver.spec import Job
-from npu_eval.bundle import DESCRIPTION, Bundle, check_whole, open_bundle
-from npu_eval.jsonio import TEMPORARY_PREFIX
+from npu_eval.bundle import Bundle, open_bundle, open_whole, put_in_place, refuse_other
 
 
 def make_reference(job: Job, options: Options, *, device: str, output: Path) -> Bundle:
@@ -46,29 +45,7 @@ def make_reference(job: Job, options: Options, *, device: str, output: Path) -> 
         with where.engine as engine:
             execute.run_step(step, "reference", engine, staged.folder, job.work / "console")
         made = staged.folder / plan.REFERENCE_OUTPUT
-        check_whole(open_bundle(made))
-        _publish(made, output)
+        open_whole(made)
+        put_in_place(made, output)
     shutil.rmtree(scratch, ignore_errors=True)
     return open_bundle(output)
-
-
-def refuse_other(output: Path) -> None:
-    """Replace nothing but an earlier bundle.
-
-    Raises:
-        ConfigError: the folder holds something else.
-    """
-    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
-    if not empty and not (output / DESCRIPTION).is_file():
-        raise ConfigError("holds something that is no reference bundle", where=str(output),
-                          fix="name another folder with --output")  # fmt: skip
-
-
-def _publish(made: Path, output: Path) -> None:
-    """Put the bundle in the place of an earlier one, which is kept until then."""
-    earlier = output.with_name(f"{TEMPORARY_PREFIX}{output.name}.earlier")
-    shutil.rmtree(earlier, ignore_errors=True)
-    if output.exists():
-        output.rename(earlier)
-    made.rename(output)
-    shutil.rmtree(earlier, ignore_errors=True)

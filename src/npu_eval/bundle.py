@@ -19,6 +19,7 @@ Other parts may add members of their own kinds, which readers that do not know t
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,16 @@ from typing import Any
 
 from npu_eval.config import EvalSpec
 from npu_eval.errors import ConfigError, RecordError
-from npu_eval.jsonio import canonical_sha256, dumps, file_sha256, from_json, loads, to_json, write_atomic
+from npu_eval.jsonio import (
+    TEMPORARY_PREFIX,
+    canonical_sha256,
+    dumps,
+    file_sha256,
+    from_json,
+    loads,
+    to_json,
+    write_atomic,
+)
 from npu_eval.records import BundleOrigin, Provenance
 
 SCHEMA = "npu-deliver/reference/1"
@@ -165,6 +175,18 @@ def open_bundle(folder: Path) -> Bundle:
     return Bundle(folder=folder, description=description, sha256=claimed)
 
 
+def open_whole(folder: Path) -> Bundle:
+    """The bundle in a folder, every member proven.
+
+    Raises:
+        ConfigError: there is no bundle.
+        RecordError: its description or a member is missing, cut short or altered.
+    """
+    bundle = open_bundle(folder)
+    check_whole(bundle)
+    return bundle
+
+
 def check_whole(bundle: Bundle) -> None:
     """Prove every member.
 
@@ -250,3 +272,25 @@ class BundleWriter:
 
 def _text(value: dict[str, Any], sha256: str) -> str:
     return dumps({"sha256": sha256, **value})
+
+
+def refuse_other(output: Path) -> None:
+    """Replace nothing but an earlier bundle.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    if not empty and not (output / DESCRIPTION).is_file():
+        raise ConfigError("holds something that is no reference bundle", where=str(output),
+                          fix="name another folder with --output")  # fmt: skip
+
+
+def put_in_place(made: Path, output: Path) -> None:
+    """Put the bundle in the place of an earlier one, which is kept until then."""
+    earlier = output.with_name(f"{TEMPORARY_PREFIX}{output.name}.earlier")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if output.exists():
+        output.rename(earlier)
+    made.rename(output)
+    shutil.rmtree(earlier, ignore_errors=True)

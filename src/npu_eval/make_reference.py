@@ -13,7 +13,6 @@ import torch
 
 from npu_eval import codehash, provenance, session
 from npu_eval.bundle import (
-    DESCRIPTION,
     INPUT_KIND,
     SCHEMA,
     BundledInput,
@@ -21,10 +20,13 @@ from npu_eval.bundle import (
     Description,
     open_bundle,
     output_criteria_sha256,
+    put_in_place,
+    refuse_other,
 )
 from npu_eval.config import InputFile, Side, read_spec_file
 from npu_eval.device import best_device, is_out_of_memory
-from npu_eval.errors import AdapterError, ConfigError, DeviceError
+from npu_eval.disk import check_room
+from npu_eval.errors import AdapterError, DeviceError
 from npu_eval.jsonio import TEMPORARY_PREFIX
 from npu_eval.references import INPUT, Outputs, outputs_of, state_sha256
 from npu_eval.session import Context, dtype_of
@@ -62,12 +64,12 @@ def _main(root: Path, argv: Sequence[str] | None) -> int:
     context = session.open_context(root, spec, device=device, say=session.say_to_stderr)
     context.device.set_numeric_modes(NO_SHORT_FORMATS)
     output = arguments.output.absolute()
-    _refuse_other(output)
+    refuse_other(output)
     partial = output.with_name(f"{TEMPORARY_PREFIX}{output.name}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         run(context, BundleWriter(partial), spec_sha256=asked.sha256)
-        _replace(partial, output)
+        put_in_place(partial, output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     made = open_bundle(output)
@@ -94,7 +96,11 @@ def run(context: Context, writer: BundleWriter, *, spec_sha256: str) -> None:
         dtypes = tuple(found)  # what did not run the first time is not tried again
         tensors = {INPUT: batch} | {f"{d}/{name}": t for d, outputs in found.items() for name, t in outputs.items()}
         if number == 0:
-            check_space(writer.folder, sum(t.nbytes for t in tensors.values()) * len(spec.inputs))
+            check_room(
+                writer.folder, sum(t.nbytes for t in tensors.values()) * len(spec.inputs),
+                what="the reference bundle needs about", where=writer.folder.parent,
+                fix="name another disk with --output, or use fewer inputs",
+            )  # fmt: skip
         inputs.append(_added(writer, entry, f"input-{number:03d}.safetensors", found, tensors))
     writer.finish(
         Description(
@@ -133,35 +139,3 @@ def _outputs(context: Context, batch: torch.Tensor, dtypes: tuple[str, ...]) -> 
                 raise
             context.say(f"[reference] {dtype} is left out: {error}")
     return found
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Refuse a bundle that would not fit; a tenth and 16 MiB are left to others.
-
-    Raises:
-        ConfigError: with what is needed and what is free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed * 1.1 + (16 << 20) > free:
-        raise ConfigError(
-            f"the reference bundle needs about {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free",
-            where=str(folder.parent), fix="free some space, name another disk with --output, or use fewer inputs",
-        )  # fmt: skip
-
-
-def _refuse_other(output: Path) -> None:
-    """Replace nothing but an earlier bundle."""
-    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
-    if not empty and not (output / DESCRIPTION).is_file():
-        raise ConfigError("holds something that is no reference bundle", where=str(output),
-                          fix="name another folder with --output")  # fmt: skip
-
-
-def _replace(partial: Path, output: Path) -> None:
-    """Put the finished bundle in the place of an earlier one, which is kept until then."""
-    earlier = output.with_name(f"{TEMPORARY_PREFIX}{output.name}.earlier")
-    shutil.rmtree(earlier, ignore_errors=True)
-    if output.exists():
-        output.rename(earlier)
-    partial.rename(output)
-    shutil.rmtree(earlier, ignore_errors=True)

@@ -31,7 +31,7 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.bundle import Bundle, check_whole, open_bundle
+from npu_eval.bundle import Bundle, open_whole
 from npu_eval.config import REFERENCE_VARIABLE, WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
@@ -225,11 +225,7 @@ def effective(
 
 def _bundle(folder: Path | None) -> Bundle | None:
     """The reference bundle at a path, with all its members proven."""
-    if folder is None:
-        return None
-    bundle = open_bundle(folder)
-    check_whole(bundle)
-    return bundle
+    return None if folder is None else open_whole(folder)
 
 
 def _configured(adapter: str, config: str) -> str:

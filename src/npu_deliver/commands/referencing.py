@@ -8,19 +8,15 @@ from typing import Annotated
 
 import typer
 
-from npu_deliver.commands.options import ROOT, AsJson, How, What, grouped, print_json
+from npu_deliver.commands.options import ROOT, AsJson, How, Input, Model, Root, What, grouped, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """Of which model a reference is wanted, and where it goes."""
 
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A folder below --root with a spec.yaml, or timm:<name>")
-    ]
-    root: Annotated[Path, typer.Option("--root", envvar="NPU_DELIVER_ROOT", help="Where the models' folders are")] = (
-        ROOT
-    )
+    model: Model
+    root: Root = ROOT
     output: Annotated[
         Path | None, typer.Option("--output", help="The bundle's folder (default: <root>/<model>/reference)")
     ] = None
@@ -28,7 +24,7 @@ class Asked:
         str | None, typer.Option("--device", help="cpu, cuda:0 or auto (default: that of the spec's reference)")
     ] = None
     weights: Annotated[str | None, typer.Option("--weights", help="Other weights, as for deliver")] = None
-    input: Annotated[Path | None, typer.Option("--input", help="A photo or a folder, instead of the samples")] = None
+    input: Input = None
 
 
 @grouped

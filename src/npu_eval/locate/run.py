@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
 
+from npu_eval.disk import check_room
 from npu_eval.errors import ConfigError
 from npu_eval.locate.align import align
 from npu_eval.locate.collect import Collector
@@ -23,7 +24,7 @@ from npu_eval.locate.record import Recording, record
 from npu_eval.locate.scopes import scopes_of, watching
 from npu_eval.locate.state import kept, unchanging
 from npu_eval.locate.trace import Judge, Trace
-from npu_eval.locate.values import CountingStore, DiskStore, check_space
+from npu_eval.locate.values import CountingStore, DiskStore
 
 TrainStep = Callable[..., Any]
 Forward = Callable[..., Any]
@@ -118,7 +119,10 @@ def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, task
 
     counted = CountingStore()
     first = once(counted)
-    check_space(folder, counted.nbytes)
+    check_room(
+        folder, counted.nbytes, what="recording the reference's operators needs", where=folder,
+        fix="set TMPDIR to a larger disk, or use a smaller input",
+    )  # fmt: skip
     store = DiskStore(folder / "values")
     recording = once(store)
     store.finish()

@@ -6,7 +6,6 @@ A tensor is named by the storage state it shows and its place in it, so views an
 from __future__ import annotations
 
 import errno
-import shutil
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,18 +158,3 @@ class DiskStore:
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self._end
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Refuse a recording that would not fit; a tenth and 16 MiB are left to others.
-
-    Raises:
-        ConfigError: with what is needed and what is free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed * 1.1 + (16 << 20) > free:
-        raise ConfigError(
-            f"recording the reference's operators needs {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free",
-            where=str(folder),
-            fix="free some space, set TMPDIR to a larger disk, or use a smaller input",
-        )
