@@ -330,12 +330,12 @@ def shell_line(step: Step, folder: Path, image: Image, limits: Limits) -> str:
 
 
 def _lines(stream: Any, deadline: float, step: Step) -> Iterator[str]:
-    """The lines of an attached container's output, both channels in the order in which they come.
+    """The lines of an attached container's output as they end, each whole whatever the other channel says meanwhile.
 
     Raises:
         StepError: the container did not end before the deadline.
     """
-    rest = b""
+    rests: dict[int, bytes] = {}
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         frames = _Frames(stream)
@@ -347,13 +347,14 @@ def _lines(stream: Any, deadline: float, step: Step) -> Iterator[str]:
                     where=step.experiment,
                     fix="raise evaluation.step_timeout_s in the spec",
                 )
-            chunk = frames.read()
-            if chunk is None:
+            read = frames.read()
+            if read is None:
                 break
-            *complete, rest = (rest + chunk).split(b"\n")
-            for line in complete:
-                yield line.decode("utf-8", "replace").rstrip("\r")
-    if rest:
+            for channel, payload in read:
+                *complete, rests[channel] = (rests.get(channel, b"") + payload).split(b"\n")
+                for line in complete:
+                    yield line.decode("utf-8", "replace").rstrip("\r")
+    for rest in filter(None, rests.values()):
         yield rest.decode("utf-8", "replace")
 
 
@@ -367,17 +368,17 @@ class _Frames:
         self._stream = stream
         self._buffer = b""
 
-    def read(self) -> bytes | None:
-        """What one read gives, possibly nothing yet; None at the end."""
+    def read(self) -> list[tuple[int, bytes]] | None:
+        """What one read completes, as (channel, payload), possibly nothing yet; None at the end."""
         data = os.read(self._stream.fileno(), 65536)
         if not data:
             return None
         self._buffer += data
-        payload = b""
+        complete = []
         while len(self._buffer) >= 8:
             length = int.from_bytes(self._buffer[4:8], "big")
             if len(self._buffer) < 8 + length:
                 break
-            payload += self._buffer[8 : 8 + length]
+            complete.append((self._buffer[0], self._buffer[8 : 8 + length]))
             self._buffer = self._buffer[8 + length :]
-        return payload
+        return complete

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.engine import LocalEngine, ReplayEngine
+from npu_deliver.engine import LocalEngine, ReplayEngine, container
 from npu_deliver.errors import EngineError, RecordError, StepError
 from npu_deliver.plan import Mount, Step
 from npu_eval.logtext import LOG_NAMES
@@ -283,3 +283,21 @@ def test_what_is_no_deliverable_cannot_be_replayed(tmp_path):
         ReplayEngine(tmp_path),
     ):
         pass
+
+
+def framed(channel: int, payload: bytes) -> bytes:
+    return bytes([channel, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+def test_a_containers_lines_stay_whole_when_its_channels_come_in_turns():
+    """The engine sends what it has of each channel; an unbuffered print is two writes, and others may come between."""
+    frames = [framed(1, "一".encode()[:2]), framed(2, b"two\nthr"), framed(1, "一行".encode()[2:]), framed(1, b"\n"),
+              framed(2, b"ee")]  # fmt: skip
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as stream, open(writing, "wb", buffering=0) as engine:  # noqa: PTH123
+        told = container._lines(stream, time.monotonic() + 20.0, step_of(""))
+        engine.write(frames[0] + frames[1][:5])
+        engine.write(frames[1][5:] + b"".join(frames[2:]))
+        assert [next(told), next(told)] == ["two", "一行"]
+        engine.close()
+        assert list(told) == ["three"]
