@@ -7,6 +7,7 @@ Where the machine's own Python already has torch (an Ascend notebook with torch_
 and leaves its packages alone: torch_npu fits one torch only.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -26,6 +27,17 @@ def main() -> int:
     folder, extras = Path(sys.argv[1]), sorted(sys.argv[2].split(","))
     if sys.version_info < OLDEST:
         return fail(f"Python {sys.version.split()[0]} is too old; install 3.11 and run `make PYTHON=python3.11 …`", 2)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:  # two commands at once make one environment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another command is making {folder}: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return prepare(folder, extras)
+
+
+def prepare(folder: Path, extras: list[str]) -> int:
+    """Make the environment unless it is there as wanted; returns the exit code."""
     own = installed_here()
     wanted = fingerprint(own)
     ready = folder / ".ready"

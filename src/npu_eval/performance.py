@@ -140,7 +140,7 @@ def _fresh_processes(context: Context, runs: Sequence[LatencyRun]) -> tuple[Fres
 
 def _in_process(worker: Worker, run: LatencyRun, seconds: float) -> FreshProcess:
     size = run.batch_size
-    slow = min(run.samples_s) > throughput.WINDOW_S  # a window holds one call then: there is nothing to fill up
+    slow = min(run.samples_s) > throughput.WINDOW_S  # a window holds one call then, and one window tells as much
     calls = throughput.calls_in(seconds, run.samples_s, least=2 if slow else 3)
     each = throughput.calls_in(seconds / throughput.MIN_WINDOWS, run.samples_s, least=1 if slow else 2)
     timeout_s = 60.0 + 100.0 * seconds + 20.0 * calls * max(run.samples_s)
@@ -149,7 +149,7 @@ def _in_process(worker: Worker, run: LatencyRun, seconds: float) -> FreshProcess
         for request in (
             Request(do="warm", batch_size=size, seconds=seconds),
             Request(do="burst", batch_size=size, calls=calls),
-            Request(do="windows", batch_size=size, calls=each, windows=throughput.MIN_WINDOWS),
+            Request(do="windows", batch_size=size, calls=each, windows=1 if slow else throughput.MIN_WINDOWS),
         )
     ]
     failed = next((reply.failed for reply in replies if reply.failed), None)
