@@ -81,7 +81,7 @@ models: setup
 	@$(npu-deliver) models
 
 test:           ## Run every test; does its own set-up
-	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 20 $(PYTEST_ARGS)
 
 lint:
 	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -15,6 +15,8 @@ import pytest
 from npu_deliver import tampering, verify
 from npu_deliver.profiles import templates_folder
 from npu_deliver.words import LANGUAGES, STAMPS
+from npu_eval import units
+from npu_eval.config import TIERS
 
 FILE = templates_folder("npu_deliverables") / "verify_deliverable.py"
 
@@ -35,9 +37,12 @@ def test_it_is_written_for_python_3_9_and_its_standard_library():
 
 
 def _old_python() -> str | None:
-    for name in ("python3.9", *map(str, sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python")))):
-        if (found := shutil.which(name)) and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
-            return found
+    """A Python 3.9, be it CPython or PyPy."""
+    for name in ("python3.9", *map(str, sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python"))), "pypy3"):
+        if found := shutil.which(name):
+            asked = subprocess.run([found, "--version"], capture_output=True, text=True)
+            if asked.returncode == 0 and "Python 3.9." in asked.stdout:
+                return found
     return None
 
 
@@ -69,6 +74,18 @@ def test_it_agrees_with_verify_on_every_kind_of_damage(folder_on_cpu, tmp_path, 
             assert not (holds and found), damage
             words = damage.kind == "digit" and damage.sealed_anew and damage.files[0].endswith(".md")
             assert holds or found or words, "it has no templates, and so takes a page's fixed words for what they are"
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_tiers_duration_is_no_stray_number(one_file, tmp_path, tier):
+    told = units.seconds(TIERS[tier][0])
+    summary = {"stamps": [], "verdicts": [], "performance": {"protocol": {"tier": tier}}}
+    for name in ("readme.md", "OPTIMIZATION_RECORD.md"):
+        (tmp_path / name).write_text(f"at least 64 calls and {told}, and 7.77 s\n", encoding="utf-8")
+    assert {what for _, what in one_file.check_pages(tmp_path, summary)} == {
+        "line 1: 7.77 s is no number of summary.json"
+    }
+    assert one_file.TIERS[tier] == told
 
 
 def test_its_stamps_are_ours(one_file):
