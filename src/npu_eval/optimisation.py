@@ -90,6 +90,8 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
             readings, profile = _first_look(search, place, switches)
             _search(search, place, switches, readings, started, arguments.budget)
             untried = _together(search, place, switches, started + TOGETHER_SHARE * arguments.budget)
+            if _go_on(search, started + TOGETHER_SHARE * arguments.budget):
+                untried = _together(search, place, switches, started + TOGETHER_SHARE * arguments.budget)
             races = _races(search, context)
         except ProcessEnded as stopped:
             ended, races = f"the model without switches: {stopped}", ()
@@ -227,6 +229,27 @@ def _together(search: Search, place: Place, switches: Sequence[Switch], until: f
         if _gains(search, states[-1:]):
             best, groups = arm, groups | switch.groups
     return []
+
+
+def _go_on(search: Search, until: float) -> bool:
+    """Spend on the switches alone what no combination takes, and leave enough to measure one anew.
+
+    Returns:
+        whether there is a gain to combine now, and was none before.
+    """
+    singles = [s for s in search.states if s.stage == "single" and s.pairs]
+    gains = _gains(search, singles)
+    if gains:
+        return False
+    identical = [s for s in search.states if s.stage == "a/a"]
+    while not gains and any(s.open for s in singles):
+        todo = [s for s in (*identical, *singles) if s.open]
+        if time.monotonic() + search.cost_s * (len(todo) + effects.MIN_PAIRS) > until:
+            break
+        search.run_block(todo)
+        search.drop_decided(todo)
+        gains = _gains(search, singles)
+    return bool(gains)
 
 
 def _gains(search: Search, states: Sequence[State]) -> list[str]:

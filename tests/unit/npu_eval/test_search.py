@@ -18,7 +18,7 @@ from npu_eval.bench import Bench
 from npu_eval.config import EvalSpec
 from npu_eval.crew import ProcessEnded
 from npu_eval.messages import Reply, Request, Role
-from npu_eval.optimisation import _gains, _search, _sweep, _together
+from npu_eval.optimisation import _gains, _go_on, _search, _sweep, _together
 from npu_eval.search import Arm, Search, State, run_to
 from npu_eval.switches import SWITCHES, Place, Switch
 
@@ -197,6 +197,28 @@ def test_a_trial_is_not_left_with_a_single_pair_while_there_is_budget(fake: type
                   State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})]  # fmt: skip
         assert not run_to(make(), states, 0.0, None, latest)
         assert [len(state.pairs) for state in states] == [pairs, pairs]
+
+
+def test_time_that_no_combination_took_goes_to_what_is_open(
+    tmp_path: Path, fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.factors = {"a": 1.10}
+    found = make()
+    aa = State(stage="a/a", arm=Arm(), against=Arm(), defaults={})
+    state = State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})
+    found.states += [aa, state]
+    found.run_block([aa, state])
+    assert _gains(found, [state]) == []  # one pair says nothing
+    found.cost_s = 10.0
+    assert not _go_on(found, time.monotonic() + 39.0)  # a pair of each, and two of the combination, take 40 s
+    assert len(state.pairs) == 1
+    monkeypatch.setattr(Search, "learn", lambda self, start_s, warm: setattr(self, "call_s", 0.01))
+    found.cost_s = 0.01
+    assert _go_on(found, time.monotonic() + 60.0)
+    assert _gains(found, [state]) == ["a"]
+    before = len(state.pairs)
+    assert not _go_on(found, time.monotonic() + 60.0)  # there is one already
+    assert len(state.pairs) == before >= 2
 
 
 def test_a_baseline_that_cannot_run_ends_the_search(fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch) -> None:
