@@ -8,6 +8,7 @@
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
 #   BUDGET=10m         time to search for speed (0: none)    CRITERIA=cann-hf32    judge by another named profile
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
+#   PROFILE=eval_results   another layout of the folder: npu_deliverables, eval_results or flat
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
 #   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
@@ -25,7 +26,7 @@ comma       := ,
 npu-deliver := $(VENV)/bin/npu-deliver
 # The folder of a model by reference; of transformers:./some/folder it has the folder's own name.
 slug         = $(if $(filter transformers:.% transformers:/%,$(MODEL)),transformers_$(notdir $(MODEL)),$(subst @,_,$(subst /,_,$(subst :,_,$(MODEL)))))
-folder       = $(or $(DIR),deliverables/$(slug)/npu_deliverables)
+folder       = $(or $(DIR),deliverables/$(slug)/$(or $(PROFILE),npu_deliverables))
 set_up       = $(PYTHON) scripts/set_up.py $(VENV)
 # `$(call option,DEVICE,--device)`: the option when the variable was given; values stay in quotes, paths may hold spaces.
 option       = $(if $($(1)),$(2) "$($(1))")
@@ -34,7 +35,8 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
                $(call option,TORCH_INDEX,--torch-index) $(call option,REGISTRY,--registry) \
                $(call option,BASE_IMAGE,--base-image) $(call option,MEMORY,--memory)
 signed       = $(call option,SIGN_KEY,--sign-key)
-flags        = $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
+profile      = $(call option,PROFILE,--profile)
+flags        = $(profile) $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
                $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
@@ -42,7 +44,7 @@ given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_l
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,15s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,16s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)
@@ -63,7 +65,7 @@ locate: setup   ## Find the operator at which the device leaves its reference, a
 	$(given)@$(npu-deliver) locate "$(MODEL)" $(flags) --lang "$(REPORT_LANG)"
 
 report: setup   ## Render the report anew, without hardware: make report MODEL=... REPORT_LANG=en
-	$(given)@$(npu-deliver) report "$(MODEL)" --lang "$(REPORT_LANG)" $(signed)
+	$(given)@$(npu-deliver) report "$(MODEL)" $(profile) --lang "$(REPORT_LANG)" $(signed)
 
 verify: setup   ## Recompute everything in a deliverable: make verify MODEL=... or DIR=...
 	$(given_folder)@$(npu-deliver) verify "$(folder)"

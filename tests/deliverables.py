@@ -29,11 +29,12 @@ from npu_deliver.plan import Step
 from npu_deliver.spec import Job, Overrides, load
 from npu_deliver.summary import Summary, summary_sha256
 from npu_eval.codehash import code_sha256
-from npu_eval.config import DATA_VARIABLE, EvalSpec, read_spec_file
+from npu_eval.config import DATA_VARIABLE, EvalSpec, SpecFile, read_spec_file
 from npu_eval.jsonio import file_sha256, write_atomic
-from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
+from npu_eval.layout import Layout
+from npu_eval.logtext import exit_code, log_text, verdicts_of
 from npu_eval.records import DatasetData, InferenceData, PhotoResult, Provenance, Record, write_record
-from npu_eval.stamps import Stamp, stamped_name
+from npu_eval.stamps import Stamp, is_simulated, stamped_name
 
 IMAGE = Image(
     kind="local",
@@ -122,23 +123,25 @@ class FakeEngine:
 
 def leave_record(step: Step, folder: Path, tell: Callable[[str], None], change: Change = lambda record: record) -> int:
     """The record, the log and the result pictures of one experiment, bound to the folder in which they lie."""
-    spec = read_spec_file(folder / "spec.json").evaluation
-    record = change(make_record(step, folder, spec))
+    spec_file = read_spec_file(folder / "spec.json")
+    spec = spec_file.evaluation
+    record = change(make_record(step, folder, spec_file))
     text = log_text(record, spec.criteria)
-    write_atomic((folder / step.log).with_name(log_name(record)), text)
+    write_atomic(folder / stamped_name(step.log, simulated=is_simulated(record.provenance)), text)
     write_record(folder / step.record, record)
     for line in text.splitlines():
         tell(line)
     return exit_code(record, verdicts_of(record, spec.criteria))
 
 
-def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
+def make_record(step: Step, folder: Path, spec_file: SpecFile) -> Record:
+    spec, layout = spec_file.evaluation, spec_file.layout
     builders = {
-        "inference": lambda: samples.inference_record(spec=spec, data=_inference(folder, spec)),
+        "inference": lambda: samples.inference_record(spec=spec, data=_inference(folder, spec, layout)),
         "precision": lambda: samples.precision_record(spec=spec),
         "performance": lambda: samples.performance_record(spec=spec),
         "training": lambda: samples.training_record(spec=spec),
-        "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder)),
+        "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder, layout)),
         "optimisation": lambda: samples.optimisation_record(spec=spec),
         "localisation": lambda: samples.localisation_record(spec=spec),
     }
@@ -151,10 +154,10 @@ def make_record(step: Step, folder: Path, spec: EvalSpec) -> Record:
     )
 
 
-def _inference(folder: Path, spec: EvalSpec) -> InferenceData:
+def _inference(folder: Path, spec: EvalSpec, layout: Layout) -> InferenceData:
     results: list[PhotoResult] = []
     for entry in spec.inputs:
-        picture = f"evaluation/results/{Path(entry.path).stem}.png"
+        picture = layout.at(f"evaluation/results/{Path(entry.path).stem}.png")
         write_photo(folder / picture, (0, 60, 200))
         results.append(
             samples.photo_result(
@@ -168,10 +171,10 @@ def _inference(folder: Path, spec: EvalSpec) -> InferenceData:
     return InferenceData(results=tuple(results))
 
 
-def _dataset(step: Step, folder: Path) -> DatasetData:
+def _dataset(step: Step, folder: Path, layout: Layout) -> DatasetData:
     """Results on the data set that the step names, whose labels are in labels.csv."""
     data = next(Path(mount.source) for mount in step.mounts if mount.variable == DATA_VARIABLE)
-    results = "evaluation/results/dataset.jsonl"
+    results = layout.at("evaluation/results/dataset.jsonl")
     write_atomic(folder / results, f"results of {step.shell}\n")
     found = samples.image_set(layout="labelled", folder=data.name, annotations="labels.csv", images=20, available=20,
                               limit=None, annotations_sha256=file_sha256(data / "labels.csv"))  # fmt: skip
@@ -211,7 +214,8 @@ def blank_pictures(summary: Summary, records: Any, logs: Any, lang: str) -> dict
     simulated = Stamp.SIMULATED in summary.stamps
     if simulated:
         sources = {name: source for name, source in sources.items() if name not in ("performance_chart", "batch_chart")}
-    names = {name: stamped_name(f"{figures.FOLDER}/{name}.png", simulated=simulated) for name in sources}
+    at = summary.layout.at
+    names = {name: stamped_name(at(f"{figures.FOLDER}/{name}.png"), simulated=simulated) for name in sources}
     return {names[name]: png(source, Path(names[name]).name) for name, source in sources.items()}
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from npu_deliver import ledger, render, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError
-from npu_deliver.profiles import templates_folder
+from npu_deliver.profiles import layout_of, templates
 from npu_deliver.summary import Summary
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.verify import Finding
 from npu_deliver.words import LANGUAGES
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, to_json
+from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import LOG_NAMES, log_text
 from npu_eval.records import Record, read_record, record_sha256
 
@@ -149,7 +150,7 @@ def record_of(pointer: str, summary: Summary) -> str:
     if part in ("provenance", "code_sha256", "stamps", "hardware", "npu_count", "overall", "verdicts") and evidence:
         part = next(iter(evidence))
     if part == "runs" and summary.runs is not None:
-        return f"{verify.LEDGER}@{summary.runs.head_sha256}"
+        return f"{summary.layout.at(LEDGER)}@{summary.runs.head_sha256}"
     if part in _EXPERIMENTS and part in evidence:
         return f"{evidence[part].record}@{evidence[part].record_sha256}"
     return f"spec.json@{summary.spec_sha256}"
@@ -171,7 +172,7 @@ def _differences(folder: Path, file: str, text: str) -> Iterator[Finding]:
 
 def _regenerated(folder: Path, summary: Summary) -> Iterator[tuple[str, str]]:
     """(file, text) for the documents that are a function of the records alone."""
-    yield "summary.json", dumps(summary)
+    yield summary.layout.at(SUMMARY), dumps(summary)
     try:
         spec_file = read_spec_file(folder / "spec.json")
     except ConfigError:
@@ -186,9 +187,7 @@ def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:
     found = {}
     for kind in LOG_NAMES:
         try:
-            found[kind] = read_record(
-                folder / f"evaluation/records/{kind}.json", spec_sha256=spec_file.evaluation.sha256
-            )
+            found[kind] = read_record(folder / spec_file.layout.record(kind), spec_sha256=spec_file.evaluation.sha256)
         except RecordError:
             continue
     return found
@@ -216,13 +215,14 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
     """The file that several others testify against: they were all made from another content of it."""
     try:
         spec_file = read_spec_file(folder / "spec.json")
-        summary = json.loads(_read(folder, "summary.json"))
+        layout = spec_file.layout
+        summary = json.loads(_read(folder, layout.at(SUMMARY)))
         evidence = {str(e["experiment"]): e for e in summary["evidence"]}
     except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
         return
     specs = []
     for kind, entry in evidence.items():
-        file = f"evaluation/records/{kind}.json"
+        file = layout.record(kind)
         try:
             specs.append(json.loads(_read(folder, file))["spec_sha256"])
             record = read_record(folder / file, spec_sha256=None)
@@ -234,8 +234,10 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
                 file=file, what=f"is not the record {logged[1][:12]}… that its log and summary.json were made from"
             )
     with contextlib.suppress(DeliverError, LookupError, TypeError):
-        if (told := summary["runs"]["head_sha256"]) != ledger.read(folder / verify.LEDGER)[-1].sha256:
-            yield Finding(file=verify.LEDGER, what=f"is not the ledger {str(told)[:12]}… that summary.json tells of")
+        if (told := summary["runs"]["head_sha256"]) != ledger.read(folder / layout.at(LEDGER))[-1].sha256:
+            yield Finding(
+                file=layout.at(LEDGER), what=f"is not the ledger {str(told)[:12]}… that summary.json tells of"
+            )
     if specs and len(set(map(str, specs))) == 1 and specs[0] != spec_file.evaluation.sha256:
         yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
     if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
@@ -250,17 +252,15 @@ _KNOWN = re.compile(
 
 def _strangers(folder: Path, summary: Summary | None) -> Iterator[Finding]:
     """Files that no deliverable has, and scripts that were run and are gone."""
-    profile = summary.profile if summary else "npu_deliverables"
-    try:
-        templates = templates_folder(profile)
-    except ConfigError:
-        return
-    fixed = {path.relative_to(templates).as_posix() for path in templates.rglob("*") if path.suffix != ".j2"}
+    layout = summary.layout if summary else layout_of(folder)
+    fixed = {name for name, path in templates(layout).items() if path.suffix != ".j2"}
     for evidence in summary.evidence if summary else ():
         for name in (word for word in evidence.command.split() if word.endswith(".py")):
             if not (folder / name).is_file():
                 yield Finding(file=name, what=f"is missing, but the {evidence.experiment} record was made by it")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and "__pycache__" not in name and name not in fixed and not _KNOWN.fullmatch(name):
+        if path.is_dir() or "__pycache__" in name or name in fixed:
+            continue
+        if not _KNOWN.fullmatch(layout.canonical(name) or ""):
             yield Finding(file=name, what="is no part of a deliverable")

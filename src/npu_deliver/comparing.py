@@ -92,7 +92,7 @@ def _side(folder: Path) -> tuple[Summary, PerformanceData]:
     if not report.holds or report.summary is None:
         raise RecordError(f"contradicts itself ({report.findings[0]})", where=str(folder),
                           fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
-    path = folder / "evaluation/records/performance.json"
+    path = folder / report.summary.layout.record("performance")
     data = read_record(path).data if path.is_file() else None
     if not isinstance(data, PerformanceData):
         raise RecordError("holds no performance record", where=str(folder), fix="make it again")

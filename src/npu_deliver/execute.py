@@ -26,9 +26,9 @@ from npu_eval.bundle import open_bundle
 from npu_eval.config import DATA_VARIABLE, REFERENCE_VARIABLE
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
-from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
+from npu_eval.logtext import exit_code, log_text, verdicts_of
 from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
-from npu_eval.stamps import stamped_name
+from npu_eval.stamps import is_simulated, stamped_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def execute(
         StepError: a step died, timed out, or left no record.
     """
     logger = log.get()
-    _drop_others(steps, staged.folder)
+    _drop_others(steps, staged)
     records: dict[str, Record] = {}
     kept: list[str] = []
     for number, step in enumerate(steps, start=1):
@@ -84,18 +84,19 @@ def execute(
     return Execution(records=records, kept=tuple(kept))
 
 
-def forget(folder: Path) -> None:
+def forget(staged: Staged) -> None:
     """Drop what earlier steps left in a working folder, so that everything runs anew."""
     for name in ("records", "logs", "results"):
-        shutil.rmtree(folder / "evaluation" / name, ignore_errors=True)
+        shutil.rmtree(staged.folder / staged.spec.layout.at(f"evaluation/{name}"), ignore_errors=True)
 
 
-def _drop_others(steps: Sequence[Step], folder: Path) -> None:
+def _drop_others(steps: Sequence[Step], staged: Staged) -> None:
     """Remove records and logs of experiments that are not asked for any more: a report shows what was asked for."""
+    folder, at = staged.folder, staged.spec.layout.at
     kept = {path for step in steps for path in (folder / step.record, *_log_files(folder, step))}
-    made = [*folder.glob("evaluation/records/*"), *folder.glob("evaluation/logs/*")]
+    made = [*folder.glob(at("evaluation/records/*")), *folder.glob(at("evaluation/logs/*"))]
     if not any(step.experiment == "dataset" for step in steps):
-        made += folder.glob("evaluation/results/dataset.jsonl")
+        made += folder.glob(at("evaluation/results/dataset.jsonl"))
     for path in made:
         if path not in kept:
             path.unlink()
@@ -168,11 +169,15 @@ def _log_files(folder: Path, step: Step) -> tuple[Path, ...]:
     return tuple(folder / stamped_name(step.log, simulated=simulated) for simulated in (False, True))
 
 
+def _log_of(record: Record, step: Step) -> str:
+    return stamped_name(step.log, simulated=is_simulated(record.provenance))
+
+
 def _valid(folder: Path, step: Step, staged: Staged) -> Record | None:
     """The step's record, if it is complete and of this spec, this code, these weights and this environment."""
     try:
         record = read_record(folder / step.record, spec_sha256=staged.spec.evaluation.sha256)
-        logged = (folder / step.log).with_name(log_name(record)).read_text(encoding="utf-8")
+        logged = (folder / _log_of(record, step)).read_text(encoding="utf-8")
     except (RecordError, OSError, UnicodeDecodeError):  # absent, torn by others, or of another spec: run it again
         return None
     same = record.code_sha256 == staged.code_sha256 and record.provenance.image == step.image
@@ -202,7 +207,7 @@ def _same_data(record: Record, found: ImageSet, step: Step) -> bool:
 def _take_over(earlier: Path, folder: Path, step: Step) -> None:
     """Copy a step's record, log and pictures; the record last, so that a break leaves the step undone."""
     record = read_record(earlier / step.record)
-    names = [str(Path(step.log).with_name(log_name(record))), step.record]
+    names = [_log_of(record, step), step.record]
     for name in (*(name for name, _ in files_of(record)), *names):
         write_atomic(folder / name, (earlier / name).read_bytes())
 

@@ -32,6 +32,7 @@ from npu_deliver.pictures import terminal_png
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
 from npu_eval.judge import MIN_RUN
+from npu_eval.layout import SUMMARY
 from npu_eval.localisation_data import LocalisationData
 from npu_eval.records import PerformanceData, Record
 from npu_eval.stamps import Stamp, stamped_name
@@ -77,7 +78,8 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
     pictures |= _dataset(summary, lang, stamp)
     pictures |= _localisation(summary, records, lang, stamp)
     simulated = Stamp.SIMULATED in summary.stamps
-    stamped = ((stamped_name(name, simulated=simulated), content) for name, content in pictures.items())
+    at = summary.layout.at
+    stamped = ((stamped_name(at(name), simulated=simulated), content) for name, content in pictures.items())
     return {name: named(content, PurePosixPath(name).name) for name, content in stamped}
 
 
@@ -126,7 +128,7 @@ def _precision(summary: Summary, lang: str, stamp: str | None) -> dict[str, byte
     sha256 = summary_sha256(summary)
     chart = precision_chart(
         points, threshold=min(rules, default=CONTEST_ERROR), labels=CHART_LABELS[lang], stamp=stamp,
-        footer=_footer(summary, lang, "summary.json", sha256), source_sha256=sha256,
+        footer=_footer(summary, lang, summary.layout.at(SUMMARY), sha256), source_sha256=sha256,
     )  # fmt: skip
     return {f"{FOLDER}/precision_chart.png": chart}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.errors import EngineError
+from npu_deliver.profiles import layout_of
 from npu_eval.config import ImageFacts, read_spec_file
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.records import read_record
@@ -73,7 +74,7 @@ def replayed_image(source: Path) -> Image:
     Raises:
         RecordError: the deliverable has no readable record.
     """
-    record = read_record(source / "evaluation/records/inference.json")
+    record = read_record(source / layout_of(source).record("inference"))
     return Image(
         kind="replay",
         digest=record.provenance.image,

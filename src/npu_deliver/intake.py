@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from npu_deliver import build, manifest, stacks
 from npu_deliver.errors import ConfigError, VerifyError
+from npu_deliver.profiles import layout_of
 from npu_eval.config import ImageFacts, SpecFile, read_spec_file
 from npu_eval.weights_reference import parse
 
@@ -58,12 +59,8 @@ def inspect(folder: Path) -> Intake:
     if not folder.is_dir() or folder.is_symlink():
         raise ConfigError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
     _check_files(folder)
-    for name in ("spec.json", "MANIFEST.json", "requirements.txt", *_SCRIPTS):
-        path = folder / name
-        if not path.is_file():
-            raise VerifyError("is missing", where=name, fix="ask for a complete deliverable")
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise _refused(name, f"has {path.stat().st_size / 2**20:.0f} MiB")
+    _check_there(folder, ("spec.json", "MANIFEST.json", "requirements.txt"))
+    _check_there(folder, tuple(map(layout_of(folder).at, _SCRIPTS)))
     if changed := manifest.differences(folder):
         name, what = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
@@ -72,6 +69,15 @@ def inspect(folder: Path) -> Intake:
     _check_spec(folder, spec)
     text = (folder / "requirements.txt").read_text(encoding="utf-8", errors="replace")
     return Intake(folder=folder, spec=spec, requirements=text, unknown_packages=_unknown(text))
+
+
+def _check_there(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise VerifyError("is missing", where=name, fix="ask for a complete deliverable")
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise _refused(name, f"has {path.stat().st_size / 2**20:.0f} MiB")
 
 
 def _check_files(folder: Path) -> None:

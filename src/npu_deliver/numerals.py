@@ -19,11 +19,12 @@ from npu_deliver.detection_summary import Detections
 from npu_deliver.localisation_summary import Localisation
 from npu_deliver.optimising import Optimisation
 from npu_deliver.precision_summary import Precision
-from npu_deliver.profiles import templates_folder
+from npu_deliver.profiles import templates
 from npu_deliver.summary import Performance, Summary
 from npu_deliver.training_summary import Training
 from npu_deliver.words import COMPONENTS, LANGUAGES, located
 from npu_eval import units
+from npu_eval.layout import Layout
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
 _TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
@@ -196,9 +197,9 @@ def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any
         yield (f"{side} latency_ms",), single.mean_s, single.batch_size
 
 
-def stray_numerals(text: str, page: str, allowed: Allowed, profile: str) -> Iterator[tuple[int, str]]:
+def stray_numerals(text: str, page: str, allowed: Allowed, layout: Layout) -> Iterator[tuple[int, str]]:
     """(line, numeral or verdict) for each of a page that comes from nowhere, or stands where another belongs."""
-    literal, fixed = _template(profile, page)
+    literal, fixed = _template(layout, page)
     for number, line in enumerate(text.splitlines(), start=1):
         if line in literal:
             continue
@@ -290,14 +291,15 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 @functools.cache
-def _template(profile: str, page: str) -> tuple[frozenset[str], frozenset[str]]:
+def _template(layout: Layout, page: str) -> tuple[frozenset[str], frozenset[str]]:
     """(the lines of a page's templates that have no blank, the words with a digit of those that have one)."""
     stem, dot, suffix = page.partition(".")
     literal: set[str] = set()
     fixed: set[str] = set()
+    every = templates(layout)
     for lang in LANGUAGES:
-        path = templates_folder(profile) / f"{stem}.{lang}{dot}{suffix}.j2"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        path = every.get(layout.at(f"{stem}.{lang}{dot}{suffix}.j2"))
+        for line in path.read_text(encoding="utf-8").splitlines() if path else ():
             if "{{" not in line and "{%" not in line:
                 literal.add(line)
                 continue

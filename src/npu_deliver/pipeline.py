@@ -29,6 +29,7 @@ from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.execute import Execution
 from npu_deliver.image import Image
 from npu_deliver.ledger import Ledger, Runs
+from npu_deliver.profiles import layout_of
 from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.statement import Signer
@@ -36,6 +37,7 @@ from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.bundle import Bundle, check_asked, open_whole
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
+from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.records import Record, read_record, record_sha256
 from npu_eval.weights import FetchedWeights, fetch
 
@@ -105,8 +107,8 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
     """
     with working(job):
         folder = job.work / job.spec.profile
-        if not (folder / "evaluation/records").is_dir():
-            if not (job.output / "evaluation/records").is_dir():
+        if not _has_records(folder):
+            if not _has_records(job.output):
                 raise RecordError(
                     "there is no record yet", where=job.spec.name, fix=f"run `npu-deliver run {job.spec.name}` first"
                 )
@@ -122,6 +124,10 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
         verify.require(folder)
         publish(folder, job)
     return summary
+
+
+def _has_records(folder: Path) -> bool:
+    return (folder / layout_of(folder).at("evaluation/records")).is_dir()
 
 
 def fetch_weights(job: Job) -> FetchedWeights | None:
@@ -188,14 +194,15 @@ def fetch_default_weights(job: Job, where: Environment) -> FetchedWeights | None
 def keep_ledger(job: Job, spec_file: SpecFile) -> Ledger:
     """The ledger of the runs under the criteria of a spec, which are in it before anything runs; no run replaces it."""
     folder = job.output.with_name(f".{job.output.name}.ledgers")
-    return ledger.keep(folder, spec_file.evaluation.criteria_sha256, job.output / verify.LEDGER)
+    travelled = job.output / layout_of(job.output).at(LEDGER)
+    return ledger.keep(folder, spec_file.evaluation.criteria_sha256, travelled)
 
 
 def settle(kept: Ledger, folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) -> Runs:
     """Enter which records are reported, and put a copy of the ledger beside them."""
     hashes = {experiment: record_sha256(record) for experiment, record in records.items()}
     runs = kept.settle(hashes, spec_file.evaluation.sha256)
-    write_atomic(folder / verify.LEDGER, kept.text)
+    write_atomic(folder / spec_file.layout.at(LEDGER), kept.text)
     return runs
 
 
@@ -204,7 +211,7 @@ def run_steps(
 ) -> Execution:
     """Carry out the steps, keeping what is still valid unless a fresh run was asked for."""
     if options.fresh:
-        execute.forget(staged.folder)
+        execute.forget(staged)
     earlier = None if options.fresh or not job.output.is_dir() else job.output
     with engine:
         return execute.execute(
@@ -230,7 +237,7 @@ def locate_difference(
     asked = options.locate or differs(execution.records.get("precision"))
     if not asked or options.replay is not None:
         return execution
-    more = plan.locate(steps[0])
+    more = plan.locate(steps[0], staged.spec.layout)
     anew = (more.experiment,) if options.fresh else ()
     return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False, again=anew), kept)
 
@@ -240,7 +247,7 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
     spec_file = read_spec_file(folder / "spec.json")
     records = {}
     for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
-        path = folder / f"evaluation/records/{kind}.json"
+        path = folder / spec_file.layout.record(kind)
         if path.is_file():
             records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)
     return spec_file, records
@@ -249,9 +256,9 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
 def write_pages(folder: Path, summary: Summary, records: Mapping[str, Record], lang: str) -> None:
     """Everything that is derived from the records: summary, pictures, pages."""
     logs = {e.log: (folder / e.log).read_text(encoding="utf-8") for e in summary.evidence}
-    contents: dict[str, str | bytes] = {"summary.json": dumps(summary)}
+    contents: dict[str, str | bytes] = {summary.layout.at(SUMMARY): dumps(summary)}
     contents |= render.render(summary, lang=lang)
-    shutil.rmtree(folder / figures.FOLDER, ignore_errors=True)
+    shutil.rmtree(folder / summary.layout.at(figures.FOLDER), ignore_errors=True)
     contents |= figures.draw(summary, records, logs, lang)
     for name, content in contents.items():
         write_atomic(folder / name, content)

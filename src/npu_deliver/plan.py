@@ -11,10 +11,12 @@ from npu_deliver.image import Image
 from npu_deliver.profiles import SERVER
 from npu_deliver.spec import Dataset, Job, Spec
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.layout import Layout
 from npu_eval.logtext import LOG_NAMES
 
 INPUTS = "inputs"
 RESULTS = "evaluation/results"
+MAKE_REFERENCE = "evaluation/make_reference.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,10 @@ _SCRIPTS = {
 }
 
 
+def _script(experiment: str, layout: Layout) -> tuple[str, ...]:
+    return tuple(map(layout.at, _SCRIPTS[experiment]))
+
+
 OPTIMISATION_BUDGET_S = {"smoke": 0.0, "standard": 180.0, "publish": 1800.0}
 """Tier → seconds of the search. Three minutes try the few switches that most often help a small model; `npu-deliver
 optimise` takes the time that it is given."""
@@ -93,7 +99,7 @@ def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
         "dataset": spec.dataset is not None,
         "localisation": False,
     }
-    return {name: script for name, script in _SCRIPTS.items() if wanted.get(name, True)}
+    return {name: _script(name, spec.layout) for name in _SCRIPTS if wanted.get(name, True)}
 
 
 def scripts_left_out(spec: Spec) -> frozenset[str]:
@@ -103,7 +109,7 @@ def scripts_left_out(spec: Spec) -> frozenset[str]:
     for what is quick there, or for what differs.
     """
     wanted = {*wanted_experiments(spec), *OPTIONAL}
-    left_out = {script[0] for name, script in _SCRIPTS.items() if name not in wanted}
+    left_out = {_script(name, spec.layout)[0] for name in _SCRIPTS if name not in wanted}
     return frozenset(left_out if spec.serve else {*left_out, SERVER})
 
 
@@ -129,8 +135,9 @@ def plan(spec: Spec, image: Image, *, weights: Path | None, reference: Path | No
     """
     evaluation = spec.evaluation
     planned = steps(
-        tuple(wanted_experiments(spec)), evaluation.device, image, weights=weights, timeout_s=evaluation.step_timeout_s
-    )
+        tuple(wanted_experiments(spec)), evaluation.device, image, layout=spec.layout, weights=weights,
+        timeout_s=evaluation.step_timeout_s,
+    )  # fmt: skip
     return tuple(referring(_completed(step, spec), reference) for step in planned)
 
 
@@ -146,7 +153,7 @@ def reference_step(spec: Spec, image: Image, *, weights: Path | None) -> Step:
     device = spec.evaluation.device
     return Step(
         experiment="reference",
-        command=("python", "evaluation/make_reference.py", "--device", device, "--output", REFERENCE_OUTPUT),
+        command=("python", spec.layout.at(MAKE_REFERENCE), "--device", device, "--output", REFERENCE_OUTPUT),
         record="",
         log="",
         devices=() if device == "cpu" else (device,),
@@ -156,36 +163,36 @@ def reference_step(spec: Spec, image: Image, *, weights: Path | None) -> Step:
     )
 
 
-def locate(like: Step) -> Step:
+def locate(like: Step, layout: Layout) -> Step:
     """The step that finds the operators that differ: on the device and with the weights of another step."""
-    (script,) = _SCRIPTS["localisation"]
+    (script,) = _script("localisation", layout)
     flags = like.command[like.command.index("--device") :]
     return replace(
         like,
         experiment="localisation",
         command=("python", script, *flags),
-        record="evaluation/records/localisation.json",
-        log=f"evaluation/logs/{LOG_NAMES['localisation']}",
+        record=layout.record("localisation"),
+        log=layout.log(LOG_NAMES["localisation"]),
     )
 
 
 def steps(
-    experiments: Sequence[str], device: str, image: Image, *, weights: Path | None, timeout_s: float
+    experiments: Sequence[str], device: str, image: Image, *, layout: Layout, weights: Path | None, timeout_s: float
 ) -> tuple[Step, ...]:
     """The steps of some experiments, in the order in which they run."""
     devices = () if device == "cpu" else (device,)
     return tuple(
         Step(
             experiment=experiment,
-            command=("python", *script, "--device", device, "--save", "evaluation"),
-            record=f"evaluation/records/{experiment}.json",
-            log=f"evaluation/logs/{LOG_NAMES[experiment]}",
+            command=("python", *_script(experiment, layout), "--device", device, "--save", layout.home),
+            record=layout.record(experiment),
+            log=layout.log(LOG_NAMES[experiment]),
             devices=devices,
             image=image.digest,
             mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
             timeout_s=timeout_s,
         )
-        for experiment, script in _SCRIPTS.items()
+        for experiment in _SCRIPTS
         if experiment in experiments
     )
 

@@ -1,10 +1,12 @@
-"""Where a profile lives: its templates are a mirror of a deliverable."""
+"""Where the templates of a profile live: those of the first layout, laid out anew, and a profile's own."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError
+from npu_eval.layout import LAYOUTS, NPU_DELIVERABLES, Layout
 
 PLATFORM_SUPPLIES = ("torch_npu", "cann", "python")
 """What the platform brings with its image; naming it in requirements.txt breaks the platform's own test."""
@@ -14,7 +16,7 @@ SERVER = "deploy.sh"
 
 
 def templates_folder(profile: str) -> Path:
-    """The mirror of a deliverable: inside an installed package, or at the top of the repository.
+    """A profile's own templates, a mirror of its deliverable: inside an installed package, or in the repository.
 
     Raises:
         ConfigError: there is no such profile.
@@ -24,3 +26,34 @@ def templates_folder(profile: str) -> Path:
         if folder.is_dir():
             return folder
     raise ConfigError(f"profile '{profile}' has no templates", where=str(package), fix="reinstall npu-deliver")
+
+
+def templates_folders(layout: Layout) -> tuple[Path, ...]:
+    """Where the templates of a layout are looked for: in its own folder, then in that of the first layout."""
+    return tuple(map(templates_folder, dict.fromkeys((layout.name, NPU_DELIVERABLES.name))))
+
+
+def templates(layout: Layout) -> dict[str, Path]:
+    """Path in a deliverable → its template: those of the first layout at their place in this one, its own over them.
+
+    Raises:
+        ConfigError: the templates are not installed.
+    """
+    *own, shared = templates_folders(layout)
+    found = {layout.at(name): path for name, path in _files(shared).items()}
+    for folder in own:
+        found |= _files(folder)
+    return dict(sorted(found.items()))
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def layout_of(folder: Path) -> Layout:
+    """The layout of a folder, as its spec.json names it; the first one where nothing can be read there."""
+    try:
+        return LAYOUTS[json.loads((folder / "spec.json").read_text(encoding="utf-8"))["profile"]]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return NPU_DELIVERABLES

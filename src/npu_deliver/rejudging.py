@@ -19,8 +19,6 @@ from npu_eval.judge import Status, Verdict, judge_all, overall
 from npu_eval.records import KINDS, DatasetData, PrecisionData, Record, read_record
 from npu_eval.stamps import stamps_of
 
-RECORDS = "evaluation/records"
-
 AFTER = "after the fact: these criteria were chosen when the numbers were known; the folder is not changed"
 BEFORE = "these are the criteria that were fixed before the run"
 
@@ -60,7 +58,7 @@ def rejudge(folder: Path, profile: str) -> Rejudgement:
         raise ConfigError("there is no such folder", where=str(folder), fix="name a deliverable or a folder of records")
     whole = (folder / "spec.json").is_file()
     spec_file = read_spec_file(folder / "spec.json") if whole else None
-    records = _records(folder / RECORDS if whole else folder, spec_file)
+    records = _records(folder, spec_file)
     spec = spec_file.evaluation if spec_file else None
     task = spec.task if spec else _task(records)
     training = "training" in records if spec is None else spec.training is not None
@@ -89,7 +87,7 @@ def _records(folder: Path, spec_file: SpecFile | None) -> dict[str, Record]:
     """The records of a folder by their kind; files that are no records of an experiment's name are left alone."""
     kinds = (*spec_file.evaluation.experiments, *OPTIONAL) if spec_file else tuple(KINDS)
     wanted = spec_file.evaluation.sha256 if spec_file else None
-    paths = {kind: folder / f"{kind}.json" for kind in kinds}
+    paths = {kind: folder / (spec_file.layout.record(kind) if spec_file else f"{kind}.json") for kind in kinds}
     records = {kind: read_record(path, spec_sha256=wanted) for kind, path in paths.items() if path.is_file()}
     if not records:
         raise RecordError("holds no record", where=str(folder), fix="name a deliverable or a folder of its records")

@@ -11,14 +11,13 @@ import math
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from npu_deliver import words
 from npu_deliver.errors import RenderError
-from npu_deliver.profiles import templates_folder
+from npu_deliver.profiles import templates, templates_folders
 from npu_deliver.summary import Summary
 from npu_deliver.traced import Marks, Shown, trace
 from npu_deliver.words import (
@@ -53,8 +52,7 @@ def render(summary: Summary, *, lang: str) -> dict[str, str]:
     Raises:
         RenderError: a template names what does not exist, prints None or a bare number, or leaves a placeholder.
     """
-    templates = templates_folder(summary.profile)
-    return _render(templates, _environment(templates, summary, lang), summary, lang)
+    return _render(_environment(summary, lang), summary, lang)
 
 
 def render_traced(summary: Summary, *, lang: str) -> dict[str, tuple[str, list[Shown]]]:
@@ -64,12 +62,11 @@ def render_traced(summary: Summary, *, lang: str) -> dict[str, tuple[str, list[S
         RenderError: as `render` does.
     """
     marks = Marks()
-    templates = templates_folder(summary.profile)
-    environment = _environment(templates, summary, lang)
+    environment = _environment(summary, lang)
     environment.filters = {name: _marking(marks, name, each) for name, each in environment.filters.items()}
     plain = environment.finalize or _finalize
     environment.finalize = lambda value: marks.mark(value, plain(value), "text")
-    pages = _render(templates, environment, trace(summary), lang)
+    pages = _render(environment, trace(summary), lang)
     return {name: marks.read(text) for name, text in pages.items()}
 
 
@@ -86,18 +83,20 @@ def _marking(marks: Marks, name: str, plain: Callable[..., Any]) -> Callable[...
     return apply
 
 
-def _render(templates: Path, environment: jinja2.Environment, summary: Summary, lang: str) -> dict[str, str]:
-    pages = {}
-    for template in sorted(templates.rglob(f"*.{lang}.*.j2")):
-        name = template.relative_to(templates).as_posix()
+def _render(environment: jinja2.Environment, summary: Summary, lang: str) -> dict[str, str]:
+    pages, folders = {}, templates_folders(summary.layout)
+    for place, template in templates(summary.layout).items():
+        if not re.search(rf"\.{lang}\.\w+\.j2$", place):
+            continue
+        name = next(template.relative_to(f).as_posix() for f in folders if template.is_relative_to(f))
         try:
             text = environment.get_template(name).render(s=summary)
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise RenderError(str(error), where=_place(error, name), fix="mend the template") from error
-        page = name.removesuffix(".j2").replace(f".{lang}.", ".")
+        page = place.removesuffix(".j2").replace(f".{lang}.", ".")
         pages[stamped_name(page, simulated=Stamp.SIMULATED in summary.stamps)] = _checked(text, name)
     if not pages:
-        raise RenderError(f"profile '{summary.profile}' has no pages in '{lang}'", where=str(templates))
+        raise RenderError(f"profile '{summary.profile}' has no pages in '{lang}'", where="templates")
     return pages
 
 
@@ -110,9 +109,9 @@ def _place(error: Exception, name: str) -> str:
     return f"{name}, line {line}" if line else name
 
 
-def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environment:
+def _environment(summary: Summary, lang: str) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
+        loader=jinja2.FileSystemLoader(templates_folders(summary.layout)),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         autoescape=False,  # noqa: S701  Markdown, not HTML; `cell` escapes what breaks a table
@@ -168,6 +167,7 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
         "status": str,
         "names": lambda values: ", ".join(values),
         "shown": _shown,
+        "at": _at,
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
@@ -182,7 +182,14 @@ def _environment(templates: Path, summary: Summary, lang: str) -> jinja2.Environ
 @jinja2.pass_context  # a filter of the context is not folded into the compiled template, so that may be kept
 def _shown(context: jinja2.runtime.Context, path: str) -> str:
     """The path of a log or a picture as it is in this deliverable."""
-    return stamped_name(path, simulated=Stamp.SIMULATED in context["s"].stamps)
+    return stamped_name(context["s"].layout.at(path), simulated=Stamp.SIMULATED in context["s"].stamps)
+
+
+@jinja2.pass_context  # as above
+def _at(context: jinja2.runtime.Context, path: str, width: int = 0) -> str:
+    """The path of any other file as it is in this deliverable, in a column of some width."""
+    found: str = context["s"].layout.at(path)
+    return found.ljust(width)
 
 
 def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:

@@ -24,6 +24,7 @@ from npu_eval import stats
 from npu_eval.codehash import code_sha256
 from npu_eval.jsonio import canonical_sha256, to_json
 from npu_eval.judge import MIN_RUN
+from npu_eval.layout import Layout
 from npu_eval.logtext import verdicts_of
 from npu_eval.performance_data import PerformanceData
 from npu_eval.precision_data import Difference, PrecisionData
@@ -118,11 +119,12 @@ def rerun(
     where = prepare(taken, containers, python=python, trust_packages=trust_packages)
     fetched = _weights(taken, weights, records)
     copy = work / taken.spec.profile
-    _copy(folder, copy)
+    _copy(folder, copy, taken.spec.layout)
     device = taken.spec.evaluation.candidate.device
     steps = plan.steps(
-        tuple(records), device, where.image, weights=fetched.path if fetched else None, timeout_s=plan.RERUN_TIMEOUT_S
-    )
+        tuple(records), device, where.image, layout=taken.spec.layout, weights=fetched.path if fetched else None,
+        timeout_s=plan.RERUN_TIMEOUT_S,
+    )  # fmt: skip
     staged = Staged(
         folder=copy, spec=taken.spec, code_sha256=code_sha256(copy), weights_sha256=fetched.sha256 if fetched else None
     )
@@ -189,7 +191,7 @@ def _records(taken: Intake) -> dict[str, Record]:
     """
     records = {}
     for experiment in plan.RERUNNABLE:
-        path = taken.folder / f"evaluation/records/{experiment}.json"
+        path = taken.folder / taken.spec.layout.record(experiment)
         if path.is_file():
             records[experiment] = read_record(path, spec_sha256=taken.spec.evaluation.sha256)
     if not records:
@@ -215,11 +217,13 @@ def _weights(taken: Intake, given: str | None, records: Mapping[str, Record]) ->
     return fetch(source, sha256=used.sha256, base=Path.cwd(), say=log.get().info)
 
 
-def _copy(folder: Path, target: Path) -> None:
+def _copy(folder: Path, target: Path, layout: Layout) -> None:
     """The folder without what the steps made; a copy, because a rerun never touches the original."""
 
+    made = {folder / layout.at(f"evaluation/{name}") for name in _DROPPED}
+
     def dropped(where: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(where) == folder / "evaluation" and name in _DROPPED]
+        return [name for name in names if Path(where) / name in made]
 
     shutil.copytree(folder, target, ignore=dropped, symlinks=True)
 

@@ -28,6 +28,7 @@ from npu_eval.config import (
     WeightsSpec,
 )
 from npu_eval.criteria_profiles import DEFAULT, PROFILES, criteria_of
+from npu_eval.layout import LAYOUTS, Layout
 
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
@@ -163,7 +164,9 @@ class Spec(_Strict):
     """A deliverable, as its author describes it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="The folder's name")
-    profile: Literal["npu_deliverables"] = Field(default="npu_deliverables", description="Layout of the deliverable")
+    profile: Literal[tuple(LAYOUTS)] = Field(  # type: ignore[valid-type]  # the known layouts, as a closed set
+        default="npu_deliverables", description="Layout of the deliverable; see profiles.md; or PROFILE=…"
+    )
     adapter: str = Field(description="timm:<model>, transformers:<owner/name> …, or an adapter.py beside the spec")
     task: Task = Field(description="What the outputs mean")
     model: Model = Field(description="Facts of the model for the report")
@@ -174,6 +177,11 @@ class Spec(_Strict):
     image: ImageSpec = Field(default=ImageSpec(), description="In which image it runs")
     serve: bool = Field(default=False, description="Add deploy.sh: serve on port 8000, weights from MODEL_PATH")
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
+
+    @property
+    def layout(self) -> Layout:
+        """Where the files of the deliverable lie."""
+        return LAYOUTS[self.profile]
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The criteria of this deliverable: the spec's or the default profile's, and that on fallbacks to the CPU."""
@@ -221,6 +229,7 @@ class Overrides:
     data: Path | None = None
     limit: int | None = None
     criteria: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +313,8 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
         values["inputs"] = [str(overrides.input.absolute())]
     if overrides.data is not None or overrides.limit is not None:
         values["dataset"] = _data(_keys(values, "dataset", where), overrides)
+    if overrides.profile is not None:
+        values["profile"] = str(overrides.profile)
     evaluation = _keys(values, "evaluation", where)
     if overrides.device is not None:
         evaluation = {**evaluation, "device": overrides.device}

@@ -18,7 +18,7 @@ from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
-from npu_deliver.profiles import templates_folder
+from npu_deliver.profiles import templates
 from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
@@ -26,6 +26,7 @@ from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.codehash import code_sha256
 from npu_eval.config import PHOTO_SUFFIXES, SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
+from npu_eval.layout import Layout
 from npu_eval.weights import FetchedWeights, parse
 
 MAX_INPUTS = 64
@@ -65,7 +66,7 @@ def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
     files["requirements.txt"] = requirements.pinned(job.spec, image)
     spec = _spec_file(job, inputs, weights, image)
     files["spec.json"] = dumps(spec)
-    _lay_out(folder, files)
+    _lay_out(folder, files, job.spec.layout)
     return Staged(
         folder=folder,
         spec=spec,
@@ -80,7 +81,7 @@ def lay_out_code(job: Job, folder: Path) -> None:
     Raises:
         SpecError: the adapter does not exist.
     """
-    _lay_out(folder, dict(_verbatim(job)))
+    _lay_out(folder, dict(_verbatim(job)), job.spec.layout)
 
 
 def _check_data(job: Job) -> None:
@@ -135,11 +136,9 @@ def _holds(folder: Path, name: str) -> bool:
 
 def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
     """Relative path → file for everything that is copied byte for byte."""
-    templates = templates_folder(job.spec.profile)
     left_out = scripts_left_out(job.spec)
-    for path in sorted(templates.rglob("*")):
-        name = path.relative_to(templates).as_posix()
-        if path.is_file() and path.suffix != ".j2" and "__pycache__" not in path.parts and name not in left_out:
+    for name, path in templates(job.spec.layout).items():
+        if path.suffix != ".j2" and name not in left_out:
             yield name, path
     yield from _package("npu_eval", skip_adapters=job.spec.adapter)
     yield from ((f"{MODEL_FOLDER}/{name}", path) for name, path in job.files.items())
@@ -275,8 +274,9 @@ def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> Weigh
     return WeightsSpec(source=found.source, sha256=wanted.sha256, mapping=wanted.mapping)
 
 
-def _lay_out(folder: Path, files: dict[str, Path | str]) -> None:
+def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None:
     """Write what differs and remove what an earlier layout left; what the steps made stays."""
+    made = tuple(f"{layout.at(name)}/" for name in _MADE)
     for name, content in files.items():
         target = folder / name
         data = content.encode("utf-8") if isinstance(content, str) else content.read_bytes()
@@ -289,9 +289,9 @@ def _lay_out(folder: Path, files: dict[str, Path | str]) -> None:
         if path.is_dir():
             if path.name == "__pycache__":
                 shutil.rmtree(path)
-        elif path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(_MADE)):
+        elif path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(made)):
             path.unlink()
 
 
-_MADE = ("evaluation/records/", "evaluation/logs/", f"{RESULTS}/")
+_MADE = ("evaluation/records", "evaluation/logs", RESULTS)
 """Where steps leave what they make; everything else in the folder is laid out or rendered anew."""

@@ -19,6 +19,7 @@ from npu_deliver.manifest import SIGNED, STATEMENT
 from npu_deliver.summary import Summary
 from npu_eval.jsonio import dumps, file_sha256, loads, write_atomic
 from npu_eval.judge import Status
+from npu_eval.layout import LEDGER
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -41,7 +42,7 @@ def statement(summary: Summary, folder: Path) -> str:
     for verdict in summary.verdicts:
         by_outcome[_outcome(verdict.status, stamped=bool(summary.stamps))].append(verdict.criterion)
     result = "FAILED" if by_outcome["failedTests"] else "WARNED" if by_outcome["warnedTests"] else "PASSED"
-    configuration = {name: files[name] for name in ("spec.json", "evaluation/ledger.jsonl") if name in files}
+    configuration = {name: files[name] for name in ("spec.json", summary.layout.at(LEDGER)) if name in files}
     return dumps(
         {
             "_type": TYPE,

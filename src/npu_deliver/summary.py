@@ -18,6 +18,7 @@ from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, Tim
 from npu_eval.criteria_profiles import profile_of
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
+from npu_eval.layout import LAYOUTS, Layout
 from npu_eval.localisation_data import LocalisationData
 from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, output_bound, verdicts_of
 from npu_eval.performance_data import MachineState
@@ -133,6 +134,11 @@ class Summary:
     runs: Runs | None
     serve: bool
 
+    @property
+    def layout(self) -> Layout:
+        """Where the files of the deliverable lie."""
+        return LAYOUTS[self.profile]
+
 
 def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | None = None) -> Summary:
     """What the records of one deliverable come to.
@@ -148,7 +154,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | N
         raise RecordError("there is no record", where=spec.name, fix="run the experiments first")
     first = next(iter(records.values()))
     for kind, record in records.items():
-        _check_same(kind, record, first, spec.sha256)
+        _check_same(kind, record, first, spec_file)
     verdicts = judge_all(records, spec.criteria)
     provenance = first.provenance
     stamps = stamps_of(record.provenance for record in records.values())
@@ -182,7 +188,7 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | N
         dataset=_dataset(records.get("dataset")),
         optimisation=_optimisation(records, spec.criteria),
         localisation=_localisation(records.get("localisation"), spec),
-        evidence=tuple(_evidence(kind, records[kind], spec.criteria) for kind in LOG_NAMES if kind in records),
+        evidence=tuple(_evidence(kind, records[kind], spec_file) for kind in LOG_NAMES if kind in records),
         runs=runs,
         serve=spec_file.serve,
     )
@@ -202,9 +208,10 @@ def differs(record: Record | None) -> bool:
     return any(a.nonfinite_mismatch or a.relative_l2 > FLOAT32_LIMIT for a in found)
 
 
-def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> None:
-    if record.spec_sha256 != spec_sha256:
-        raise RecordError("was made under another spec", where=f"evaluation/records/{kind}.json",
+def _check_same(kind: str, record: Record, first: Record, spec_file: SpecFile) -> None:
+    where = spec_file.layout.record(kind)
+    if record.spec_sha256 != spec_file.evaluation.sha256:
+        raise RecordError("was made under another spec", where=where,
                           fix="run the experiment again")  # fmt: skip
     ours, theirs = record.provenance, first.provenance
     for what, same in (
@@ -215,8 +222,8 @@ def _check_same(kind: str, record: Record, first: Record, spec_sha256: str) -> N
     ):
         if not same:
             raise RecordError(
-                f"was made with other {what} than evaluation/records/{first.kind}.json",
-                where=f"evaluation/records/{kind}.json",
+                f"was made with other {what} than {spec_file.layout.record(first.kind)}",
+                where=where,
                 fix="run both again with --fresh",
             )
 
@@ -299,14 +306,15 @@ def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:
     return {(d.input, d.output): d.candidate_sha256 for d in record.data.differences}
 
 
-def _evidence(kind: str, record: Record, criteria: tuple[Criterion, ...]) -> Evidence:
+def _evidence(kind: str, record: Record, spec_file: SpecFile) -> Evidence:
+    criteria, layout = spec_file.evaluation.criteria, spec_file.layout
     text = log_text(record, criteria)
     return Evidence(
         experiment=kind,
         command=" ".join(record.command),
-        record=f"evaluation/records/{kind}.json",
+        record=layout.record(kind),
         record_sha256=record_sha256(record),
-        log=f"evaluation/logs/{log_name(record)}",
+        log=layout.log(log_name(record)),
         log_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         started_at=record.started_at,
         finished_at=record.finished_at,

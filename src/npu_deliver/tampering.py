@@ -17,14 +17,22 @@ from pathlib import Path
 
 from npu_deliver import manifest
 from npu_deliver.audit import audit
+from npu_deliver.figures import FOLDER
+from npu_deliver.plan import RESULTS
+from npu_deliver.profiles import layout_of
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
 
 CLEAN_COPIES = 100
 _TEXT = {".md", ".json", ".jsonl", ".log", ".txt", ".py"}
-_CODE = ("npu_eval/", "npu_models/", "evaluation/eval_", "inference.py", "verify_deliverable.py", "adapter.py")
+_CODE = (
+    "npu_eval/", "npu_models/", "evaluation/eval_", "evaluation/make_reference.", "inference.py", "adapter.py",
+    "verify_deliverable.py",
+)  # fmt: skip
 """Code: where it was changed and sealed anew, the records name it, by one hash over all of it."""
+_STRANGERS = ("notes.txt", "evaluation/extra.log", "results.json", f"{FOLDER}/more.png")
+_NEEDED = ("evaluation/logs/", "evaluation/records/", "inputs/", "readme.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +116,9 @@ def _names(copy: Path, keep: Callable[[str], bool]) -> list[str]:
 
 def _digit(copy: Path, rng: random.Random, *, anew: bool = False) -> Damage | None:
     """One digit of one text becomes another."""
+    code = tuple(map(layout_of(copy).at, _CODE))
     known = _names(
-        copy, lambda n: Path(n).suffix in _TEXT and not (anew and (n.startswith(_CODE) or n == "requirements.txt"))
+        copy, lambda n: Path(n).suffix in _TEXT and not (anew and (n.startswith(code) or n == "requirements.txt"))
     )
     name = rng.choice([*known, manifest.NAME, manifest.STATEMENT] if not anew else known)
     text = (copy / name).read_text(encoding="utf-8")
@@ -128,7 +137,7 @@ def _digit_anew(copy: Path, rng: random.Random) -> Damage | None:
 
 
 def _added(copy: Path, rng: random.Random) -> Damage:
-    name = rng.choice(("notes.txt", "evaluation/extra.log", "results.json", "evaluation/screenshots/more.png"))
+    name = layout_of(copy).at(rng.choice(_STRANGERS))
     (copy / name).parent.mkdir(parents=True, exist_ok=True)
     (copy / name).write_text("21.65 ms\n", encoding="utf-8")
     return Damage(kind="file added", files=(name,), sealed_anew=rng.random() < 0.5)
@@ -136,15 +145,14 @@ def _added(copy: Path, rng: random.Random) -> Damage:
 
 def _removed(copy: Path, rng: random.Random) -> Damage:
     anew = rng.random() < 0.5
-    name = rng.choice(
-        _names(copy, lambda n: not anew or n.startswith(("evaluation/logs", "evaluation/records", "inputs", "readme")))
-    )
+    needed = tuple(map(layout_of(copy).at, _NEEDED))
+    name = rng.choice(_names(copy, lambda n: not anew or n.startswith(needed)))
     (copy / name).unlink()
     return Damage(kind="file removed", files=(name,), sealed_anew=anew)
 
 
 def _swapped(copy: Path, rng: random.Random) -> Damage | None:
-    folder = rng.choice(("evaluation/logs", "evaluation/records", "evaluation/screenshots"))
+    folder = layout_of(copy).at(rng.choice(("evaluation/logs/", "evaluation/records/", f"{FOLDER}/")))
     names = _names(copy, lambda n: n.startswith(folder))
     if len(names) < 2:
         return None
@@ -158,8 +166,9 @@ def _swapped(copy: Path, rng: random.Random) -> Damage | None:
 
 
 def _picture(copy: Path, rng: random.Random) -> Damage | None:
-    names = _names(copy, lambda n: n.startswith("evaluation/screenshots/"))
-    inputs = _names(copy, lambda n: n.startswith(("inputs/", "evaluation/results/")))
+    at = layout_of(copy).at
+    names = _names(copy, lambda n: n.startswith(at(f"{FOLDER}/")))
+    inputs = _names(copy, lambda n: n.startswith(("inputs/", at(f"{RESULTS}/"))))
     if not names or not inputs:
         return None
     name = rng.choice(names)

@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from npu_deliver import ledger, manifest, signing, statement
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
@@ -26,6 +26,7 @@ from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
+from npu_eval.layout import LEDGER, OPTIMISATION_REPORT, REPORT, SUMMARY, Layout
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256, record_text
 from npu_eval.stamps import Stamp, stamped_name
@@ -35,9 +36,7 @@ OPTIMISATION_PICTURES = (
 )  # fmt: skip
 """Pictures that may be drawn from the optimisation record."""
 
-PAGES = ("readme.md", "OPTIMIZATION_RECORD.md")
-LEDGER = f"evaluation/{ledger.NAME}"
-"""Which runs there were."""
+PAGES = (REPORT, OPTIMISATION_REPORT)
 _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 """What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
 
@@ -99,7 +98,11 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     except DeliverError as error:
         findings.append(_finding(error))
     except _UNDERIVABLE as error:
-        findings.append(Finding(file="evaluation/records", what=f"no statistics can be derived from them ({error})"))
+        findings.append(
+            Finding(
+                file=spec_file.layout.at("evaluation/records"), what=f"no statistics can be derived from them ({error})"
+            )
+        )
     if summary is not None:
         findings += _check_summary(folder, summary)
         findings += _check_pages(folder, summary)
@@ -137,8 +140,8 @@ def _finding(error: DeliverError) -> Finding:
 
 
 def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[str, Record]) -> Iterator[Finding]:
-    spec = spec_file.evaluation
-    name = f"evaluation/records/{kind}.json"
+    spec, layout = spec_file.evaluation, spec_file.layout
+    name = layout.record(kind)
     if not (folder / name).is_file():
         if kind not in OPTIONAL:
             yield Finding(file=name, what="is missing")
@@ -158,19 +161,20 @@ def _check_record(folder: Path, kind: str, spec_file: SpecFile, records: dict[st
         return
     records[kind] = record
     yield from _check_circumstances(folder, name, record, spec_file)
-    yield from _check_log(folder, f"evaluation/logs/{log_name(record)}", expected)
-    yield from _check_other_log(folder, kind, log_name(record))
+    yield from _check_log(folder, layout.log(log_name(record)), expected)
+    yield from _check_other_log(folder, kind, log_name(record), layout)
 
 
 def _check_ledger(folder: Path, spec_file: SpecFile, records: dict[str, Record]) -> tuple[list[Finding], Runs | None]:
     """(what is wrong with the ledger, what it comes to); a chain that is broken comes to nothing."""
+    name = spec_file.layout.at(LEDGER)
     try:
-        entries = ledger.read(folder / LEDGER)
+        entries = ledger.read(folder / name)
     except RecordError as error:
-        return [Finding(file=LEDGER, what=f"{error.where}: {error.what}")], None
+        return [Finding(file=name, what=f"{error.where}: {error.what}")], None
     reported = {kind: record_sha256(record) for kind, record in records.items()}
     wrong = ledger.contradictions(entries, spec_file.evaluation.criteria_sha256, reported)
-    return [Finding(file=LEDGER, what=what) for what in wrong], ledger.runs(entries)
+    return [Finding(file=name, what=what) for what in wrong], ledger.runs(entries)
 
 
 def _check_circumstances(folder: Path, name: str, record: Record, spec_file: SpecFile) -> Iterator[Finding]:
@@ -197,14 +201,13 @@ def _check_circumstances(folder: Path, name: str, record: Record, spec_file: Spe
             yield Finding(file=path, what=f"is not the file that {name} names")
 
 
-def _check_other_log(folder: Path, kind: str, log: str) -> Iterator[Finding]:
+def _check_other_log(folder: Path, kind: str, log: str, layout: Layout) -> Iterator[Finding]:
     """A log under the name that a real NPU's would have is no evidence for a simulated one, and the other way round."""
     names = {stamped_name(LOG_NAMES[kind], simulated=simulated) for simulated in (False, True)}
     for other in names - {log}:
-        if (folder / "evaluation/logs" / other).exists():
-            yield Finding(
-                file=f"evaluation/logs/{other}", what=f"is no log of this deliverable: its record gives {log}"
-            )
+        if (folder / (name := layout.log(other))).exists():
+            ours = PurePosixPath(layout.log(log)).name
+            yield Finding(file=name, what=f"is no log of this deliverable: its record gives {ours}")
 
 
 def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
@@ -224,37 +227,39 @@ def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
 
 
 def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
+    name = summary.layout.at(SUMMARY)
     try:
-        found = (folder / "summary.json").read_text(encoding="utf-8")
+        found = (folder / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        yield Finding(file="summary.json", what=f"cannot be read ({error})")
+        yield Finding(file=name, what=f"cannot be read ({error})")
         return
     for number, (ours, theirs) in enumerate(
         zip(dumps(summary).splitlines(), found.splitlines(), strict=False), start=1
     ):
         if ours != theirs:
             yield Finding(
-                file="summary.json",
+                file=name,
                 what=f"line {number} is {theirs.strip()[:80]!r}, the records give {ours.strip()[:80]!r}",
             )
             return
     if found != dumps(summary):
-        yield Finding(file="summary.json", what="is longer or shorter than what the records give")
+        yield Finding(file=name, what="is longer or shorter than what the records give")
 
 
 def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
     allowed = allowed_numbers(summary)
     simulated = Stamp.SIMULATED in summary.stamps
     for template in PAGES:
-        page = stamped_name(template, simulated=simulated)
-        if simulated and (folder / template).exists():
-            yield Finding(file=template, what=f"is a page of a simulated NPU, which is called {page}")
+        plain = summary.layout.at(template)
+        page = stamped_name(plain, simulated=simulated)
+        if simulated and (folder / plain).exists():
+            yield Finding(file=plain, what=f"is a page of a simulated NPU, which is called {page}")
         try:
             text = (folder / page).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
-        for line, numeral in stray_numerals(text, template, allowed, summary.profile):
+        for line, numeral in stray_numerals(text, template, allowed, summary.layout):
             yield Finding(file=page, what=f"line {line}: {numeral} is not what the records say there")
         yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
@@ -289,7 +294,7 @@ _HARDWARE_NPU = re.compile(r"""^\s*hardware\s*:\s*['"]?npu\b""", re.IGNORECASE |
 def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
     """File name of a picture → (what it is drawn from, the hash of that)."""
     simulated = Stamp.SIMULATED in summary.stamps
-    sources = {"precision_chart": ("summary.json", summary_sha256(summary))}
+    sources = {"precision_chart": (summary.layout.at(SUMMARY), summary_sha256(summary))}
     for e in summary.evidence:
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
         if e.experiment == "performance" and not simulated:
@@ -303,7 +308,7 @@ def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
 
 def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
     sources = _picture_sources(summary)
-    for path in sorted((folder / "evaluation/screenshots").glob("*.png")):
+    for path in sorted((folder / summary.layout.at("evaluation/screenshots")).glob("*.png")):
         name = path.relative_to(folder).as_posix()
         texts = png_texts(path.read_bytes())
         if texts is None:
@@ -328,9 +333,8 @@ def _check_inputs(folder: Path, summary: Summary) -> Iterator[Finding]:
     seen = {result.input: result.input_sha256 for result in summary.inference}
     for name, sha256 in seen.items():
         if summary.input_sha256.get(name) != sha256:
-            yield Finding(
-                file="evaluation/records/inference.json", what=f"has results for {name}, which is no input of spec.json"
-            )
+            file = summary.layout.record("inference")
+            yield Finding(file=file, what=f"has results for {name}, which is no input of spec.json")
 
 
 def _check_requirements(folder: Path, summary: Summary) -> Iterator[Finding]:

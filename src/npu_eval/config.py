@@ -12,6 +12,7 @@ from npu_eval.criteria import METRICS, NO_FALLBACK, Comparison, Criterion
 from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
 from npu_eval.jsonio import canonical_sha256, from_json, loads
+from npu_eval.layout import LAYOUTS, Layout
 
 __all__ = [
     "METRICS",
@@ -206,6 +207,11 @@ class SpecFile:
     image: ImageFacts | None = None
     serve: bool = False
 
+    @property
+    def layout(self) -> Layout:
+        """Where the files of the deliverable lie."""
+        return LAYOUTS[self.profile]
+
 
 def check(spec: EvalSpec, where: str) -> EvalSpec:
     """The same spec, when its values make sense together.
@@ -256,6 +262,7 @@ def read_spec_file(path: Path) -> SpecFile:
         content = from_json(SpecFile, value, where)
     except RecordError as error:
         raise ConfigError(error.what, where=error.where, fix=error.fix) from error
+    _one_of(content.profile, tuple(LAYOUTS), where, "profile")
     check(content.evaluation, where)
     return content
 

@@ -17,11 +17,12 @@ from npu_eval.dataset_data import DatasetData
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.image_run import Task
 from npu_eval.jsonio import TEMPORARY_PREFIX
+from npu_eval.layout import Layout
 from npu_eval.session import Context
 
 DESCRIPTION = """Evaluate the model on a data set: COCO box and mask AP for detectors, top-1 and top-5 for classifiers.
 
-example: python evaluation/eval_dataset.py --data /path/to/coco2017 --limit 100 --device auto"""
+example: python %(prog)s --data /path/to/coco2017 --limit 100 --device auto"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
     if given is None:
         raise ConfigError("no data set was named", where="--data", fix="give --data /path/to/the/folder")
     data, against = Path(given), arguments.against or os.environ.get(AGAINST_VARIABLE)
-    with _results(arguments) as results:
+    with _results(arguments, context.layout) as results:
         task = Task(
             context=context,
             data=data,
@@ -76,9 +77,9 @@ def _evaluate(module: str, task: Task) -> DatasetData:
 
 
 @contextlib.contextmanager
-def _results(arguments: argparse.Namespace) -> Iterator[Path]:
+def _results(arguments: argparse.Namespace, layout: Layout) -> Iterator[Path]:
     """The file of the results: kept with the record, or in the named folder, else for this run alone."""
-    kept = arguments.work if arguments.save is None else arguments.save / "results"
+    kept = arguments.work if arguments.save is None else arguments.save / layout.below_home("evaluation/results")
     if kept is not None:
         for left in kept.glob(f"{TEMPORARY_PREFIX}*/"):  # of a run that was killed
             shutil.rmtree(left)

@@ -31,7 +31,7 @@ from npu_eval.stamps import stamps_for
 
 DESCRIPTION = """Run the model on photos and draw what it sees.
 
-example: python inference.py --input photo.jpg --output result.jpg --device auto"""
+example: python %(prog)s --input photo.jpg --output result.jpg --device auto"""
 
 
 MIN_SCORE = 0.3

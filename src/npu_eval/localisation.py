@@ -20,7 +20,7 @@ from npu_eval.stats import agreement
 
 DESCRIPTION = """Run every operator of the model on a device with the reference's inputs; say which differs, and why.
 
-example: python evaluation/eval_localisation.py --device auto"""
+example: python %(prog)s --device auto"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ from npu_eval.tensor_file import write_tensors
 
 USAGE = """Record what the model gives in float64 and float32 on a CPU or GPU, to hold an NPU against it elsewhere.
 
-example: python evaluation/make_reference.py --device cuda:0 --output reference"""
+example: python %(prog)s --device cuda:0 --output reference"""
 
 DTYPES = ("float64", "float32")
 """Recorded beside the dtype that the spec's reference has: the truth, and what float32 itself makes of it."""
@@ -49,7 +49,8 @@ def main(root: Path, argv: Sequence[str] | None = None) -> int:
 
 
 def _main(root: Path, argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(description=USAGE, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog=session.script_name(root), description=USAGE,
+                                     formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     parser.add_argument("--device", help="auto, cpu, cuda:0 … (default: that of the spec's reference)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle's folder")

@@ -28,7 +28,7 @@ from npu_eval.switches import Place, Switch, switches_of
 
 DESCRIPTION = """Try switches that may make the model quicker, one at a time and together, within a budget of time.
 
-example: python evaluation/eval_optimisation.py --device auto --budget 10m"""
+example: python %(prog)s --device auto --budget 10m"""
 
 TAKES_REFERENCE = True
 

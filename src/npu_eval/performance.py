@@ -32,7 +32,7 @@ COUNTS_CALLS = False
 
 DESCRIPTION = """Measure the latency and the throughput of the model's forward pass, and a photo's whole way.
 
-example: python evaluation/eval_performance.py --device auto"""
+example: python %(prog)s --device auto"""
 
 TIMED = "forward pass of one batch that already lies on the device; one synchronised call per sample"
 CLOCK = "time.perf_counter (monotonic), device synchronised before both readings"

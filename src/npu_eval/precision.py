@@ -21,7 +21,7 @@ from npu_eval.switching import Switched
 
 DESCRIPTION = """Compare every output of the model on a device with the reference.
 
-example: python evaluation/eval_precision.py --device auto"""
+example: python %(prog)s --device auto"""
 
 TAKES_REFERENCE = True
 

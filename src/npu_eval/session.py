@@ -36,6 +36,7 @@ from npu_eval.config import REFERENCE_VARIABLE, WEIGHTS_VARIABLE, EvalSpec, Inpu
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
+from npu_eval.layout import NPU_DELIVERABLES, Layout
 from npu_eval.operator_calls import OperatorCalls
 from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
 
@@ -58,7 +59,8 @@ class Experiment(Protocol):
 class Context:
     """What an experiment works with: the deliverable, what it is asked, the model and the proven device.
 
-    ``bundle`` is the reference bundle to compare with; None where the reference is computed here.
+    ``bundle`` is the reference bundle to compare with; None where the reference is computed here. ``layout`` says where
+    in the deliverable the results belong.
     """
 
     root: Path
@@ -69,6 +71,7 @@ class Context:
     weights: WeightsFacts
     say: Callable[[str], None]
     bundle: Bundle | None = None
+    layout: Layout = NPU_DELIVERABLES
 
     def model(self, side: Side, device: str) -> nn.Module:
         """A copy of the network in a side's dtype on a device, in eval mode.
@@ -143,14 +146,15 @@ def guarded(script: Callable[[], int]) -> int:
 
 
 def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int:
-    arguments = _parse(experiment, argv)
+    arguments = _parse(experiment, root, argv)
     started = _now()
-    asked = read_spec_file(root / "spec.json").evaluation
+    spec_file = read_spec_file(root / "spec.json")
+    asked, layout = spec_file.evaluation, spec_file.layout
     spec = effective(asked, device=arguments.device, config=arguments.config, weights=arguments.weights)
     check_code(root)
     requested = spec.candidate.device
     bundle = _bundle(getattr(arguments, "reference", None))
-    context = replace(open_context(root, spec, device=requested, say=say_to_stderr), bundle=bundle)
+    context = replace(open_context(root, spec, device=requested, say=say_to_stderr), bundle=bundle, layout=layout)
     data, fallbacks = _watched(experiment, context, arguments)
     needs_reference = data.kind in ("precision", "training", "localisation")
     record = Record(
@@ -173,8 +177,8 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     )
     text = logtext.log_text(record, spec.criteria)
     if arguments.save is not None:
-        write_atomic(arguments.save / "logs" / logtext.log_name(record), text)
-        write_record(arguments.save / "records" / f"{data.kind}.json", record)
+        write_atomic(arguments.save / layout.below_home(f"evaluation/logs/{logtext.log_name(record)}"), text)
+        write_record(arguments.save / layout.below_home(f"evaluation/records/{data.kind}.json"), record)
     sys.stdout.write(text)
     return logtext.exit_code(record, logtext.verdicts_of(record, spec.criteria))
 
@@ -195,8 +199,9 @@ def _watched(
     return data, tuple(CpuFallback(operator=name, calls=calls.get(name)) for name in watch.operators)
 
 
-def _parse(experiment: Experiment, argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=experiment.DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter)
+def _parse(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=script_name(root), description=experiment.DESCRIPTION,
+                                     formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     parser.add_argument("--config", help="another configuration of the same family, e.g. R_101_3x or its file's path")
     parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
@@ -348,6 +353,11 @@ def _photo(root: Path, entry: InputFile) -> Path:
 def command_line(root: Path) -> tuple[str, ...]:
     """The command line of this process, as one would type it in the deliverable's folder."""
     return ("python", *_relative(sys.argv, root))
+
+
+def script_name(root: Path) -> str:
+    """This process's script, as one would type it in the deliverable's folder."""
+    return _relative(sys.argv[:1], root)[0]
 
 
 def _relative(argv: Sequence[str], root: Path) -> list[str]:

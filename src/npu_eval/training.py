@@ -23,7 +23,7 @@ from npu_eval.training_data import TOTAL, GradientDifference, LossPoint, Trainin
 
 DESCRIPTION = """Run a few training steps on a device and on the reference and compare losses and gradients.
 
-example: python evaluation/eval_training.py --device auto"""
+example: python %(prog)s --device auto"""
 
 MOMENTUM = 0.9
 MAX_GRADIENT_NORM = 10.0

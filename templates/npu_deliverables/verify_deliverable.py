@@ -21,7 +21,11 @@ from typing import Any
 
 MANIFEST = "MANIFEST.json"
 STATEMENT, SIGNED = "statement.intoto.json", "statement.dsse.json"
-LEDGER = "evaluation/ledger.jsonl"
+SUMMARY, LEDGER, PICTURES, REPORT = "summary.json", "evaluation/ledger.jsonl", "evaluation/screenshots", "readme"
+MOVED = {  # where these lie in the layouts in which they do not lie there
+    "eval_results": {LEDGER: "ledger.jsonl", PICTURES: "assets"},
+    "flat": {SUMMARY: "logs/summary.json", LEDGER: "ledger.jsonl", PICTURES: "screenshots", REPORT: "README"},
+}
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
@@ -47,6 +51,11 @@ def canonical(value: Any) -> str:
     """sha256 of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def at(told: Any, name: str) -> str:
+    """Where a file lies in the layout that spec.json or summary.json names."""
+    return MOVED.get(str(told.get("profile")), {}).get(name, name)
 
 
 def files_of(folder: Path) -> dict[str, Path]:
@@ -108,7 +117,7 @@ def check_statement(folder: Path, listed: Any, summary: Any, findings: list[Find
         tests["warnedTests" if warned else "passedTests" if passed else "failedTests"].append(verdict["criterion"])
     result = "FAILED" if tests["failedTests"] else "WARNED" if tests["warnedTests"] else "PASSED"
     used = [("criteria", summary["criteria_sha256"])]
-    used += [(name, subjects.get(name)) for name in ("spec.json", LEDGER)]
+    used += [(name, subjects.get(name)) for name in ("spec.json", at(summary, LEDGER))]
     expected = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": said["subject"],
@@ -172,7 +181,8 @@ def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, st
 def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
     """The chain of the runs: each line holds the hash of the one before, the first one the criteria."""
     previous, entries = None, []
-    text = (folder / LEDGER).read_text(encoding="utf-8") if (folder / LEDGER).is_file() else ""
+    name = at(summary, LEDGER)
+    text = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
     for number, line in enumerate(text.split("\n")[:-1]):
         entry = json.loads(line)
         if (
@@ -180,18 +190,18 @@ def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
             or entry["number"] != number
             or (entry["event"] == "opened") != (number == 0)
         ):
-            yield LEDGER, f"line {number + 1} does not follow the line before: the chain is broken"
+            yield name, f"line {number + 1} does not follow the line before: the chain is broken"
             return
         previous = hashlib.sha256(line.encode("utf-8")).hexdigest()
         entries.append(entry)
     if not entries or not text.endswith("\n"):
-        yield LEDGER, "is missing, or ends with half a line"
+        yield name, "is missing, or ends with half a line"
         return
     if entries[0]["criteria_sha256"] != canonical(spec["evaluation"]["criteria"]):
-        yield LEDGER, "its first entry fixes other criteria than those of spec.json"
+        yield name, "its first entry fixes other criteria than those of spec.json"
     if previous != summary["runs"]["head_sha256"]:
-        yield LEDGER, "is not the ledger that summary.json tells of"
-    yield from ((LEDGER, what) for what in check_runs(entries, summary))
+        yield name, "is not the ledger that summary.json tells of"
+    yield from ((name, what) for what in check_runs(entries, summary))
 
 
 def check_runs(entries: list[Any], summary: Any) -> Iterator[str]:
@@ -224,7 +234,7 @@ def check_pictures(folder: Path, summary: Any) -> Iterator[Finding]:
         by_name[entry["experiment"] + "_report"] = entry["log_sha256"]
         if entry["experiment"] == "performance":
             by_name["performance_chart"] = by_name["batch_chart"] = entry["record_sha256"]
-    for path in sorted((folder / "evaluation" / "screenshots").glob("*.png")):
+    for path in sorted((folder / at(summary, PICTURES)).glob("*.png")):
         data = path.read_bytes()
         source = png_source(data)
         if b"tEXtName\0" + path.name.encode("utf-8") not in data:
@@ -265,7 +275,7 @@ STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b")
 
 def check_pages(folder: Path, summary: Any) -> Iterator[Finding]:
     """The pages that must be there, and each page."""
-    for stem in ("readme", "OPTIMIZATION_RECORD"):
+    for stem in (at(summary, REPORT), "OPTIMIZATION_RECORD"):
         if not any((folder / (stem + suffix)).is_file() for suffix in (".md", ".simulated.md")):
             yield stem + ".md", "is missing"
     protocol = (summary.get("performance") or {}).get("protocol") or {}
@@ -304,7 +314,8 @@ def check_numbers(text: str, summary: Any, allowed: set[str]) -> Iterator[str]:
 def check(folder: Path) -> list[Finding]:
     """Every contradiction of a folder."""
     findings: list[Finding] = []
-    listed, spec, summary = (load(folder, name, findings) for name in (MANIFEST, "spec.json", "summary.json"))
+    listed, spec = (load(folder, name, findings) for name in (MANIFEST, "spec.json"))
+    summary = load(folder, at(spec or {}, SUMMARY), findings)
     checks = [check_manifest(folder, listed)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
     checks += [check_ledger(folder, spec, summary)] if spec and summary else []

@@ -37,8 +37,8 @@ def staged(tmp_path):
 
 def local(folder, step):
     """The local engine with a script that leaves a record as the real one does."""
-    spec = read_spec_file(folder / "spec.json").evaluation
-    record = make_record(step, folder, spec)
+    spec_file = read_spec_file(folder / "spec.json")
+    spec, record = spec_file.evaluation, make_record(step, folder, spec_file)
     (folder / "recorded").mkdir()
     (folder / "recorded/log").write_text(log_text(record, spec.criteria), encoding="utf-8")
     (folder / "recorded/record").write_text(record_text(record), encoding="utf-8")

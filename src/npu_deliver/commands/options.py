@@ -48,6 +48,14 @@ class Tier(StrEnum):
     PUBLISH = "publish"
 
 
+class Profile(StrEnum):
+    """Layout of a deliverable."""
+
+    NPU_DELIVERABLES = "npu_deliverables"
+    EVAL_RESULTS = "eval_results"
+    FLAT = "flat"
+
+
 class EngineName(StrEnum):
     """What carries the steps out."""
 
@@ -71,14 +79,17 @@ class Where:
     model: Model
     root: Root = ROOT
     output: Annotated[
-        Path | None, typer.Option("--output", help="The finished folder (default: <root>/<model>/npu_deliverables)")
+        Path | None, typer.Option("--output", help="The finished folder (default: <root>/<model>/<profile>)")
+    ] = None
+    profile: Annotated[
+        Profile | None, typer.Option("--profile", help="Layout of the deliverable (default: the spec's); profiles.md")
     ] = None
 
     def job(self) -> Job:
         """The job, as its spec says."""
         from npu_deliver.spec import Overrides, load
 
-        return load(self.model, self.root, overrides=Overrides(), output=self.output)
+        return load(self.model, self.root, overrides=Overrides(profile=self.profile), output=self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +132,7 @@ class What(Where):
                 weights = f"file:{Path(named.path).absolute()}"  # it starts here, not in the spec's folder
         tier = self.tier.value if self.tier else None
         overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
-                              limit=self.limit, criteria=self.criteria)  # fmt: skip
+                              limit=self.limit, criteria=self.criteria, profile=self.profile)  # fmt: skip
         job = load(self.model, self.root, overrides=overrides, output=self.output)
         job = with_server(job) if self.serve else job
         budget_s = self.budget_s()

@@ -12,8 +12,9 @@ from npu_deliver.plan import Step
 from npu_eval.codehash import code_sha256
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import write_atomic
-from npu_eval.logtext import exit_code, log_name, log_text, verdicts_of
+from npu_eval.logtext import exit_code, log_text, verdicts_of
 from npu_eval.records import files_of, read_record, replayed, write_record
+from npu_eval.stamps import is_simulated, stamped_name
 
 
 class ReplayEngine:
@@ -55,7 +56,7 @@ class ReplayEngine:
             if (self._source / name).is_file():
                 write_atomic(folder / name, (self._source / name).read_bytes())
         text = log_text(marked, spec.criteria)
-        write_atomic((folder / step.log).with_name(log_name(marked)), text)
+        write_atomic(folder / stamped_name(step.log, simulated=is_simulated(marked.provenance)), text)
         write_record(folder / step.record, marked)
         for line in text.splitlines():
             tell(line)

@@ -45,12 +45,12 @@ def test_evaluators_that_differ_are_told_from_one_alone():
 def test_the_section_holds_only_numbers_of_the_record(data, lang):
     summary, _ = summary_of(data)
     page = render(summary, lang=lang)["readme.md"]
-    assert list(stray_numerals(page, "readme.md", allowed_numbers(summary), summary.profile)) == []
+    assert list(stray_numerals(page, "readme.md", allowed_numbers(summary), summary.layout)) == []
     shown = ("0.5625", "1292") if data.detection else ("75.00 %", "95.00 %")
     for number in shown:
         assert number in page
         wrong = page.replace(number, "0.9999" if number[0] == "0" else "98.76 %", 1)
-        assert list(stray_numerals(wrong, "readme.md", allowed_numbers(summary), summary.profile))
+        assert list(stray_numerals(wrong, "readme.md", allowed_numbers(summary), summary.layout))
 
 
 def test_numbers_of_boxes_in_the_row_of_masks_are_found():
@@ -58,7 +58,7 @@ def test_numbers_of_boxes_in_the_row_of_masks_are_found():
     page = render(summary, lang="en")["readme.md"]
     row = next(line for line in page.splitlines() if line.startswith("| segm | person |"))
     wrong = page.replace(row, row.replace("0.4750", "0.5250"))
-    assert [found for _, found in stray_numerals(wrong, "readme.md", allowed_numbers(summary), summary.profile)] == [
+    assert [found for _, found in stray_numerals(wrong, "readme.md", allowed_numbers(summary), summary.layout)] == [
         "0.5250"
     ]
 

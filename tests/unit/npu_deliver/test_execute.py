@@ -286,7 +286,7 @@ def test_each_line_is_told_as_it_comes(bench, caplog):
 
 def test_forgetting_leaves_the_code(bench):
     bench.run()
-    execute.forget(bench.folder)
+    execute.forget(bench.staged)
     assert not any((bench.folder / "evaluation" / name).exists() for name in ("records", "logs", "results"))
     assert (bench.folder / "evaluation/eval_precision.py").is_file()
     assert bench.run().kept == ()

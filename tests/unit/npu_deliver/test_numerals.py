@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 import samples
 from npu_deliver import numerals, render, summary
 from npu_eval import units
-
-PROFILE = "npu_deliverables"
+from npu_eval.layout import NPU_DELIVERABLES
 
 
 def summary_of(**records):
@@ -19,7 +18,7 @@ def summary_of(**records):
 
 def stray(line: str, found=None, page: str = "readme.md") -> list[str]:
     found = found or summary_of()
-    return [word for _, word in numerals.stray_numerals(line, page, numerals.allowed_numbers(found), PROFILE)]
+    return [word for _, word in numerals.stray_numerals(line, page, numerals.allowed_numbers(found), NPU_DELIVERABLES)]
 
 
 def test_each_number_in_each_unit_is_known_and_its_neighbour_is_not():
@@ -91,7 +90,7 @@ def test_what_breaks_a_table_is_read_as_it_was_meant():
     found = summary.summarize(samples.spec_file(evaluation=spec), {"inference": record})
     for lang in ("zh", "en"):
         page = render.render(found, lang=lang)["readme.md"]
-        assert list(numerals.stray_numerals(page, "readme.md", numerals.allowed_numbers(found), PROFILE)) == []
+        assert list(numerals.stray_numerals(page, "readme.md", numerals.allowed_numbers(found), NPU_DELIVERABLES)) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,4 +125,4 @@ def test_no_honest_page_is_accused(centre, calls, scale, first, sizes, label, sc
         records["performance"] = samples.performance_record(spec=spec, data=samples.performance_data(runs=runs))
     found = summary.summarize(samples.spec_file(evaluation=spec), records)
     for name, page in render.render(found, lang=lang).items():
-        assert list(numerals.stray_numerals(page, name, numerals.allowed_numbers(found), PROFILE)) == []
+        assert list(numerals.stray_numerals(page, name, numerals.allowed_numbers(found), NPU_DELIVERABLES)) == []

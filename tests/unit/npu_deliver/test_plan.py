@@ -9,6 +9,7 @@ import deliverables
 from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
 from npu_deliver.spec import Dataset, Training
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.layout import NPU_DELIVERABLES
 from npu_eval.logtext import LOG_NAMES
 
 
@@ -49,7 +50,7 @@ def test_training_is_a_step_where_the_spec_asks_for_it(spec):
 
 def test_localisation_runs_as_the_other_steps_do(spec):
     first, *_ = plan(spec, deliverables.IMAGE, weights=Path("/w.pth"))
-    step = locate(first)
+    step = locate(first, NPU_DELIVERABLES)
     assert step.shell == "python evaluation/eval_localisation.py --device npu:0 --save evaluation"
     assert (step.record, step.log) == ("evaluation/records/localisation.json", "evaluation/logs/localisation.log")
     assert (step.mounts, step.image, step.devices) == (first.mounts, first.image, first.devices)

@@ -458,8 +458,10 @@ def template(tmp_path, monkeypatch):
     """A profile with one template of our own."""
 
     def write(text: str):
-        (tmp_path / "page.en.md.j2").write_text(text, encoding="utf-8")
-        monkeypatch.setattr(render, "templates_folder", lambda profile: tmp_path)
+        page = tmp_path / "page.en.md.j2"
+        page.write_text(text, encoding="utf-8")
+        monkeypatch.setattr(render, "templates", lambda layout: {page.name: page})
+        monkeypatch.setattr(render, "templates_folders", lambda layout: (tmp_path,))
         return lambda: render.render(summary_of(), lang="en")
 
     return write

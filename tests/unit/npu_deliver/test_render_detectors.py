@@ -30,7 +30,7 @@ def summary_of(*comparisons, losses=()):
 
 def page_of(summary, lang):
     text = render(summary, lang=lang)["readme.md"]
-    strays = list(stray_numerals(text, "readme.md", allowed_numbers(summary), summary.profile))
+    strays = list(stray_numerals(text, "readme.md", allowed_numbers(summary), summary.layout))
     assert not strays
     return text
 

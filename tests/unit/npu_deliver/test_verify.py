@@ -130,7 +130,7 @@ def test_most_changed_digits_of_a_page_are_found_although_resealed(page, which, 
     for line in text.splitlines():  # a line is judged for itself, so one line will do
         for position in digits(line):
             for step in (1, 3):
-                hit = any(numerals.stray_numerals(changed(line, position, step), page, allowed, summary.profile))
+                hit = any(numerals.stray_numerals(changed(line, position, step), page, allowed, summary.layout))
                 found, missed = found + hit, missed + (not hit)
     assert found / (found + missed) > (0.95 if page == "readme.md" else 0.92)
 

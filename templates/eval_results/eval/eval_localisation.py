@@ -1,0 +1,16 @@
+"""Find the operator at which the model on a device leaves the reference, and why.
+
+python eval/eval_localisation.py --device auto|cpu|cuda:0|npu:0
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+sys.dont_write_bytecode = True  # a deliverable stays as it was sealed
+
+from npu_eval import localisation, session
+
+if __name__ == "__main__":
+    sys.exit(session.main(localisation, ROOT))

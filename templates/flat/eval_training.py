@@ -1,0 +1,16 @@
+"""Compare a few training steps on a device with the reference, by the criteria fixed in spec.json.
+
+python eval_training.py --device auto|cpu|cuda:0|npu:0
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+sys.dont_write_bytecode = True  # a deliverable stays as it was sealed
+
+from npu_eval import session, training
+
+if __name__ == "__main__":
+    sys.exit(session.main(training, ROOT))
