@@ -217,7 +217,7 @@ def provenance(**changes: Any) -> Provenance:
         device=device_facts(),
         reference_device=None,
         host=host_facts(),
-        versions={"python": "3.11.13", "torch": "2.7.1", "torch_npu": "2.7.1", "timm": "1.0.20", "cann": "8.2.RC1"},
+        versions={"python": "3.11.13", "torch": "2.7.1", "torch_npu": "2.7.1", "timm": "1.0.20", "cann": "8.3.RC1"},
         weights=weights_facts(),
         numeric_modes={"deterministic": "off", "hf32_conv": "on", "hf32_matmul": "off", "jit_compile": "off"},
         environment={"OMP_NUM_THREADS": "24", "TASK_QUEUE_ENABLE": "1"},

@@ -116,6 +116,7 @@ EXPECTED_ZH = {
     "real inputs with names and hashes": "真实输入及其名称与哈希",
     "several real inputs": "多个真实输入",
     "two runs of one input, bitwise or with their difference": "同一输入运行两次，给出是否按位相等或差异",
+    "trained weights": "训练好的权重",
     "URL, revision and sha256 of the weights": "权重的地址、版本与 sha256",
     "strict=True, 0 missing, 0 unexpected": "strict=True，缺失键 0，多余键 0",
     "every parameter from the checkpoint": "全部参数来自权重文件",

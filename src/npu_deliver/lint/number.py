@@ -25,7 +25,7 @@ _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 _GROUPED = 0xFF0C
 
 _NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.\\$#])"
+    r"(?<![A-Za-z0-9_.\\$#])(?<![²³]/)"  # nor the 2 of e²/2
     r"(?P<about>[~≈]\s?|约\s?|近\s?|大约\s?)?(?P<bound>[<>≤≥]=?\s?)?(?P<sign>[-+±](?=[\d.]))?"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d{1,3})?"
     r"(?P<unit>\s?(?:"

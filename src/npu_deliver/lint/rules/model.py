@@ -12,10 +12,11 @@ from npu_deliver.lint.submission import Document, Submission
 UNIDENTIFIED = rule("NPU012a")
 NOT_STRICT = rule("NPU012b")
 RANDOM_HEAD = rule("NPU012c")
+DRY_RUN = rule("NPU012d")
 NO_CLASSES = rule("NPU013a")
 CLASSES_DIFFER = rule("NPU013b")
 STAND_IN = rule("NPU013c")
-RULES = (UNIDENTIFIED, NOT_STRICT, RANDOM_HEAD, NO_CLASSES, CLASSES_DIFFER, STAND_IN)
+RULES = (UNIDENTIFIED, NOT_STRICT, RANDOM_HEAD, DRY_RUN, NO_CLASSES, CLASSES_DIFFER, STAND_IN)
 
 _HASH = re.compile(r"sha-?256|\bmd5\b|\b[0-9a-f]{40,64}\b|校验和|checksum|commit_id", re.IGNORECASE)
 _WEIGHTS = re.compile(r"权重|weights?|checkpoint|\.pth\b|\.safetensors\b|预训练|pretrained", re.IGNORECASE)
@@ -70,16 +71,7 @@ def check(submission: Submission) -> Iterator[Finding]:
                     got=match[0],
                 )
                 break
-        for line, match in document.search(_RANDOM_WEIGHTS):
-            if not _DENIED.search(line.plain):
-                yield found(
-                    RANDOM_HEAD,
-                    document.span(line.number),
-                    Text("有参数是随机初始化的", "some parameters are randomly initialised"),
-                    expected="every parameter from the checkpoint",
-                    got=match[0],
-                )
-                break
+        yield from _random(document)
         yield from _classes(document)
         for line, match in document.search(_LIKE, ("text", "table", "log", "code")):
             yield found(
@@ -90,6 +82,25 @@ def check(submission: Submission) -> Iterator[Finding]:
                 got=match[0],
             )
             break
+
+
+BANNER_LINES = 20
+"""Lines from the top in which a banner, a block quote, says what kind of run it was."""
+
+
+def _random(document: Document) -> Iterator[Finding]:
+    """Random weights: a defect where a line lets them out, a dry run where a banner says so before anything else."""
+    for line, match in document.search(_RANDOM_WEIGHTS):
+        if _DENIED.search(line.plain):
+            continue
+        if line.number <= BANNER_LINES and line.text.lstrip().startswith(">"):
+            said = Text("报告开头写明使用随机权重", "the report says at its beginning that its weights are random")
+            yield found(DRY_RUN, document.span(line.number), said, expected="trained weights", got=match[0])
+        else:
+            said = Text("有参数是随机初始化的", "some parameters are randomly initialised")
+            got, wanted = match[0], "every parameter from the checkpoint"
+            yield found(RANDOM_HEAD, document.span(line.number), said, expected=wanted, got=got)
+        return
 
 
 def _unidentified(submission: Submission, main: Document) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ HONEST = {
     "money and mathematics": "代价 $5，公式 $\\alpha_i = 1$，变量 `$MODEL_PATH` 由平台给出。\n",
     "a bullet that introduces a list": "- 权重来源：\n  - https://example.org/a.pth\n",
     "a cosine that is no error": "余弦 0.99 相当于 14.1 % 的相对 L2 误差，不作为误差使用。\n",
+    "a cosine's formula": "范数相等且误差较小时，余弦 = 1 - e²/2（e 为相对 L2 误差），即 0.999 = 4.5 %。\n",
     "an honest failure": "| 指标 | 数值 |\n|---|---|\n| 相对误差 | 1.34% |\n| 门限 | 1% |\n| 结果 | FAIL |\n"
     "\n误差超过门限，未通过，原因是卷积默认的 HF32。\n",
     "dates, times and shapes": "2026-05-17 08:12:33，输入 3×224×224，输出 [1, 1000]，版本 1.0.27\n",
