@@ -81,6 +81,7 @@ class Performance:
     processes: tuple[speed.Processes, ...]
     whole_way: speed.WholeWay | None
     host_bound: speed.HostBound | None
+    device_times: tuple[speed.HostBound, ...]
     cache: speed.CacheCheck | None
     sampled: tuple[speed.SampledCheck, ...]
     machine: tuple[MachineState, ...]
@@ -266,7 +267,8 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
         throughput=throughput,
         processes=speed.processes(data),
         whole_way=speed.whole_way(data.end_to_end),
-        host_bound=speed.host_bound(data.enqueue),
+        host_bound=speed.host_bound(data),
+        device_times=speed.device_times(data),
         cache=speed.cache_check(data.cache),
         sampled=speed.sampled_checks(data.sampled, _output_sha256(records.get("precision")), min(bounds, default=None)),
         machine=data.machine,
@@ -295,7 +297,7 @@ def _optimisation(records: Mapping[str, Record], criteria: tuple[Criterion, ...]
         return None
     bound, way = None, None
     if speed_record is not None and isinstance(speed_record.data, PerformanceData):
-        bound, way = speed.host_bound(speed_record.data.enqueue), speed.whole_way(speed_record.data.end_to_end)
+        bound, way = speed.host_bound(speed_record.data), speed.whole_way(speed_record.data.end_to_end)
     return optimisation(record.data, criteria, bound=bound, way=way)
 
 

@@ -95,6 +95,46 @@ def timed(device: Device, call: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - start, result
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of one call. ``wall_s`` as `timed` measures it; the others are None where the device has no events.
+
+    ``enqueue_s`` is when the host had submitted the call, ``device_s`` the time between an event of the device before
+    the call and one after it, the device's waiting for the host included.
+    """
+
+    wall_s: float
+    enqueue_s: float | None = None
+    device_s: float | None = None
+
+
+def timed_with_events(device: Device, call: Callable[[], T]) -> tuple[Times, T]:
+    """A call's time by the synchronised clock and, on an accelerator, by two events on its current stream.
+
+    The events are those of the device's own module: ``torch.Event`` measures nothing on an NPU with torch_npu 2.7.
+    """
+    kind = device.name.partition(":")[0]
+    if kind == "cpu":  # the host is the device
+        spent, result = timed(device, call)
+        return Times(spent), result
+    module = torch.get_device_module(kind)
+    before, after = module.Event(enable_timing=True), module.Event(enable_timing=True)
+    device.synchronize()
+    start = time.perf_counter()
+    before.record()
+    result = call()
+    after.record()
+    submitted = time.perf_counter()
+    device.synchronize()
+    end = time.perf_counter()
+    device_s = max(float(before.elapsed_time(after)) / 1e3, _EVENT_STEP_S)  # events tell milliseconds
+    return Times(end - start, submitted - start, device_s), result
+
+
+_EVENT_STEP_S = 0.5e-6
+"""Events resolve half a microsecond (CUDA, cudaEventElapsedTime): two in the same step are that far apart at most."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, or what it was raised from, says that the device's memory is full; torch_npu before 2.9 raises
     a plain RuntimeError, and torch's allocator for the CPU always does.

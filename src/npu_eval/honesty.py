@@ -13,7 +13,7 @@ from torch import nn
 from npu_eval.adapter import checked_forward
 from npu_eval.compare import tensor_sha256
 from npu_eval.device import timed
-from npu_eval.performance_data import CacheRun, EnqueueRun, SampledOutput
+from npu_eval.performance_data import CacheRun, SampledOutput
 from npu_eval.session import Context, dtype_of
 
 MIN_CALLS, MAX_CALLS = 16, 200
@@ -47,38 +47,6 @@ def cache_run(context: Context, model: nn.Module, single: torch.Tensor) -> Cache
         if sum(distinct) > SLOW_S and len(distinct) >= FEWEST_CALLS:
             break
     return CacheRun(batch_size=len(single), repeated_s=tuple(repeated), distinct_s=tuple(distinct))
-
-
-def enqueue_run(context: Context, model: nn.Module, batch: torch.Tensor) -> EnqueueRun | None:
-    """How long the host needs to submit a call, and the device to carry it out; None where the host is the device."""
-    kind = context.device.name.partition(":")[0]
-    if kind == "cpu":
-        return None
-    module = torch.get_device_module(kind)
-    enqueue: list[float] = []
-    on_device: list[float] = []
-    while len(enqueue) < MIN_CALLS or (sum(enqueue) < SECONDS[context.spec.timing.tier] and len(enqueue) < MAX_CALLS):
-        start, end = module.Event(enable_timing=True), module.Event(enable_timing=True)
-        context.device.synchronize()
-        start.record()
-        spent = _submitted(context, model, batch)
-        end.record()
-        context.device.synchronize()
-        enqueue.append(spent)
-        on_device.append(max(float(start.elapsed_time(end)) / 1e3, 1e-9))  # events tell milliseconds
-    return EnqueueRun(batch_size=len(batch), enqueue_s=tuple(enqueue), device_s=tuple(on_device))
-
-
-class _Unwaited:
-    """Takes the device's place where nobody shall wait for it."""
-
-    def synchronize(self) -> None:
-        """Does not wait."""
-
-
-def _submitted(context: Context, model: nn.Module, batch: torch.Tensor) -> float:
-    forward = lambda: checked_forward(context.adapter, model, batch, context.spec.adapter)  # noqa: E731
-    return timed(_Unwaited(), forward)[0]  # type: ignore[arg-type]  # the clock of `timed`, without its waiting
 
 
 def sampled_outputs(

@@ -29,6 +29,11 @@ TEMPORARY_PREFIX = ".partial-"
 """Names of files that are being written start with this; whoever finds one may delete it."""
 
 
+ABSENT_BY_DEFAULT: Mapping[str, bool] = types.MappingProxyType({"absent by default": True})
+"""Metadata of a dataclass's field that is written only where it is not empty: what a later version added for some
+records leaves the text and the hash of all others as they were."""
+
+
 def to_json(value: Any) -> Any:
     """The JSON value of a dataclass, enum, mapping, sequence or scalar.
 
@@ -36,7 +41,11 @@ def to_json(value: Any) -> Any:
         RecordError: a float is NaN or infinite, or the type has no JSON form.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: to_json(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if getattr(value, f.name) or f.metadata != ABSENT_BY_DEFAULT
+        }
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):

@@ -11,7 +11,7 @@ import torch
 from npu_eval.adapter import checked_forward
 from npu_eval.batches import batch_of
 from npu_eval.config import TimingProtocol
-from npu_eval.device import is_out_of_memory, timed
+from npu_eval.device import Times, is_out_of_memory, timed_with_events
 from npu_eval.performance_data import LatencyRun
 from npu_eval.session import Context
 from npu_eval.stats import STEADY_WINDOW, is_steady
@@ -51,22 +51,34 @@ def measure(
     first: float | None = None
     warmup: list[float] = []
     samples: list[float] = []
+    by_events: list[tuple[float, float]] = []
     steady = False
     device.reset_peak_memory()
 
     outputs: Outputs = {}
 
-    def call() -> float:
+    def clocked() -> Times:
         outputs.clear()  # before the next forward, so that the memory of two is never needed
-        spent, found = timed(device, lambda: checked_forward(context.adapter, model, batch, context.spec.adapter))
+        times, found = timed_with_events(
+            device, lambda: checked_forward(context.adapter, model, batch, context.spec.adapter)
+        )
         outputs.update(found)
-        return spent
+        return times
+
+    def call() -> float:
+        return clocked().wall_s
+
+    def sample() -> float:
+        times = clocked()
+        if times.enqueue_s is not None and times.device_s is not None:
+            by_events.append((times.enqueue_s, times.device_s))
+        return times.wall_s
 
     try:
         batch = batch_of(context, singles, size)
         first = call()
         steady = warm_up(call, warmup, timing, progress)
-        ended_by = _sample(call, samples, timing, progress)
+        ended_by = _sample(sample, samples, timing, progress)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -83,6 +95,8 @@ def measure(
         samples_s=tuple(samples),
         peak_memory_bytes=device.peak_memory(),
         ended_by=ended_by,
+        enqueue_s=tuple(enqueue for enqueue, _ in by_events),
+        device_s=tuple(spent for _, spent in by_events),
     )
     return run, outputs
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from npu_eval import honesty, latency, machine, phases, throughput
-from npu_eval.batches import batch_of, single_inputs
+from npu_eval.batches import single_inputs
 from npu_eval.crew import ProcessEnded, Worker
 from npu_eval.errors import DeviceError
 from npu_eval.messages import Request, Role
@@ -71,13 +71,12 @@ def run(context: Context, arguments: argparse.Namespace) -> PerformanceData:
     runs, windows, sampled = _each_size(context, model, named)
     fits = runs[0].ended_by != "out of memory"
     cache = honesty.cache_run(context, model, singles[0]) if fits else None
-    enqueue = honesty.enqueue_run(context, model, batch_of(context, singles, runs[0].batch_size)) if fits else None
     ways = phases.measure(context, model) if fits else ()
     del model  # fresh processes find the device's memory as this one did
     fresh = _fresh_processes(context, runs)
     return PerformanceData(
-        clock=CLOCK, timed=TIMED, runs=runs, throughput=windows, processes=fresh, end_to_end=ways, enqueue=enqueue,
-        cache=cache, sampled=sampled, machine=(before, machine.state("during", started, machine.reading())),
+        clock=CLOCK, timed=TIMED, runs=runs, throughput=windows, processes=fresh, end_to_end=ways, cache=cache,
+        sampled=sampled, machine=(before, machine.state("during", started, machine.reading())),
     )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ Latency and throughput are two data, measured in two ways: neither is derived fr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from npu_eval.errors import RecordError
+from npu_eval.jsonio import ABSENT_BY_DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,9 @@ class LatencyRun:
 
     ``ended_by`` is ``protocol`` (its seconds and calls were reached), ``limit`` (of seconds), ``call limit`` or
     ``out of memory``; in the last case there may be no call at all and ``first_call_s`` is None.
+
+    ``enqueue_s`` and ``device_s`` are of the same calls as ``samples_s`` (see `device.Times`); empty, and absent from
+    the stored record, where the device has no events of its own.
     """
 
     batch_size: int
@@ -29,6 +33,8 @@ class LatencyRun:
     samples_s: tuple[float, ...]
     peak_memory_bytes: int | None
     ended_by: str
+    enqueue_s: tuple[float, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
+    device_s: tuple[float, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,10 @@ class EndToEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class EnqueueRun:
-    """How long the host takes to submit a call, and how long the device works on it by its own events; call by call."""
+    """How long the host takes to submit a call, and how long the device works on it by its own events; call by call.
+
+    Of records from before the latency runs held these themselves.
+    """
 
     batch_size: int
     enqueue_s: tuple[float, ...]
@@ -152,7 +161,7 @@ def check_performance(data: PerformanceData, where: str) -> None:
         RecordError: a batch size, a count or a duration is not above zero, or a sum is negative.
     """
     for i, run in enumerate(data.runs):
-        _positive((run.batch_size, *run.samples_s), f"{where}.runs[{i}]")
+        _check_latency(run, f"{where}.runs[{i}]")
     for i, windows in enumerate(data.throughput):
         _positive((windows.batch_size, windows.calls, *windows.windows_s), f"{where}.throughput[{i}]")
     for i, fresh in enumerate(data.processes):
@@ -169,6 +178,12 @@ def check_performance(data: PerformanceData, where: str) -> None:
             raise RecordError("enqueue_s and device_s have other lengths", where=f"{where}.enqueue")
     if data.cache is not None:
         _positive((*data.cache.repeated_s, *data.cache.distinct_s), f"{where}.cache")
+
+
+def _check_latency(run: LatencyRun, where: str) -> None:
+    _positive((run.batch_size, *run.samples_s, *run.enqueue_s, *run.device_s), where)
+    if {len(run.enqueue_s), len(run.device_s)} not in ({0}, {len(run.samples_s)}):
+        raise RecordError("enqueue_s and device_s are not of the calls in samples_s", where=where)
 
 
 def _positive(values: Iterable[float], where: str) -> None:

@@ -25,6 +25,7 @@ def performance_lines(data: PerformanceData, *, simulated: bool) -> list[str]:
         "",
         "latency: one synchronised call at a time",
         *_latency(measured, u),
+        *_device_times(data, u),
         *_throughput(data, u),
         *_processes(data, u),
         *_whole_way(data, u),
@@ -92,6 +93,20 @@ def _latency(measured: Sequence[stats.Latency], u: Any) -> list[str]:
     ]  # fmt: skip
 
 
+def _device_times(data: PerformanceData, u: Any) -> list[str]:
+    found = speed.device_times(data)
+    if not found:
+        return []
+    rows = [
+        (u.count(d.batch_size), u.ms(d.device_s), u.percent(d.device_cv), u.ms(d.enqueue_s), u.ratio(d.ratio),
+         u.percent(d.share))
+        for d in found
+    ]  # fmt: skip
+    header = ("batch", "device time", "CV", "submitted in", "submitted/device", "host-bound calls")
+    return ["", f"device time: events around the same calls; a call is host-bound above {speed.HOST_BOUND:g}",
+            *table(header, rows)]  # fmt: skip
+
+
 def _throughput(data: PerformanceData, u: Any) -> list[str]:
     found = speed.throughputs(data)
     if not found:
@@ -134,7 +149,7 @@ def _whole_way(data: PerformanceData, u: Any) -> list[str]:
 
 def _honesty(data: PerformanceData, u: Any) -> list[str]:
     lines = []
-    bound = speed.host_bound(data.enqueue)
+    bound = speed.host_bound(data)
     if bound is not None:
         lines.append(
             f"host-bound: {_yes(bound.bound)} (enqueue {u.ms(bound.enqueue_s)} / device "

@@ -11,7 +11,6 @@ from npu_eval.intervals import mean_interval
 from npu_eval.performance_data import (
     CacheRun,
     EndToEnd,
-    EnqueueRun,
     MachineState,
     PerformanceData,
     SampledOutput,
@@ -176,7 +175,10 @@ CACHED = 1.10
 
 @dataclass(frozen=True, kw_only=True)
 class HostBound:
-    """Median seconds to submit a call and of the device to carry it out; ``bound`` where the host sets the pace."""
+    """Median seconds to submit a call and of the device to carry it out; ``bound`` where the host sets the pace.
+
+    ``share`` is the share of the calls of which that is true.
+    """
 
     batch_size: int
     calls: int
@@ -184,21 +186,38 @@ class HostBound:
     device_s: float
     ratio: float
     device_cv: float
+    share: float
     bound: bool
 
 
-def host_bound(run: EnqueueRun | None) -> HostBound | None:
-    """The host-bound test; None where the host is the device."""
-    if run is None or len(run.enqueue_s) < 2:
+def device_times(data: PerformanceData) -> tuple[HostBound, ...]:
+    """The device's own time of the latency runs' calls, for each batch size; none where the device has no events."""
+    runs = [run for run in data.runs if len(run.device_s) > 1]
+    return tuple(_host_bound(run.batch_size, run.enqueue_s, run.device_s) for run in runs)
+
+
+def host_bound(data: PerformanceData) -> HostBound | None:
+    """The host-bound test of the smallest batch; None where the host is the device."""
+    found = device_times(data)
+    if found:
+        return found[0]
+    earlier = data.enqueue
+    if earlier is None or len(earlier.enqueue_s) < 2:
         return None
-    enqueue, device = statistics.median(run.enqueue_s), statistics.median(run.device_s)
+    return _host_bound(earlier.batch_size, earlier.enqueue_s, earlier.device_s)
+
+
+def _host_bound(size: int, enqueue_s: Sequence[float], device_s: Sequence[float]) -> HostBound:
+    enqueue, device = statistics.median(enqueue_s), statistics.median(device_s)
+    slow = sum(e > HOST_BOUND * d for e, d in zip(enqueue_s, device_s, strict=True))
     return HostBound(
-        batch_size=run.batch_size,
-        calls=len(run.enqueue_s),
+        batch_size=size,
+        calls=len(enqueue_s),
         enqueue_s=enqueue,
         device_s=device,
         ratio=enqueue / device,
-        device_cv=statistics.stdev(run.device_s) / statistics.fmean(run.device_s),
+        device_cv=statistics.stdev(device_s) / statistics.fmean(device_s),
+        share=slow / len(enqueue_s),
         bound=enqueue > HOST_BOUND * device,
     )
 

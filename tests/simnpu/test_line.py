@@ -73,6 +73,16 @@ def test_the_error_goes_with_the_switch_that_made_it(finished: Path) -> None:
     assert "### Attribution by switching" in next(finished.glob("readme.simulated.md")).read_text()
 
 
+def test_the_devices_own_time_is_kept_of_each_call(finished: Path) -> None:
+    runs = json.loads((finished / "evaluation/records/performance.json").read_text())["data"]["runs"]
+    for run in runs:
+        assert len(run["device_s"]) == len(run["enqueue_s"]) == len(run["samples_s"]) > 0
+        assert all(0 < enqueue <= wall for enqueue, wall in zip(run["enqueue_s"], run["samples_s"], strict=True))
+        assert min(run["device_s"]) > 0
+    (log,) = (finished / "evaluation/logs").glob("performance_*.simulated.log")
+    assert "device time: events around the same calls" in log.read_text()
+
+
 def test_it_is_not_called_an_npu_result(simnpu: Callable[..., Machine], finished: Path) -> None:
     checked = simnpu().cli("verify", str(finished), "--json")
     assert checked.returncode == 0, checked.stdout

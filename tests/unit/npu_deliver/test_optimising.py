@@ -78,7 +78,8 @@ def test_a_gain_that_the_confirmation_does_not_show_is_no_stage() -> None:
 
 
 def test_directions_follow_the_bottleneck() -> None:
-    bound = HostBound(batch_size=1, calls=20, enqueue_s=0.02, device_s=0.01, ratio=2.0, device_cv=0.01, bound=True)
+    bound = HostBound(batch_size=1, calls=20, enqueue_s=0.02, device_s=0.01, ratio=2.0, device_cv=0.01, share=1.0,
+                      bound=True)  # fmt: skip
     phases = (Phase(name="decode", median_s=0.02, share=0.7), Phase(name="forward", median_s=0.01, share=0.3))
     way = WholeWay(photos=9, decode_apart=True, median_s=0.03, mean_s=0.03, phases=phases)
     made = optimisation(samples.optimisation_data(), CRITERIA, bound=bound, way=way)

@@ -128,6 +128,7 @@ CASES = {
     "no-performance": lambda: without("performance"),
     "no-classes": without_classes,
     "bare": bare,
+    "device-events": lambda: summary_of(records=with_events()),
     "reference-bundle": lambda: summary_of(records=with_bundle()),
     "optimised": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record()}),
     "nothing-gained": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
@@ -182,6 +183,26 @@ def test_the_golden_page_of_a_search(lang):
     if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN") == "1":
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
+
+
+def with_events():
+    """The records of a device whose events measure, too: the host sets the pace in one call of batch 1 of 70."""
+    runs = []
+    for size in (1, 8):
+        wall = samples.latency_run(size).samples_s
+        enqueue = (wall[0] * 0.9, *(s / 4 for s in wall[1:]))
+        runs.append(samples.latency_run(size, enqueue_s=enqueue, device_s=tuple(s * 0.95 for s in wall)))
+    return samples.records() | {"performance": samples.performance_record(
+        data=samples.performance_data(runs=tuple(runs), enqueue=None))}  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_devices_own_time_stands_beside_the_clocks(lang):
+    text = pages(CASES["device-events"](), lang)["readme.md"]
+    (row,) = [cells(row) for table in tables(text) for row in table if row and cells(row)[-1:] == ["1.43 %"]][:1]
+    assert row[0] == "1"
+    assert row[4] == "0.2632"
+    assert "0.2632" not in pages(summary_of(), lang)["readme.md"], "where there are no events, nothing is said of them"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

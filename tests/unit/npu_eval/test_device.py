@@ -12,7 +12,7 @@ import torch
 
 from npu_eval import device as devices
 from npu_eval import npu_evidence, npu_probe
-from npu_eval.device import best_device, is_out_of_memory, open_device, timed
+from npu_eval.device import Times, best_device, is_out_of_memory, open_device, timed, timed_with_events
 from npu_eval.errors import DeviceError
 
 
@@ -287,6 +287,44 @@ def test_the_device_is_synchronised_before_both_readings_of_the_clock(monkeypatc
     monkeypatch.setattr(devices.time, "perf_counter", clock)
     assert timed(device, call) == (0.25, "result")
     assert events == ["synchronize", "clock", "call", "synchronize", "clock"]
+
+
+class FakeEvent:
+    """An event of a device whose clock the test sets."""
+
+    now_ms = 0.0
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self) -> None:
+        self.at_ms = FakeEvent.now_ms
+
+    def elapsed_time(self, end: FakeEvent) -> float:
+        return end.at_ms - self.at_ms
+
+
+def test_events_of_the_device_measure_beside_the_clock(fake: FakeAccelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.Event = FakeEvent  # type: ignore[attr-defined]
+    monkeypatch.setattr(torch, "get_device_module", lambda kind: fake)
+    device = open_device("npu:0")
+    readings = iter([10.0, 10.125, 10.5])
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: next(readings))
+
+    def call() -> str:
+        FakeEvent.now_ms += 250.0
+        return "result"
+
+    fake.calls.clear()
+    assert timed_with_events(device, call) == (Times(wall_s=0.5, enqueue_s=0.125, device_s=0.25), "result")
+    assert fake.calls == [("synchronize", 0)] * 2
+
+
+def test_a_cpu_has_no_events() -> None:
+    times, result = timed_with_events(open_device("cpu"), lambda: "result")
+    assert result == "result"
+    assert (times.enqueue_s, times.device_s) == (None, None)
+    assert times.wall_s > 0
 
 
 def test_an_error_of_the_call_is_not_swallowed() -> None:

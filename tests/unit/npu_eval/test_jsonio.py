@@ -45,6 +45,18 @@ class Whole:
     first: Part | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grown:
+    name: str
+    later: tuple[float, ...] = dataclasses.field(default=(), metadata=jsonio.ABSENT_BY_DEFAULT)
+
+
+def test_a_field_that_came_later_leaves_what_was_before_as_it_was() -> None:
+    assert to_json(Grown(name="a")) == {"name": "a"}
+    for value in (Grown(name="a"), Grown(name="a", later=(0.5,))):
+        assert from_json(Grown, loads(dumps(value), "x")) == value
+
+
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 parts = st.builds(Part, name=st.text(), size=numbers, count=st.integers(), colour=st.sampled_from(Colour))
 wholes = st.builds(

@@ -15,7 +15,7 @@ from npu_eval import device as devices
 from npu_eval import latency
 from npu_eval.batches import single_inputs
 from npu_eval.config import Side, TimingProtocol
-from npu_eval.device import Device, open_device
+from npu_eval.device import Device, Times, open_device
 from npu_eval.errors import AdapterError
 from npu_eval.jsonio import from_json, to_json
 from npu_eval.records import LatencyRun, PerformanceData
@@ -45,7 +45,12 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock(itertools.repeat(0.01))
-    monkeypatch.setattr(latency, "timed", lambda device, call: made.timed(device, call))
+
+    def timed_with_events(device: Device, call: Callable[[], Any]) -> tuple[Times, Any]:
+        spent, result = made.timed(device, call)
+        return Times(spent), result
+
+    monkeypatch.setattr(latency, "timed_with_events", timed_with_events)
     return made
 
 

@@ -229,3 +229,14 @@ def test_a_log_names_the_bundle_that_the_reference_came_from() -> None:
     assert "made on    cuda:0 (NVIDIA A100-SXM4-40GB), AMD EPYC 7742, at 2025-05-30T09:12:00+00:00\n" in text
     assert "made with  python 3.10.4, torch 2.6.0+cu124\n" in text
     assert "bundle " not in log_text(samples.precision_record(), CRITERIA)
+
+
+def test_the_devices_own_time_has_a_table_where_its_events_measured() -> None:
+    wall = samples.latency_run().samples_s
+    run = samples.latency_run(enqueue_s=tuple(s / 4 for s in wall), device_s=tuple(s / 2 for s in wall))
+    data = samples.performance_data(runs=(run,), enqueue=None)
+    lines = log_lines(samples.performance_record(data=data), CRITERIA)
+    start = lines.index("device time: events around the same calls; a call is host-bound above 0.8")
+    assert lines[start + 3].split()[0] == "1"
+    assert lines[start + 3].split()[-3:] == ["0.5000", "0.00", "%"]
+    assert any(line.startswith("host-bound: no (enqueue ") and "0.5000" in line for line in lines)

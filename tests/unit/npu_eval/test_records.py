@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ precision = st.builds(
 )
 runs = st.builds(
     LatencyRun, batch_size=st.integers(1, 4096), samples_s=tuples(durations), warmup_s=tuples(durations),
-    first_call_s=st.none() | durations, peak_memory_bytes=st.none() | counts,
+    first_call_s=st.none() | durations, peak_memory_bytes=st.none() | counts, enqueue_s=st.just(()),
+    device_s=st.just(()),
 )  # fmt: skip
 performance = st.builds(PerformanceData, runs=tuples(runs))
 records = st.builds(
@@ -187,6 +189,18 @@ def test_a_value_of_another_type_is_refused_wherever_it_stands(kind: str) -> Non
     for path in places(json.loads(record_text(ALL[kind]))):
         with pytest.raises(RecordError, match=r"^r\.json"):
             parse_record(tampered(kind, path, {"no": ["such", {}]}), "r.json")
+
+
+def test_device_times_are_stored_beside_the_samples_and_leave_other_records_as_they_were() -> None:
+    assert '"device_s": []' not in record_text(samples.performance_record())
+    run = samples.latency_run()
+    times = {"enqueue_s": tuple(s / 4 for s in run.samples_s), "device_s": tuple(s / 2 for s in run.samples_s)}
+    made = samples.performance_record(data=samples.performance_data(runs=(replace(run, **times),)))
+    assert parse_record(record_text(made), "r.json") == made
+    for broken in ({"device_s": ()}, {"enqueue_s": times["enqueue_s"][1:]}, {"device_s": (0.0, *run.samples_s[1:])}):
+        wrong = samples.performance_data(runs=(replace(run, **{**times, **broken}),))
+        with pytest.raises(RecordError, match=r"^r\.json: data\.runs\[0\]"):
+            parse_record(record_text(samples.performance_record(data=wrong)), "r.json")
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -59,9 +59,22 @@ def test_decoding_that_was_not_seen_apart_stays_in_the_preprocessing() -> None:
 
 @pytest.mark.parametrize(("enqueue", "bound"), [(0.0079, False), (0.0081, True), (0.02, True)])
 def test_the_host_sets_the_pace_from_eight_tenths_on(enqueue: float, bound: bool) -> None:
-    found = speed.host_bound(EnqueueRun(batch_size=1, enqueue_s=(enqueue,) * 5, device_s=(0.01,) * 5))
+    run = samples.latency_run(samples_s=(0.03,) * 5, enqueue_s=(enqueue,) * 5, device_s=(0.01,) * 5)
+    data = samples.performance_data(runs=(run,))
+    (by_size,) = speed.device_times(data)
+    found = speed.host_bound(data)
+    assert found == by_size, "it is the latency run's own calls that are looked at"
+    assert (found.bound, found.share) == (bound, float(bound))
+
+
+def test_an_earlier_record_has_the_host_bound_test_apart_and_no_device_times() -> None:
+    earlier = EnqueueRun(batch_size=1, enqueue_s=(0.02,) * 5, device_s=(0.01,) * 5)
+    data = samples.performance_data(enqueue=earlier)
+    found = speed.host_bound(data)
     assert found is not None
-    assert found.bound is bound
+    assert found.bound
+    assert speed.device_times(data) == ()
+    assert speed.host_bound(samples.performance_data(enqueue=None)) is None
 
 
 @pytest.mark.parametrize(("repeated", "cached"), [(0.0095, False), (0.009, True), (0.0001, True), (0.02, False)])
