@@ -20,13 +20,10 @@ from npu_deliver import hardware, stacks
 from npu_deliver.environment import Containers, default_stack
 from npu_deliver.errors import ConfigError, EngineError
 from npu_deliver.image import PROBE
-from npu_eval import host_limits, npu_evidence, npu_probe
+from npu_eval import host_limits, npu_evidence, npu_probe, npu_smi
 
 IMAGE_BYTES = 20 * 2**30
 """Free space for a first image: an NPU image takes about 8 GB, and its stages the same again while it is built."""
-
-_SMI_LIMIT_S = 30.0
-"""npu-smi answers in a second or two; a driver that hangs never does."""
 
 
 class State(enum.StrEnum):
@@ -168,19 +165,18 @@ def _nodes() -> Iterator[Check]:
 
 
 def _smi() -> Iterator[Check]:
-    tool = hardware.npu_smi()
+    tool = npu_smi.find()
     if tool is None:
         state = State.WARNING if hardware.present() == "npu" else State.ABSENT
         fix = "mount /usr/local/bin/npu-smi and /usr/local/dcmi into the container" if state is State.WARNING else ""
         yield Check(name="npu-smi", state=state, what="is not installed", fix=fix)
         return
     try:
-        done = subprocess.run([tool, "info"], capture_output=True, text=True, timeout=_SMI_LIMIT_S, errors="replace")
+        said, code = npu_smi.talk(tool)
     except (OSError, subprocess.TimeoutExpired) as error:
         yield Check(name="npu-smi", state=State.FAULT, what=f"does not answer ({type(error).__name__})",
                     fix="the driver hangs: ask for the card to be reset (npu-smi set -t reset)")  # fmt: skip
         return
-    said = done.stdout + done.stderr
     refused = re.search(r"-(8005|8020)\b", said)
     if refused:
         known = {"8005": "the device is busy, or this container lacks the privilege",
@@ -188,13 +184,13 @@ def _smi() -> Iterator[Check]:
         yield Check(name="npu-smi", state=State.FAULT, what=f"dcmi -{refused[1]}: {known[refused[1]]}",
                     fix="stop the other container that holds the card, then source CANN's set_env.sh")  # fmt: skip
         return
-    names = hardware.soc_names(said)
-    if done.returncode != 0 or not names:
+    names = npu_smi.names(said)
+    if code != 0 or not names:
         last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it says nothing")
         yield Check(name="npu-smi", state=State.FAULT, what=f"names no card ({last[:120]})", fix="check the driver")
         return
     yield Check(name="npu-smi", state=State.FINE, what=f"sees {', '.join(names)}")
-    held = hardware.holders(said)
+    held = npu_smi.holders(said)
     if held:
         yield Check(name="other processes", state=State.WARNING, what=f"the NPU is held by {', '.join(held)}",
                     fix="wait for it or stop it: latencies measured beside it are worthless")  # fmt: skip

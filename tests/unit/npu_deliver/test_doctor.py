@@ -13,7 +13,7 @@ from npu_deliver import doctor, hardware
 from npu_deliver.doctor import State
 from npu_deliver.environment import Containers
 from npu_deliver.errors import EngineError
-from npu_eval import host_limits, npu_evidence, npu_probe
+from npu_eval import host_limits, npu_evidence, npu_probe, npu_smi
 
 LOCAL = Containers(engine="local")
 
@@ -21,7 +21,7 @@ LOCAL = Containers(engine="local")
 @pytest.fixture(autouse=True)
 def a_machine_without_anything(monkeypatch, tmp_path):
     monkeypatch.setattr(hardware, "present", lambda: "cpu")
-    monkeypatch.setattr(hardware, "npu_smi", lambda: None)
+    monkeypatch.setattr(npu_smi, "find", lambda: None)
     monkeypatch.setattr(npu_evidence, "driver_version", lambda: None)
     monkeypatch.setattr(npu_evidence, "cann_version", lambda: None)
     monkeypatch.setattr(doctor, "_SET_ENV", ())
@@ -113,7 +113,7 @@ def test_an_image_without_cann_is_told_in_one_line(monkeypatch):
     ],
 )  # fmt: skip
 def test_what_npu_smi_says_instead_of_cards(monkeypatch, program, output, code, told):
-    monkeypatch.setattr(hardware, "npu_smi", lambda: str(program("npu-smi", output, code)))
+    monkeypatch.setattr(npu_smi, "find", lambda: str(program("npu-smi", output, code)))
     (check,) = doctor._smi()
     assert check.state is State.FAULT
     assert told in check.what
@@ -123,15 +123,16 @@ def test_what_npu_smi_says_instead_of_cards(monkeypatch, program, output, code, 
 def test_a_hanging_npu_smi_does_not_hang_the_doctor(monkeypatch, program):
     path = program("npu-smi", "")
     path.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
-    monkeypatch.setattr(hardware, "npu_smi", lambda: str(path))
-    monkeypatch.setattr(doctor, "_SMI_LIMIT_S", 0.5)
+    monkeypatch.setattr(npu_smi, "find", lambda: str(path))
+    monkeypatch.setattr(npu_smi, "_LIMIT_S", 0.5)
     (check,) = doctor._smi()
     assert "does not answer (TimeoutExpired)" in check.what
 
 
 def test_a_card_that_somebody_holds_is_named(monkeypatch, program):
-    table = "| 0     910B4 | OK | 81.0 35 0 / 0 |\n| 0       0 | 41233 | python3.11 | 1187 |\n"
-    monkeypatch.setattr(hardware, "npu_smi", lambda: str(program("npu-smi", table)))
+    table = ("| 0     910B4 | OK | 81.0 35 0 / 0 |\n| 0 | 0000:C1:00.0 | 0 0 / 0 2826 / 32768 |\n"
+             "| 0       0 | 41233 | python3.11 | 1187 |\n")  # fmt: skip
+    monkeypatch.setattr(npu_smi, "find", lambda: str(program("npu-smi", table)))
     found = checks(*doctor._smi())
     assert found["npu-smi"].what == "sees 910B4"
     assert "python3.11 (pid 41233, 1187 MB)" in found["other processes"].what

@@ -7,6 +7,7 @@ import pytest
 
 from npu_deliver import hardware
 from npu_deliver.errors import ConfigError
+from npu_eval import npu_smi
 
 A2 = """\
 +------------------------------------------------------------------------------------------------+
@@ -47,20 +48,10 @@ def smi(tmp_path, monkeypatch):
         path.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.write({text!r})\nsys.exit({code})\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(hardware, "_USUAL", ())
+        monkeypatch.setattr(npu_smi, "_USUAL", ())
         return path
 
     return write
-
-
-@pytest.mark.parametrize(("table", "names"), [(A2, ("910B4",)), (I310P, ("310P3",)), ("", ()), ("garbage | 0", ())])
-def test_the_names_of_the_cards(table, names):
-    assert hardware.soc_names(table) == names
-
-
-def test_who_holds_a_card():
-    assert hardware.holders(A2) == ("python3.11 (pid 41233, 1187 MB)",)
-    assert hardware.holders(I310P) == ()
 
 
 def test_the_soc_of_this_machine(smi):

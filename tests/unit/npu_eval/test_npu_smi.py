@@ -64,6 +64,28 @@ def test_garbage_is_no_card_and_no_error(garbage: str) -> None:
     assert found.problem == "npu-smi lists no chip"
 
 
+@pytest.mark.parametrize(("name", "found"), [("910b", ("910B4",)), ("910_93", ("Ascend910",)), ("310p", ("310P3",))])
+def test_each_name_is_told_once(name: str, found: tuple[str, ...]) -> None:
+    assert npu_smi.names(text(name)) == found
+    assert npu_smi.names("garbage | 0") == ()
+
+
+PROCESSES = """\
++---------------------------+---------------+----------------------------------------------------+
+| NPU     Chip              | Process id    | Process name             | Process memory(MB)      |
++===========================+===============+====================================================+
+| 0       0                 | 41233         | python3.11               | 1187                    |
++===========================+===============+====================================================+
+| No running processes found in NPU 1                                                            |
+"""
+
+
+def test_who_holds_a_card() -> None:
+    assert npu_smi.holders(text("910b") + PROCESSES) == ("python3.11 (pid 41233, 1187 MB)",)
+    assert npu_smi.holders(text("310p")) == ()
+    assert npu_smi.names(PROCESSES) == (), "a process is no card"
+
+
 def tool(folder: Path, script: str) -> str:
     path = folder / "npu-smi"
     path.write_text(f"#!/bin/sh\n{script}\n")
