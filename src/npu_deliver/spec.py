@@ -20,12 +20,12 @@ from npu_deliver.spec_yaml import read_yaml
 from npu_eval.config import (
     METRICS,
     NO_FALLBACK,
-    NUMERIC_MODES,
     Comparison,
     Criterion,
     TimingProtocol,
     TrainingProtocol,
     WeightsSpec,
+    wrong_mode,
 )
 from npu_eval.criteria_profiles import DEFAULT, PROFILES, criteria_of
 from npu_eval.layout import LAYOUTS, Layout
@@ -133,9 +133,10 @@ class Evaluation(_Strict):
         default=DEFAULT, description="The named criteria that decide; see criteria.md"
     )
     criteria: list[CriterionSpec] | None = Field(default=None, description="Rules of your own instead of a profile's")
-    numeric_modes: dict[Literal[tuple(NUMERIC_MODES)], bool] = Field(  # type: ignore[valid-type]  # a closed set
+    numeric_modes: dict[str, bool | str] = Field(
         default={},
-        description="hf32_conv, hf32_matmul, internal_format, jit_compile, tf32_…: true or false; see npu.md",
+        description="deterministic, hf32_conv, hf32_matmul, internal_format, jit_compile, tf32_…: true or false; "
+        "autocast: bfloat16 or float16; see npu.md",
     )
     cpu_fallback: Literal["fail", "flag"] = Field(
         default="fail", description="Whether an operator that torch_npu hands to the CPU fails the run"
@@ -147,6 +148,12 @@ class Evaluation(_Strict):
     def _one_set_of_criteria(self) -> Evaluation:
         if self.criteria is not None and "criteria_profile" in self.model_fields_set:
             raise ValueError("criteria and criteria_profile exclude each other: leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _known_modes(self) -> Evaluation:
+        if wrong := wrong_mode(self.numeric_modes, self.dtype):
+            raise ValueError(wrong)
         return self
 
 
@@ -373,8 +380,9 @@ def _validate(values: dict[str, Any], where: str) -> Spec:
             fix = nearest(key, _keys_at(first["loc"][:-1]))
             raise SpecError(f"unknown key '{path}'", where=where, fix=fix) from error
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        given = "" if first["type"] == "missing" else f", found {str(first['input'])[:60]!r}"
-        message = first["msg"][0].lower() + first["msg"][1:]
+        given = "" if first["type"] in ("missing", "value_error") else f", found {str(first['input'])[:60]!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
         raise SpecError(f"{path}: {message}{given}{more}", where=where, fix="see docs/reference/spec.md") from error
 
 

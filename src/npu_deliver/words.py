@@ -137,7 +137,7 @@ _REFUSAL_ZH = {
     r"no gain left in its interval: dropped": "区间内已无提升可能，不再测量",
     r"did not answer within (\d+) s": r"\1 s 内没有回应",
     r"the process was killed by signal (\d+)(.*)": r"进程被信号 \1 终止\2",
-    r"the model already runs in (\w+)": r"模型已是 \1",
+    r"the model already runs in ([\w ]+)": r"模型已是 \1",
 }
 
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from npu_eval.autocasting import casting
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
@@ -219,7 +220,7 @@ def checked_forward(adapter: Adapter, model: nn.Module, batch: torch.Tensor, cul
     Raises:
         AdapterError: the adapter raised, or returned something else.
     """
-    with calling(culprit), torch.inference_mode():
+    with calling(culprit), torch.inference_mode(), casting(model):
         outputs = adapter.forward(model, batch)
     if not isinstance(outputs, dict) or not outputs:
         raise AdapterError("forward() must return a dict of named tensors", where=culprit)

@@ -40,7 +40,6 @@ class Bench:
     forward: Callable[[nn.Module, torch.Tensor], Outputs] | None = None
     dtype: torch.dtype | None = None
     memory_format: torch.memory_format = torch.contiguous_format
-    autocast: torch.dtype | None = None
     pinned: bool = False
     streams: int = 1
     _batches: dict[int, torch.Tensor] = field(default_factory=dict)
@@ -68,11 +67,7 @@ class Bench:
         """The forward pass of a batch, not waited for."""
         context = self.context
         adapter: Any = context.adapter if self.forward is None else _Forward(self.forward)
-        casting: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
-        if self.autocast is not None:
-            casting = torch.autocast(self.kind, dtype=self.autocast)
-        with casting:
-            return checked_forward(adapter, self.model, batch, context.spec.adapter)
+        return checked_forward(adapter, self.model, batch, context.spec.adapter)
 
     def call(self, size: int) -> Outputs:
         """One call as it is timed, not waited for."""

@@ -5,6 +5,7 @@ Standard library only, because the verifier reads it where nothing else is insta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +51,24 @@ TASKS = ("classification", "detection", "instance-segmentation", "semantic-segme
 NUMERIC_MODES = (
     "deterministic", "hf32_conv", "hf32_matmul", "internal_format", "jit_compile", "tf32_conv", "tf32_matmul",
 )  # fmt: skip
-"""Settings that change numbers and that a spec may fix; `device_modes` sets them and reads them back."""
+"""Settings that change numbers, on or off, and that a spec may fix; `device_modes` sets them and reads them back."""
+
+AUTOCAST, AUTOCAST_DTYPES = "autocast", ("bfloat16", "float16")
+"""The setting that is no switch: the format that the candidate's forward passes are cast to, see `autocasting`."""
+
+
+def wrong_mode(modes: Mapping[str, bool | str], dtype: str) -> str:
+    """What is wrong with the numeric modes of a candidate that runs in a dtype; empty when nothing is."""
+    for name, value in modes.items():
+        if name not in (AUTOCAST, *NUMERIC_MODES):
+            return f"numeric mode '{name}' is unknown; {nearest(name, (AUTOCAST, *NUMERIC_MODES))}"
+        if name == AUTOCAST and value not in AUTOCAST_DTYPES:
+            return f"numeric mode autocast is {' or '.join(AUTOCAST_DTYPES)}, not '{value}'"
+        if name != AUTOCAST and not isinstance(value, bool):
+            return f"numeric mode {name} is true or false, not '{value}'"
+    if AUTOCAST in modes and dtype != "float32":
+        return f"numeric mode autocast acts on float32, and the candidate runs in {dtype}; leave one of them out"
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +161,7 @@ class EvalSpec:
     timing: TimingProtocol
     criteria: tuple[Criterion, ...]
     training: TrainingProtocol | None = None
-    numeric_modes: dict[str, bool] = field(default_factory=dict)
+    numeric_modes: dict[str, bool | str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -224,8 +242,8 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
     _one_of(spec.weights.mapping, ("by_name", "by_order"), where, "weights.mapping")
     for side in (spec.reference, spec.candidate):
         _one_of(side.dtype, DTYPES, where, "dtype")
-    for name in spec.numeric_modes:
-        _one_of(name, NUMERIC_MODES, where, "numeric mode")
+    if wrong := wrong_mode(spec.numeric_modes, spec.candidate.dtype):
+        raise ConfigError(wrong, where=where)
     if not spec.inputs:
         raise ConfigError("there is no input", where=where, fix="name at least one photo")
     if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:

@@ -12,13 +12,13 @@ import importlib.util
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
 
-from npu_eval import device_modes, npu_evidence, npu_probe
+from npu_eval import autocasting, device_modes, npu_evidence, npu_probe
 from npu_eval.errors import DeviceError
 from npu_eval.records import DeviceFacts
 
@@ -51,8 +51,11 @@ class Device(Protocol):
         """The settings in force that change numbers, as read back from the framework."""
         ...
 
-    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
-        """Set the modes that the device has (see `config.NUMERIC_MODES`); returns all of them, read back."""
+    def set_numeric_modes(self, wanted: Mapping[str, bool | str]) -> dict[str, str]:
+        """Set the modes that the device has (see `config.NUMERIC_MODES`); returns all of them, read back.
+
+        Autocast is of a model, not of a device (see `autocasting`): here it is only tried, and read back from then on.
+        """
         ...
 
     def facts(self) -> DeviceFacts:
@@ -158,9 +161,30 @@ def _prove(device: Device) -> None:
         raise DeviceError(f"computes a wrong product: {product.tolist()}", where=device.name, fix="do not use it")
 
 
-@dataclass(frozen=True)
-class _Cpu:
-    name: str = "cpu"
+class _WithModes:
+    """The numeric modes of a kind of device; ``module`` is ``torch.cuda`` or ``torch.npu``, None for the CPU."""
+
+    def __init__(self, kind: str, module: Any) -> None:
+        self._kind = kind
+        self._module = module
+        self._autocast = ""
+
+    def numeric_modes(self) -> dict[str, str]:
+        modes = device_modes.read_modes(self._kind, self._module)
+        return modes | {"autocast": autocasting.read(self._kind, self._autocast)} if self._autocast else modes
+
+    def set_numeric_modes(self, wanted: Mapping[str, bool | str]) -> dict[str, str]:
+        self._autocast = str(wanted.get("autocast", self._autocast))
+        switches = {name: on for name, on in wanted.items() if isinstance(on, bool)}
+        device_modes.set_modes(self._kind, self._module, switches)
+        return self.numeric_modes()
+
+
+class _Cpu(_WithModes):
+    name = "cpu"
+
+    def __init__(self) -> None:
+        super().__init__("cpu", None)
 
     def synchronize(self) -> None:
         """Nothing to wait for: CPU operations are done when they return."""
@@ -171,24 +195,17 @@ class _Cpu:
     def peak_memory(self) -> int | None:
         return None
 
-    def numeric_modes(self) -> dict[str, str]:
-        return device_modes.read_modes("cpu", None)
-
-    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
-        return device_modes.set_modes("cpu", None, wanted)
-
     def facts(self) -> DeviceFacts:
         return DeviceFacts(name="cpu", kind="cpu", description=npu_evidence.cpu_model(), evidence="real")
 
 
-class _Accelerator:
+class _Accelerator(_WithModes):
     """A CUDA device or an NPU behind `torch.get_device_module`."""
 
     def __init__(self, kind: str, index: int) -> None:
         self.name = f"{kind}:{index}"
-        self._kind = kind
+        super().__init__(kind, _module(kind))
         self._index = index
-        self._module = _module(kind)
         count = self._module.device_count() if self._module.is_available() else 0
         if count == 0:
             built = kind == "cuda" and torch.version.cuda is None
@@ -210,12 +227,6 @@ class _Accelerator:
 
     def peak_memory(self) -> int | None:
         return int(self._module.max_memory_allocated(self._index))
-
-    def numeric_modes(self) -> dict[str, str]:
-        return device_modes.read_modes(self._kind, self._module)
-
-    def set_numeric_modes(self, wanted: dict[str, bool]) -> dict[str, str]:
-        return device_modes.set_modes(self._kind, self._module, wanted)
 
     def facts(self) -> DeviceFacts:
         total = self._module.get_device_properties(self._index).total_memory

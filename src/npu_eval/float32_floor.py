@@ -12,7 +12,7 @@ from torch import nn
 
 from npu_eval.adapter import checked_forward
 from npu_eval.compare import difference
-from npu_eval.config import Side
+from npu_eval.config import AUTOCAST, Side
 from npu_eval.precision_data import Difference
 from npu_eval.references import read_outputs
 from npu_eval.session import Context
@@ -44,10 +44,8 @@ class Float32Floor:
             wide, narrow = (read_outputs(bundle, name, batch, dtype) for dtype in ("float64", "float32"))
             return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)
         known = {spec.reference.dtype: reference}
-        if spec.reference.dtype != "float32" and (self.context.device.name, spec.candidate.dtype) == (
-            self.device,
-            "float32",
-        ):
+        plain = spec.candidate.dtype == "float32" and AUTOCAST not in spec.numeric_modes
+        if spec.reference.dtype != "float32" and plain and self.context.device.name == self.device:
             known["float32"] = candidate
         wide, narrow = (known.get(dtype) or self._run(dtype, batch) for dtype in ("float64", "float32"))
         return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)

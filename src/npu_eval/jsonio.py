@@ -66,8 +66,8 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
     """An instance of ``cls`` from its JSON value; the inverse of :func:`to_json`.
 
     Args:
-        cls: a dataclass whose annotations are scalars, enums, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]`` or
-            dataclasses.
+        cls: a dataclass whose annotations are scalars, enums, ``X | None``, ``bool | str``, ``tuple[X, ...]``,
+            ``dict[str, X]`` or dataclasses.
         where: the path of ``value`` in its document, for messages.
 
     Raises:
@@ -163,8 +163,12 @@ def _read_union(kind: Any, value: Any, where: str) -> Any:
         if len(options) == len(typing.get_args(kind)):
             raise _mismatch("a value", value, where)
         return None
+    if set(options) == {bool, str}:
+        if not isinstance(value, (bool, str)):
+            raise _mismatch("true, false or text", value, where)
+        return _read_scalar(type(value), value, where)
     if len(options) != 1:
-        raise TypeError(f"{where}: a stored union may only be 'X | None', not {kind}")
+        raise TypeError(f"{where}: a stored union may only be 'X | None' or 'bool | str', not {kind}")
     return _read(options[0], value, where)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from functools import partial
 
 import torch
 from torch import nn
 
 from npu_eval.adapter import calling
+from npu_eval.autocasting import casting
 from npu_eval.compare import difference
 from npu_eval.config import Side
 from npu_eval.device import open_device
@@ -51,7 +53,8 @@ def run(context: Context, arguments: argparse.Namespace) -> LocalisationData:
             return context.adapter.forward(model, x)
 
     findings = locate(reference, candidate, (batch,), reference_device=reference_device,
-                      candidate_device=context.device.name, forward=forward)  # fmt: skip
+                      candidate_device=context.device.name, forward=forward,
+                      candidate_context=partial(casting, candidate))  # fmt: skip
     return LocalisationData(
         input=entry.path,
         reference_dtype=spec.reference.dtype,
@@ -109,6 +112,6 @@ def _outputs(
 
 def _forward(context: Context, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
     parameter = next(model.parameters())
-    with calling(context.spec.adapter), torch.inference_mode():
+    with calling(context.spec.adapter), torch.inference_mode(), casting(model):
         outputs = context.adapter.forward(model, batch.to(parameter.device, parameter.dtype))
     return {name: tensor.cpu() for name, tensor in outputs.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from npu_eval import effects, machine, throughput
+from npu_eval.config import AUTOCAST
 from npu_eval.crew import ProcessEnded, Worker
 from npu_eval.device import is_out_of_memory
 from npu_eval.durations import seconds
@@ -69,8 +70,9 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
     started, before = time.monotonic(), machine.watch(1.0)
     counters = machine.reading()
     adapter, spec = context.adapter, context.spec
-    place = Place(device=context.device.facts(), network=context.network, dtype=spec.candidate.dtype,
-                  threads=torch.get_num_threads())  # fmt: skip
+    cast = spec.numeric_modes.get(AUTOCAST)
+    place = Place(device=context.device.facts(), network=context.network, threads=torch.get_num_threads(),
+                  dtype=f"autocast {cast}" if cast else spec.candidate.dtype)  # fmt: skip
     switches = switches_of(adapter)
     with tempfile.TemporaryDirectory(prefix="npu-deliver-") as folder:
         search = Search(

@@ -21,7 +21,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from npu_eval import checkpoint, codehash, logtext, npu_fallback, provenance, weights
+from npu_eval import autocasting, checkpoint, codehash, logtext, npu_fallback, provenance, weights
 from npu_eval.adapter import (
     Adapter,
     SupportsDefaultWeights,
@@ -32,7 +32,16 @@ from npu_eval.adapter import (
     resolve,
 )
 from npu_eval.bundle import Bundle, open_whole
-from npu_eval.config import REFERENCE_VARIABLE, WEIGHTS_VARIABLE, EvalSpec, InputFile, Side, WeightsSpec, read_spec_file
+from npu_eval.config import (
+    AUTOCAST,
+    REFERENCE_VARIABLE,
+    WEIGHTS_VARIABLE,
+    EvalSpec,
+    InputFile,
+    Side,
+    WeightsSpec,
+    read_spec_file,
+)
 from npu_eval.device import Device, is_out_of_memory, open_device
 from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
@@ -74,18 +83,22 @@ class Context:
     layout: Layout = NPU_DELIVERABLES
 
     def model(self, side: Side, device: str) -> nn.Module:
-        """A copy of the network in a side's dtype on a device, in eval mode.
+        """A copy of the network in a side's dtype on a device, in eval mode; the candidate's carries its autocast.
 
         Raises:
             DeviceError: it does not fit into the device's memory.
         """
         try:
-            return copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
+            model = copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise DeviceError("the model does not fit into its memory", where=device,
                                   fix="free the device or use another one") from error  # fmt: skip
             raise
+        autocast = self.spec.numeric_modes.get(AUTOCAST)
+        if autocast and side is self.spec.candidate:  # a reference on the same device keeps its own format
+            autocasting.carry(model, device.partition(":")[0], str(autocast))
+        return model
 
     def photos(self) -> tuple[Path, ...]:
         """The spec's inputs.
@@ -279,17 +292,20 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
     return Context(root=root, spec=spec, adapter=adapter, device=opened, network=network, weights=facts, say=say)
 
 
-def _set_modes(device: Device, wanted: dict[str, bool], say: Callable[[str], None]) -> None:
+def _set_modes(device: Device, wanted: Mapping[str, bool | str], say: Callable[[str], None]) -> None:
     """Set what the spec fixes, and believe only what is read back.
 
     Raises:
         DeviceError: the device has the mode and did not take it.
     """
     found = device.set_numeric_modes(wanted)
-    for name, on in wanted.items():
+    for name, value in wanted.items():
         if name not in found:
             say(f"numeric mode {name}: {device.name} has none, nothing was set")
-        elif found[name] != ("on" if on else "off"):
+        elif name == AUTOCAST and found[name] != value:
+            raise DeviceError(f"numeric mode autocast stays {found[name]}: the device does not take {value}",
+                              where=device.name, fix="name another format, or take it out of the spec")  # fmt: skip
+        elif name != AUTOCAST and found[name] != ("on" if value else "off"):
             raise DeviceError(f"numeric mode {name} stays {found[name]}", where=device.name,
                               fix="take it out of the spec, or use a torch_npu that has it")  # fmt: skip
 

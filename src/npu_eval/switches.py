@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from npu_eval import autocasting
 from npu_eval.bench import Bench
 from npu_eval.folding import fold, is_norm
 from npu_eval.records import DeviceFacts
@@ -33,7 +34,10 @@ _FAMILIES = (("Ascend910_93", "A3"), ("Ascend910B", "A2"), ("Ascend310P", "310P"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a switch would be turned on: known before any process is started for it."""
+    """Where a switch would be turned on: known before any process is started for it.
+
+    ``dtype`` is the model's, or ``autocast`` and the format that the spec has it cast to.
+    """
 
     device: DeviceFacts
     network: nn.Module
@@ -195,11 +199,8 @@ def _full(dtype: torch.dtype) -> Callable[[Bench], None]:
     return turn_on
 
 
-def _autocast(dtype: torch.dtype) -> Callable[[Bench], None]:
-    def turn_on(bench: Bench) -> None:
-        bench.autocast = dtype
-
-    return turn_on
+def _autocast(dtype: str) -> Callable[[Bench], None]:
+    return lambda bench: autocasting.carry(bench.model, bench.kind, dtype)
 
 
 def _parameters(bench: Bench) -> str:
@@ -207,7 +208,7 @@ def _parameters(bench: Bench) -> str:
 
 
 def _casting(bench: Bench) -> str:
-    return "off" if bench.autocast is None else str(bench.autocast).removeprefix("torch.")
+    return autocasting.reading(bench.model)
 
 
 def _float32(place: Place) -> str:
@@ -355,8 +356,8 @@ SWITCHES: tuple[Switch, ...] = (
            probe=_HF32_MATMUL_PROBE, wanted=_on),
     Switch(name="tf32", group="tf32", needs=_only("cuda"), turn_on=_tf32, wanted=_on,
            probe=lambda bench: bench.context.device.numeric_modes().get("tf32_matmul", "off")),
-    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(dtype), probe=_casting,
-             wanted=_is(name)) for name, dtype in _REDUCED),
+    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(name), probe=_casting,
+             wanted=_is(name)) for name, _ in _REDUCED),
     Switch(name="huge-pages", group="pages", needs=_grants_huge_pages, environment=_set(THP_MEM_ALLOC_ENABLE="1"),
            probe=_huge_pages, wanted=_on),
     Switch(name="tcmalloc", **_allocator("tcmalloc")),

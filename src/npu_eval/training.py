@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from npu_eval.adapter import SupportsTraining, calling
+from npu_eval.autocasting import casting
 from npu_eval.config import Side, TrainingProtocol
 from npu_eval.device import open_device
 from npu_eval.errors import AdapterError, ConfigError
@@ -109,7 +110,7 @@ def _train(
 def _losses(
     adapter: SupportsTraining, model: nn.Module, images: Sequence[ShapesImage], culprit: str
 ) -> dict[str, torch.Tensor]:
-    with calling(culprit):
+    with calling(culprit), casting(model):
         found = dict(adapter.losses(model, images))
     if not found or TOTAL in found or not all(isinstance(x, torch.Tensor) and x.dim() == 0 for x in found.values()):
         raise AdapterError(f"losses() must return scalars by name, none of them '{TOTAL}'", where=culprit)

@@ -88,11 +88,12 @@ from npu_eval.device import open_device
 device = open_device("npu:0")
 print("\\n" + json.dumps([device.numeric_modes()] + [
     device.set_numeric_modes({name: on for name in ("hf32_conv", "hf32_matmul", "jit_compile", "internal_format")})
-    for on in (True, False)]))
+    for on in (True, False)] + [device.set_numeric_modes({"autocast": dtype}) for dtype in ("bfloat16", "float64")]))
 """
     done = simnpu().python(code)
     assert done.returncode == 0, done.stderr
-    default, on, off = json.loads(done.stdout.splitlines()[-1])
+    default, on, off, cast, refused = json.loads(done.stdout.splitlines()[-1])
+    assert (cast["autocast"], refused["autocast"]) == ("bfloat16", "off"), "read inside torch.autocast of torch_npu"
     assert (default["hf32_conv"], default["hf32_matmul"]) == ("on", "off")
     names = {"hf32_conv", "hf32_matmul", "jit_compile", "internal_format"}
     if torch.__version__.startswith("2.7"):  # once the device has started, torch_npu 2.7 does not take it any more

@@ -332,6 +332,21 @@ def test_a_profile_on_the_command_line_replaces_the_specs_own_rules(tmp_path):
     assert "criteria and criteria_profile exclude each other" in told
 
 
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("autocast: int8", "evaluation: numeric mode autocast is bfloat16 or float16, not 'int8'; see docs"),
+        ("autocasts: bfloat16", "evaluation: numeric mode 'autocasts' is unknown; did you mean 'autocast'?; see docs"),
+    ],
+)
+def test_a_numeric_mode_that_means_nothing_is_told_in_one_line(tmp_path, mode, said):
+    good = "evaluation:\n  device: npu:0\n  numeric_modes: {hf32_conv: false, %s}\n"
+    assert load(tmp_path, GOOD + good % "autocast: float16").spec.evaluation.numeric_modes["autocast"] == "float16"
+    told = refusal(tmp_path, GOOD + good % mode)
+    assert said in told
+    assert "\n" not in told
+
+
 def test_an_unknown_profile_is_told(tmp_path):
     told = refusal(tmp_path, GOOD, criteria="cann-fp23")
     assert "evaluation.criteria_profile" in told

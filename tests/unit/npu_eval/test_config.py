@@ -29,7 +29,7 @@ from npu_eval.config import (
     default_criteria,
     read_spec_file,
 )
-from npu_eval.errors import ConfigError
+from npu_eval.errors import ConfigError, RecordError
 from npu_eval.jsonio import dumps, from_json, to_json
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -82,6 +82,30 @@ CHANGES: dict[str, Any] = {
     "training": TrainingProtocol(steps=2),
     "numeric_modes": {"hf32_conv": False},
 }
+
+
+@pytest.mark.parametrize(
+    ("modes", "dtype", "told"),
+    [
+        ({"hf32": True}, "float32", "numeric mode 'hf32' is unknown; did you mean"),
+        ({"autocast": "float64"}, "float32", "numeric mode autocast is bfloat16 or float16, not 'float64'"),
+        ({"autocast": True}, "float32", "numeric mode autocast is bfloat16 or float16, not 'True'"),
+        ({"hf32_conv": "off"}, "float32", "numeric mode hf32_conv is true or false, not 'off'"),
+        ({"autocast": "float16"}, "bfloat16", "numeric mode autocast acts on float32, and the candidate runs in bf"),
+    ],
+)
+def test_a_numeric_mode_that_means_nothing_is_told(modes: dict[str, bool | str], dtype: str, told: str) -> None:
+    spec = samples.eval_spec(numeric_modes=modes, candidate=Side(device="npu:0", dtype=dtype))
+    with pytest.raises(ConfigError, match=rf"^spec\.json: {told}"):
+        check(spec, "spec.json")
+
+
+def test_numeric_modes_come_back_as_they_were() -> None:
+    spec = samples.eval_spec(numeric_modes={"autocast": "bfloat16", "hf32_conv": False})
+    check(spec, "spec.json")
+    assert from_json(EvalSpec, to_json(spec)) == spec
+    with pytest.raises(RecordError, match="true, false or text was expected, found 1"):
+        from_json(EvalSpec, to_json(spec) | {"numeric_modes": {"hf32_conv": 1}})
 
 
 def test_every_field_of_the_spec_is_in_its_hash() -> None:

@@ -223,6 +223,15 @@ def test_modes_of_an_npu_name_hf32(fake: FakeAccelerator) -> None:
     assert open_device("npu").numeric_modes()["jit_compile"] == "off"
 
 
+def test_autocast_is_read_back_once_it_is_asked_for() -> None:
+    cpu = open_device("cpu")
+    assert "autocast" not in cpu.numeric_modes()
+    assert cpu.set_numeric_modes({"autocast": "bfloat16"})["autocast"] == "bfloat16"
+    assert cpu.set_numeric_modes({})["autocast"] == "bfloat16"
+    assert cpu.set_numeric_modes({"autocast": "float64"})["autocast"] == "off", "the device does not take it"
+    assert "autocast" not in open_device("cpu").numeric_modes()
+
+
 def test_modes_of_cuda_name_tf32(fake: FakeAccelerator) -> None:
     modes = open_device("cuda").numeric_modes()
     assert modes["tf32_conv"] == ("on" if torch.backends.cudnn.allow_tf32 else "off")

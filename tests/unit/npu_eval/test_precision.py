@@ -55,6 +55,13 @@ def test_float32_against_float64_is_a_small_but_real_error(tmp_path: Path) -> No
         assert not d.bitwise_equal
 
 
+def test_autocast_is_of_the_candidate_alone(tmp_path: Path) -> None:
+    found = run(tmp_path, numeric_modes={"autocast": "bfloat16"})
+    for cast, floor in zip(found.differences, found.floors, strict=True):
+        assert 1e-4 < (cast.sum_sq_diff / cast.sum_sq_reference) ** 0.5 < 3e-2
+        assert (floor.sum_sq_diff / floor.sum_sq_reference) ** 0.5 < 1e-5, "neither the reference nor float32's floor"
+
+
 def test_repeats_on_a_cpu_give_the_same_bits(tmp_path: Path) -> None:
     assert all(d.bitwise_equal for d in run(tmp_path).repeats)
 

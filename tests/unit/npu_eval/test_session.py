@@ -19,7 +19,7 @@ import npu_eval
 import samples
 import tiny_model
 from contexts import context, cpu_spec
-from npu_eval import codehash, inference, performance, precision, session
+from npu_eval import autocasting, codehash, inference, performance, precision, session
 from npu_eval.codehash import code_sha256
 from npu_eval.config import EvalSpec, Side, WeightsSpec, default_criteria
 from npu_eval.errors import ERROR_MARK, AdapterError, ConfigError, DeviceError, error_line
@@ -495,3 +495,10 @@ def test_a_script_tells_its_death_in_one_line_and_by_its_exit_code(deliverable: 
     assert [line for line in done.stderr.splitlines() if line.startswith(ERROR_MARK)] == [
         f"{ERROR_MARK}{tmp_path / 'none.jpg'}: the photo does not exist; name a photo or a folder of photos"
     ]
+
+
+def test_a_format_that_the_device_refuses_is_told_in_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = write_spec(root, numeric_modes={"autocast": "float16"})
+    monkeypatch.setattr(autocasting, "read", lambda kind, dtype: "off")
+    with pytest.raises(DeviceError, match=r"^cpu: numeric mode autocast stays off: .* not take float16; name another"):
+        session.open_context(root, spec, device="cpu", say=print)
