@@ -34,7 +34,7 @@ from npu_deliver.spec import Job
 from npu_deliver.stage import Staged
 from npu_deliver.statement import Signer
 from npu_deliver.summary import Summary, differs, summarize
-from npu_eval.bundle import Bundle, check_asked, open_whole
+from npu_eval.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, open_whole, operator_members
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.layout import LEDGER, SUMMARY
@@ -140,7 +140,11 @@ def fetch_weights(job: Job) -> FetchedWeights | None:
 
 def prove_reference(options: Options) -> Bundle | None:
     """The reference bundle to compare with, every byte of it proven before anything runs."""
-    return None if options.reference is None else open_whole(options.reference)
+    if options.reference is None:
+        return None
+    if options.locate:
+        operator_members(open_bundle(options.reference))
+    return open_whole(options.reference)
 
 
 def refuse_other_reference(bundle: Bundle | None, staged: Staged) -> None:
@@ -229,7 +233,8 @@ def locate_difference(
     kept: Ledger,
 ) -> Execution:
     """Look for the operators that differ, when that is asked for or an output differs by more than float32 explains;
-    the records are then one more.
+    the records are then one more. A reference bundle that holds the reference's operators is used for it; with one
+    that does not, the reference runs here.
 
     Args:
         steps: those that were carried out; what they left is kept.
@@ -237,7 +242,9 @@ def locate_difference(
     asked = options.locate or differs(execution.records.get("precision"))
     if not asked or options.replay is not None:
         return execution
-    more = plan.locate(steps[0], staged.spec.layout)
+    bundle = None if options.reference is None else open_bundle(options.reference)
+    recorded = bundle is not None and bool(bundle.members(OPERATORS_KIND))
+    more = plan.locate(steps[0], staged.spec.layout, reference=options.reference if recorded else None)
     anew = (more.experiment,) if options.fresh else ()
     return run_steps(job, staged, (*steps, more), where.engine, replace(options, fresh=False, again=anew), kept)
 

@@ -145,15 +145,19 @@ def referring(step: Step, reference: Path | None) -> Step:
     """A step with the reference bundle to compare with, where it compares with a reference."""
     if reference is None or step.experiment not in REFERRING:
         return step
-    return replace(step, mounts=(*step.mounts, Mount(source=str(reference), variable=REFERENCE_VARIABLE)))
+    return replace(step, mounts=(*step.mounts, _mounted(reference)))
 
 
-def reference_step(spec: Spec, image: Image, *, weights: Path | None) -> Step:
-    """The step that makes a reference bundle, on the device that the spec names for everything. It has no record."""
+def reference_step(spec: Spec, image: Image, *, weights: Path | None, operators: bool = False) -> Step:
+    """The step that makes a reference bundle, on the device that the spec names for everything. It has no record.
+
+    ``operators``: record every operator of the first input, too.
+    """
     device = spec.evaluation.device
+    more = ("--operators",) if operators else ()
     return Step(
         experiment="reference",
-        command=("python", spec.layout.at(MAKE_REFERENCE), "--device", device, "--output", REFERENCE_OUTPUT),
+        command=("python", spec.layout.at(MAKE_REFERENCE), "--device", device, "--output", REFERENCE_OUTPUT, *more),
         record="",
         log="",
         devices=() if device == "cpu" else (device,),
@@ -163,8 +167,11 @@ def reference_step(spec: Spec, image: Image, *, weights: Path | None) -> Step:
     )
 
 
-def locate(like: Step, layout: Layout) -> Step:
-    """The step that finds the operators that differ: on the device and with the weights of another step."""
+def locate(like: Step, layout: Layout, *, reference: Path | None = None) -> Step:
+    """The step that finds the operators that differ: on the device and with the weights of another step.
+
+    ``reference``: a reference bundle that holds the reference's operators, instead of running the reference.
+    """
     (script,) = _script("localisation", layout)
     flags = like.command[like.command.index("--device") :]
     return replace(
@@ -173,7 +180,12 @@ def locate(like: Step, layout: Layout) -> Step:
         command=("python", script, *flags),
         record=layout.record("localisation"),
         log=layout.log(LOG_NAMES["localisation"]),
+        mounts=like.mounts if reference is None else (*like.mounts, _mounted(reference)),
     )
+
+
+def _mounted(reference: Path) -> Mount:
+    return Mount(source=str(reference), variable=REFERENCE_VARIABLE)
 
 
 def steps(

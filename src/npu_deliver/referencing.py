@@ -13,12 +13,13 @@ from npu_deliver.spec import Job
 from npu_eval.bundle import Bundle, open_bundle, open_whole, put_in_place, refuse_other
 
 
-def make_reference(job: Job, options: Options, *, device: str, output: Path) -> Bundle:
+def make_reference(job: Job, options: Options, *, device: str, output: Path, operators: bool = False) -> Bundle:
     """Record what a model gives on a CPU or a GPU; an earlier bundle is replaced once the new one is whole.
 
     Args:
         device: where it is computed; ``auto`` is the best that is here and no NPU.
         output: the bundle's folder. Everything is staged beside it, on the disk that it will need.
+        operators: whether every operator of the first input is recorded, too.
 
     Raises:
         DeviceError: the device is an NPU.
@@ -40,7 +41,9 @@ def make_reference(job: Job, options: Options, *, device: str, output: Path) -> 
         where = pipeline.prepare_environment(job, options)
         weights = weights or pipeline.fetch_default_weights(job, where)
         staged = stage.stage(job, where.image, weights)
-        step = plan.reference_step(job.spec, where.image, weights=weights.path if weights else None)
+        step = plan.reference_step(
+            job.spec, where.image, weights=weights.path if weights else None, operators=operators
+        )
         log.get().info("reference: %s", step.shell)
         with where.engine as engine:
             execute.run_step(step, "reference", engine, staged.folder, job.work / "console")

@@ -8,12 +8,13 @@ checked before anything is started.
 One member of the kind ``input`` for each input holds, in the safetensors format (`tensor_file`), ``input`` (the batch
 as the network saw it, float32) and ``<dtype>/<output>`` for each output and each dtype it was computed in.
 
-Other parts may add members of their own kinds, which readers that do not know them pass by:
+On request two members of the kind ``operators`` hold the reference's operators (`reference_operators`). Other parts may
+add members of their own kinds, which readers that do not know them pass by:
 
-    while it is made    make_reference.run() has a `BundleWriter`; writer.add("op-values.bin", "operators", write)
+    while it is made    make_reference.run() has a `BundleWriter`; writer.add(name, kind, write)
                         calls write(path), then lists the file with its size and hash
     when it is used     session.Context.bundle is the open `Bundle`, or None;
-                        for member in bundle.members("operators"): bundle.path(member), which is proven by its hash
+                        for member in bundle.members(kind): bundle.path(member), which is proven by its hash
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from npu_eval.records import BundleOrigin, Provenance
 SCHEMA = "npu-deliver/reference/1"
 DESCRIPTION = "bundle.json"
 INPUT_KIND = "input"
+OPERATORS_KIND = "operators"
 
 _COPY_AGAIN = "copy the bundle again from where it was made"
 _MAKE_AGAIN = "make a bundle for this spec with `npu-deliver reference`"
@@ -195,6 +197,19 @@ def check_whole(bundle: Bundle) -> None:
     """
     for member in bundle.description.members:
         bundle.path(member)
+
+
+def operator_members(bundle: Bundle) -> tuple[Member, ...]:
+    """The members that hold the reference's operators.
+
+    Raises:
+        RecordError: there are none.
+    """
+    found = bundle.members(OPERATORS_KIND)
+    if not found:
+        raise RecordError("holds no operators of the reference", where=bundle.folder.name,
+                          fix="make the bundle again with `npu-deliver reference --operators`")  # fmt: skip
+    return found
 
 
 def check_asked(bundle: Bundle, spec: EvalSpec) -> None:

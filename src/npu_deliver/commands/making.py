@@ -147,6 +147,7 @@ def locate(what: What, how: How, lang: LangOption = Lang.ZH, sign_key: SignKey =
     """Find the operator at which the candidate leaves the reference, and say why; the report gains the page.
 
     Every operator runs on the reference's own inputs; steps of a finished deliverable that are still valid are kept.
+    With --reference the reference does not run: its operators are read from a bundle made with --operators.
 
     Example: [bold]npu-deliver locate convnextv2_atto --device npu:0[/bold]
     """

@@ -24,6 +24,9 @@ class Asked:
         str | None, typer.Option("--device", help="cpu, cuda:0 or auto (default: that of the spec's reference)")
     ] = None
     weights: Annotated[str | None, typer.Option("--weights", help="Other weights, as for deliver")] = None
+    operators: Annotated[
+        bool, typer.Option("--operators", help="Record every operator of the first input too, for locate --reference")
+    ] = False
     input: Input = None
 
 
@@ -40,7 +43,7 @@ def reference(asked: Asked, how: How, as_json: AsJson = False) -> None:
     job = What(model=asked.model, root=asked.root, device=asked.device, weights=asked.weights, input=asked.input).job()
     made = referencing.make_reference(
         job, how.options(), device=asked.device or job.spec.evaluation.reference.device,
-        output=(asked.output or job.folder / "reference").absolute(),
+        output=(asked.output or job.folder / "reference").absolute(), operators=asked.operators,
     )  # fmt: skip
     size = sum(member.size_bytes for member in made.description.members)
     if as_json:

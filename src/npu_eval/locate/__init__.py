@@ -13,6 +13,6 @@ that very operator on that very input.
 from __future__ import annotations
 
 from npu_eval.locate.findings import CAUSES, OperatorFinding, excess, ranked
-from npu_eval.locate.run import locate
+from npu_eval.locate.run import locate, locate_from
 
-__all__ = ["CAUSES", "OperatorFinding", "excess", "locate", "ranked"]
+__all__ = ["CAUSES", "OperatorFinding", "excess", "locate", "locate_from", "ranked"]

@@ -64,19 +64,52 @@ def locate(
         AdapterError: a model changes its own weights while it runs.
         ConfigError: there is no tensor among the inputs, or not enough disk space below TMPDIR for the recording.
     """
+    with tempfile.TemporaryDirectory(prefix="locate-") as name:
+        recording = record_reference(
+            reference, inputs, Path(name), device=reference_device, train_step=train_step, forward=forward
+        )
+        return locate_from(
+            recording, candidate, inputs, candidate_device=candidate_device, candidate_context=candidate_context,
+            train_step=train_step, forward=forward,
+        )  # fmt: skip
+
+
+def record_reference(
+    reference: nn.Module,
+    inputs: tuple[Any, ...],
+    folder: Path,
+    *,
+    device: str = "cpu",
+    train_step: TrainStep | None = None,
+    forward: Forward | None = None,
+) -> Recording:
+    """The first half of `locate`: every operator of the reference, its values in a file in ``folder``."""
     leaves: list[torch.Tensor] = []
     tree_map_only(torch.Tensor, leaves.append, inputs)
     if not leaves:
         raise ConfigError(
             "there is no tensor among the inputs", where="locate", fix="pass the model's arguments as a tuple"
         )
+    with torch.random.fork_rng(devices=[]), _plain_paths():
+        given = _on(reference, inputs, device)
+        return make_recording(reference.to(device), given, folder, Task(train_step, forward))
+
+
+def locate_from(
+    recording: Recording,
+    candidate: nn.Module,
+    inputs: tuple[Any, ...],
+    *,
+    candidate_device: str = "cpu",
+    candidate_context: Context | None = None,
+    train_step: TrainStep | None = None,
+    forward: Forward | None = None,
+) -> list[OperatorFinding]:
+    """The second half: the candidate against what was recorded, here or elsewhere."""
     with tempfile.TemporaryDirectory(prefix="locate-") as name, torch.random.fork_rng(devices=[]), _plain_paths():
-        folder = Path(name)
-        task = Task(train_step, forward)
-        given = _on(reference, inputs, reference_device)
-        recording = make_recording(reference.to(reference_device), given, folder, task)
         given = _on(candidate, inputs, candidate_device)
-        return examine(recording, candidate.to(candidate_device), given, folder, candidate_context, task)
+        task = Task(train_step, forward)
+        return examine(recording, candidate.to(candidate_device), given, Path(name), candidate_context, task)
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,7 @@ def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, task
     first = once(counted)
     check_room(
         folder, counted.nbytes, what="recording the reference's operators needs", where=folder,
-        fix="set TMPDIR to a larger disk, or use a smaller input",
+        fix="set TMPDIR (for a bundle: --output) to a larger disk, or use a smaller input",
     )  # fmt: skip
     store = DiskStore(folder / "values")
     recording = once(store)

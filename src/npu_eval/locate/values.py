@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -108,14 +109,19 @@ class CountingStore:
 
 
 class DiskStore:
-    """Values one after another in one file, read back as copy-on-write maps that cost no memory until looked at."""
+    """Values one after another in one file, read back as copy-on-write maps that cost no memory until looked at.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        places: where each value starts and how many bytes it has, of a file that is there already; else it is made.
+    """
+
+    def __init__(self, path: Path, places: Sequence[tuple[int, int]] | None = None) -> None:
         self.path = path
         self.checksums: list[int] = []
-        self._places: list[tuple[int, int]] = []
-        self._end = 0
-        self._file = path.open("wb")
+        self._places = list(places or ())
+        self._end = max((offset + size for offset, size in self._places), default=0)
+        self._file = path.open("wb") if places is None else None
 
     def add(self, tensor: torch.Tensor) -> int:
         """Append the tensor's storage.
@@ -123,6 +129,7 @@ class DiskStore:
         Raises:
             ConfigError: the disk is full.
         """
+        assert self._file is not None, "a file that was there is only read"
         content = _storage_bytes(tensor).numpy()
         try:
             self._file.write(memoryview(content))
@@ -142,7 +149,8 @@ class DiskStore:
 
     def finish(self) -> None:
         """Make everything readable."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def tensor(self, ref: Ref) -> torch.Tensor:
         """The tensor that ``ref`` names, on the CPU; changes to it never reach the disk."""
@@ -158,3 +166,8 @@ class DiskStore:
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self._end
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Offset and bytes of each value."""
+        return tuple(self._places)

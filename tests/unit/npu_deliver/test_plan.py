@@ -55,6 +55,8 @@ def test_localisation_runs_as_the_other_steps_do(spec):
     assert (step.record, step.log) == ("evaluation/records/localisation.json", "evaluation/logs/localisation.log")
     assert (step.mounts, step.image, step.devices) == (first.mounts, first.image, first.devices)
     assert "evaluation/eval_localisation.py" not in scripts_left_out(spec)
+    carried = locate(first, NPU_DELIVERABLES, reference=Path("/bundle")).mounts[-1]
+    assert (carried.source, carried.variable, carried.read_only) == ("/bundle", REFERENCE_VARIABLE, True)
 
 
 @pytest.mark.parametrize(("device", "devices"), [("cpu", ()), ("npu:1", ("npu:1",)), ("auto", ("auto",))])
