@@ -8,7 +8,7 @@
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
 #   BUDGET=10m         time to search for speed (0: none)    CRITERIA=cann-hf32    judge by another named profile
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
-#   PROFILE=eval_results   another layout of the folder: npu_deliverables, eval_results or flat
+#   PROFILE=eval_results   another layout of the folder: npu_deliverables, eval_results, flat or model_zoo
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
 #   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from npu_deliver import ledger, render, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError
-from npu_deliver.profiles import layout_of, templates
+from npu_deliver.profiles import layout_of, pages, templates
 from npu_deliver.summary import Summary
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.verify import Finding
@@ -27,6 +27,7 @@ from npu_eval.jsonio import dumps, to_json
 from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import LOG_NAMES, log_text
 from npu_eval.records import Record, read_record, record_sha256
+from npu_eval.stamps import stamped_name
 
 _EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
@@ -245,7 +246,7 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
 
 
 _KNOWN = re.compile(
-    r"(?:(?:readme|OPTIMIZATION_RECORD)(?:\.simulated)?\.md|evaluation/ledger\.jsonl|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
+    r"(?:evaluation/ledger\.jsonl|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
     r"|statement\.(?:intoto|dsse)\.json|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
 )
 
@@ -254,6 +255,7 @@ def _strangers(folder: Path, summary: Summary | None) -> Iterator[Finding]:
     """Files that no deliverable has, and scripts that were run and are gone."""
     layout = summary.layout if summary else layout_of(folder)
     fixed = {name for name, path in templates(layout).items() if path.suffix != ".j2"}
+    fixed |= {stamped_name(page, simulated=simulated) for page in pages(layout) for simulated in (False, True)}
     for evidence in summary.evidence if summary else ():
         for name in (word for word in evidence.command.split() if word.endswith(".py")):
             if not (folder / name).is_file():

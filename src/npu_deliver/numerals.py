@@ -298,7 +298,7 @@ def _template(layout: Layout, page: str) -> tuple[frozenset[str], frozenset[str]
     fixed: set[str] = set()
     every = templates(layout)
     for lang in LANGUAGES:
-        path = every.get(layout.at(f"{stem}.{lang}{dot}{suffix}.j2"))
+        path = every.get(f"{stem}.{lang}{dot}{suffix}.j2")
         for line in path.read_text(encoding="utf-8").splitlines() if path else ():
             if "{{" not in line and "{%" not in line:
                 literal.add(line)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError
-from npu_eval.layout import LAYOUTS, NPU_DELIVERABLES, Layout
+from npu_eval.layout import LAYOUTS, NPU_DELIVERABLES, REPORT, Layout
 
 PLATFORM_SUPPLIES = ("torch_npu", "cann", "python")
 """What the platform brings with its image; naming it in requirements.txt breaks the platform's own test."""
 
 SERVER = "deploy.sh"
 """Starts the HTTP server of a deliverable, where the platform's test of availability looks for it."""
+
+_PAGE = re.compile(r"(.+)\.(?:zh|en)(\.\w+)\.j2")
 
 
 def templates_folder(profile: str) -> Path:
@@ -44,6 +47,12 @@ def templates(layout: Layout) -> dict[str, Path]:
     for folder in own:
         found |= _files(folder)
     return dict(sorted(found.items()))
+
+
+def pages(layout: Layout) -> tuple[str, ...]:
+    """The pages of a deliverable by their path, the report first."""
+    found = {match[1] + match[2]: None for name in templates(layout) if (match := _PAGE.fullmatch(name))}
+    return tuple(sorted(found, key=lambda page: (page != layout.at(REPORT), page)))
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -168,11 +168,14 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "names": lambda values: ", ".join(values),
         "shown": _shown,
         "at": _at,
+        "commit": _commit,
+        "line": lambda text: " ".join(_given(text).split()).replace("`", "'"),
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
     if Stamp.SIMULATED in summary.stamps:
         environment.filters |= _simulated(dict(environment.filters))
+    environment.tests["pinned"] = lambda address: bool(_commit(address))
     environment.tests["stamped"] = lambda s, stamp: Stamp(stamp) in s.stamps
     environment.globals["percentiles"] = _percentiles(summary)
     environment.globals["coco_stats"] = COCO_STATS
@@ -190,6 +193,12 @@ def _at(context: jinja2.runtime.Context, path: str, width: int = 0) -> str:
     """The path of any other file as it is in this deliverable, in a column of some width."""
     found: str = context["s"].layout.at(path)
     return found.ljust(width)
+
+
+def _commit(address: str) -> str:
+    """The commit that an address of a repository names; nothing where it names none."""
+    found = re.search(r"/(?:tree|blob|commit|raw)/([0-9a-f]{7,40})(?![\w-])", _given(address))
+    return found[1] if found else ""
 
 
 def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:

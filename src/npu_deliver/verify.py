@@ -19,14 +19,14 @@ from npu_deliver import ledger, manifest, signing, statement
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
-from npu_deliver.profiles import PLATFORM_SUPPLIES, SERVER
+from npu_deliver.profiles import PLATFORM_SUPPLIES, SERVER, pages
 from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
 from npu_deliver.words import LANGUAGES, STAMPS
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
-from npu_eval.layout import LEDGER, OPTIMISATION_REPORT, REPORT, SUMMARY, Layout
+from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256, record_text
 from npu_eval.stamps import Stamp, stamped_name
@@ -36,7 +36,6 @@ OPTIMISATION_PICTURES = (
 )  # fmt: skip
 """Pictures that may be drawn from the optimisation record."""
 
-PAGES = (REPORT, OPTIMISATION_REPORT)
 _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 """What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
 
@@ -249,8 +248,7 @@ def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
 def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
     allowed = allowed_numbers(summary)
     simulated = Stamp.SIMULATED in summary.stamps
-    for template in PAGES:
-        plain = summary.layout.at(template)
+    for plain in pages(summary.layout):
         page = stamped_name(plain, simulated=simulated)
         if simulated and (folder / plain).exists():
             yield Finding(file=plain, what=f"is a page of a simulated NPU, which is called {page}")
@@ -259,13 +257,13 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
-        for line, numeral in stray_numerals(text, template, allowed, summary.layout):
+        for line, numeral in stray_numerals(text, plain, allowed, summary.layout):
             yield Finding(file=page, what=f"line {line}: {numeral} is not what the records say there")
         yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
             if not (folder / picture).is_file():
                 yield Finding(file=picture, what=f"is missing, but {page} shows it")
-        if template == PAGES[0]:
+        if plain == summary.layout.at(REPORT):
             yield from _check_verdicts(page, text, summary)
 
 

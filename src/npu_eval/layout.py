@@ -94,6 +94,7 @@ _DECLARED = (
             (SUMMARY, "logs/summary.json"),
         ),
     ),
+    Layout(name="model_zoo", home="evaluation", moved=(("readme.", "adaptation_report."),)),
 )
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in _DECLARED}

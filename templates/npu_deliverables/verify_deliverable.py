@@ -25,6 +25,7 @@ SUMMARY, LEDGER, PICTURES, REPORT = "summary.json", "evaluation/ledger.jsonl", "
 MOVED = {  # where these lie in the layouts in which they do not lie there
     "eval_results": {LEDGER: "ledger.jsonl", PICTURES: "assets"},
     "flat": {SUMMARY: "logs/summary.json", LEDGER: "ledger.jsonl", PICTURES: "screenshots", REPORT: "README"},
+    "model_zoo": {REPORT: "adaptation_report"},
 }
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for

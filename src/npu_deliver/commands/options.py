@@ -54,6 +54,7 @@ class Profile(StrEnum):
     NPU_DELIVERABLES = "npu_deliverables"
     EVAL_RESULTS = "eval_results"
     FLAT = "flat"
+    MODEL_ZOO = "model_zoo"
 
 
 class EngineName(StrEnum):

@@ -20,6 +20,7 @@ import samples
 from npu_deliver import figures, render
 from npu_deliver.errors import RenderError
 from npu_deliver.ledger import Runs
+from npu_deliver.numerals import allowed_numbers, stray_numerals
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES, STAMPS
@@ -174,6 +175,46 @@ def test_the_golden_page(page, lang):
     if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_golden_page_of_the_model_zoo(lang):
+    text = render.render(replace(summary_of(), profile="model_zoo"), lang=lang)["README.md"]
+    golden = GOLDEN / f"README.model_zoo.{lang}.md"
+    if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN") == "1":
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_model_zoo_holds_what_was_measured_in_both_languages(case):
+    summary = replace(case[1], profile="model_zoo")
+    name = stamped_name("README.md", simulated=Stamp.SIMULATED in summary.stamps)
+    texts = {lang: render.render(summary, lang=lang)[name] for lang in LANGUAGES}
+    for lang, text in texts.items():
+        assert list(stray_numerals(text, "README.md", allowed_numbers(summary), summary.layout)) == []
+        assert all(STAMPS[lang][stamp] in text for stamp in summary.stamps)
+        row = text.partition("| NAME |")[2].splitlines()[2].split("|")
+        assert [cell.strip() for cell in row[3:6]] == [{"zh": "未测量", "en": "not measured"}[lang]] * 3
+    first, second = (collections.Counter(re.findall(r"\d+(?:\.\d+)?", text)) for text in texts.values())
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("source", "commit"),
+    [
+        ("https://github.com/a/b/tree/1a2b3c4d5e", "1a2b3c4d5e"),
+        (
+            "https://github.com/a/b/blob/0123456789abcdef0123456789abcdef01234567/x.py",
+            "0123456789abcdef" * 2 + "01234567",
+        ),
+        ("https://github.com/a/b/tree/master/efficientnet", "not recorded"),
+        ("https://github.com/a/b/tree/deadbeef-branch", "not recorded"),
+        ("", "not recorded"),
+    ],
+)
+def test_the_commit_of_the_reference_is_the_one_that_its_address_names(source, commit):
+    summary = replace(summary_of(source=source), profile="model_zoo")
+    assert f"\ncommit_id={commit}\n" in render.render(summary, lang="en")["README.md"]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -149,7 +149,10 @@ def test_an_unknown_key_is_told_with_the_nearest(tmp_path, more, told):
         ),
         ("evaluation: {timing: {limit_s: -1}}\n", "evaluation.timing.limit_s: input should be greater than 0"),
         ("evaluation: {criteria: [{id: A b}]}\n", "evaluation.criteria.0.id: string should match pattern"),
-        ("profile: other\n", "profile: input should be 'npu_deliverables', 'eval_results' or 'flat', found 'other'"),
+        (
+            "profile: other\n",
+            "profile: input should be 'npu_deliverables', 'eval_results', 'flat' or 'model_zoo', found 'other'",
+        ),
         ("requirements: {a: b}\n", "requirements: input should be a valid list"),
         ("license: 2024-01-01\n", "unknown key 'license'"),
     ],

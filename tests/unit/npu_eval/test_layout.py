@@ -57,6 +57,7 @@ def test_the_scripts_write_below_their_home(layout):
         ("eval_results", {"eval/eval_accuracy.py", "eval/eval_performance.py", "logs/accuracy_eval.log", "readme.md",
                           "results/accuracy_eval.json", "assets/precision_report.png"}),
         ("flat", {"logs/accuracy_compare.log", "logs/summary.json", "README.md", "eval_precision.py"}),
+        ("model_zoo", {"adaptation_report.md", "evaluation/eval_precision.py"}),
     ],
 )  # fmt: skip
 def test_the_names_that_a_layout_is_known_by(name, expected):
