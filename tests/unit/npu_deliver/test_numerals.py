@@ -67,8 +67,8 @@ def test_verdicts_are_read_too(line, found):
         ("`" + samples.CODE_SHA256 + "`", []),
         ("`" + samples.CODE_SHA256[:12] + "`", []),
         ("`" + samples.CODE_SHA256[:11] + "1`", [samples.CODE_SHA256[:11] + "1"]),
-        ("version 8.2.RC1\u3002", []),
-        ("version 8.3.RC1\u3002", ["8.3.RC1"]),
+        ("version 8.3.RC1\u3002", []),
+        ("version 8.4.RC1\u3002", ["8.4.RC1"]),
     ],
 )
 def test_times_hashes_and_versions_are_whole_words(line, found):
