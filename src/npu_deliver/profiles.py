@@ -32,8 +32,14 @@ def templates_folder(profile: str) -> Path:
 
 
 def templates_folders(layout: Layout) -> tuple[Path, ...]:
-    """Where the templates of a layout are looked for: in its own folder, then in that of the first layout."""
-    return tuple(map(templates_folder, dict.fromkeys((layout.name, NPU_DELIVERABLES.name))))
+    """Where the templates of a layout are looked for: in its own folder, if it has one, then in the first layout's.
+
+    Raises:
+        ConfigError: the templates are not installed.
+    """
+    shared = templates_folder(NPU_DELIVERABLES.name)
+    own = shared.with_name(layout.name)
+    return tuple(dict.fromkeys((own, shared))) if own.is_dir() else (shared,)
 
 
 def templates(layout: Layout) -> dict[str, Path]:

@@ -1,12 +1,12 @@
 """Evaluate the model on a data set: COCO box and mask AP for detectors, top-1 and top-5 for classifiers.
 
-python evaluation/eval_dataset.py --data /path/to/coco2017 --limit 100 --device auto|cpu|cuda:0|npu:0
+python eval_dataset.py --data /path/to/coco2017 --limit 100 --device auto|cpu|cuda:0|npu:0
 """
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "npu_eval").is_dir())
 sys.path.insert(0, str(ROOT))
 sys.dont_write_bytecode = True  # a deliverable stays as it was sealed
 

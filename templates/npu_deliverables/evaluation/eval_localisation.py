@@ -1,12 +1,12 @@
 """Find the operator at which the model on a device leaves the reference, and why.
 
-python evaluation/eval_localisation.py --device auto|cpu|cuda:0|npu:0
+python eval_localisation.py --device auto|cpu|cuda:0|npu:0
 """
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "npu_eval").is_dir())
 sys.path.insert(0, str(ROOT))
 sys.dont_write_bytecode = True  # a deliverable stays as it was sealed
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -61,24 +60,6 @@ def test_damage_is_found_with_the_right_file_named(tmp_path, layout):
     deliverables.make(job)
     tried = tampering.try_out(job.output, 10, 3, clean=1)
     assert tried.holds, list(tampering.told(tried))
-
-
-@others
-def test_the_scripts_are_those_of_the_first_layout(layout):
-    own = templates_folder(layout.name)
-    shared = {layout.at(p.relative_to(folder).as_posix()): p for folder in [templates_folder("npu_deliverables")]
-              for p in folder.rglob("*.py")}  # fmt: skip
-    for path in own.rglob("*.py"):
-        name = path.relative_to(own).as_posix()
-        text, model = path.read_text(encoding="utf-8"), shared[name].read_text(encoding="utf-8")
-        assert f"\npython {name} " in text
-        folder = "parent" if "/" not in name else "parents[1]"
-        assert f"ROOT = Path(__file__).resolve().{folder}\n" in text
-        assert _alike(text) == _alike(model)
-
-
-def _alike(script):
-    return re.sub(r"^python \S+|\.parents?(?:\[1\])?$", "", script, flags=re.M)
 
 
 @others
