@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.submission import Document, Submission
 from npu_deliver.profiles import PLATFORM_SUPPLIES
+from npu_eval.layout import LAYOUTS
 
 NO_LOG = rule("NPU024a")
 PICTURE_ONLY = rule("NPU024b")
@@ -21,6 +22,7 @@ REQUIREMENTS = rule("NPU025e")
 DEPLOY = rule("NPU025f")
 SYMBOL = rule("NPU025g")
 COPIED = rule("NPU025h")
+FORM = rule("NPU025i")
 RULES = (
     NO_LOG,
     PICTURE_ONLY,
@@ -33,8 +35,9 @@ RULES = (
     DEPLOY,
     SYMBOL,
     COPIED,
+    FORM,
 )
-NEED_FOLDER = frozenset({MISSING_FILE.id, REQUIREMENTS.id, DEPLOY.id, SYMBOL.id, COPIED.id})
+NEED_FOLDER = frozenset({MISSING_FILE.id, REQUIREMENTS.id, DEPLOY.id, SYMBOL.id, COPIED.id, FORM.id})
 """Rules whose examples need files beside the report; their tests make folders."""
 
 _LOG_NAME = re.compile(r"[\w./-]+\.(?:log|json|txt|csv)\b|```|日志", re.IGNORECASE)
@@ -55,6 +58,7 @@ def check(submission: Submission) -> Iterator[Finding]:
         yield from _metadata(submission, document)
         yield from _scoring(document)
         yield from _symbols(submission, document)
+    yield from _form(submission)
     for document in submission.documents:
         yield from _paths(document)
         yield from _requirements(document)
@@ -276,6 +280,35 @@ def _deploy(document: Document) -> Iterator[Finding]:
             expected="port 8000 and $MODEL_PATH",
             got=f"without {', '.join(missing)}",
         )
+
+
+_SCRIPTS = ("inference.py", "evaluation/eval_precision.py", "evaluation/eval_performance.py")
+_LOG = "evaluation/logs/precision_eval.log"
+_FORMS = (
+    ("evaluation/eval_precision.py", "npu_deliverables",
+     (*_SCRIPTS, "OPTIMIZATION_RECORD.md", _LOG, "evaluation/logs/performance_eval.log")),
+    ("eval/eval_accuracy.py", "eval_results", (*_SCRIPTS, _LOG, "evaluation/records/precision.json")),
+    ("logs/accuracy_compare.log", "flat", ("inference.py", "requirements.txt", _LOG, "summary.json")),
+)  # fmt: skip
+"""(the file by which a layout is known, the layout, the canonical paths of what a submission in it has to hold)."""
+
+
+def _form(submission: Submission) -> Iterator[Finding]:
+    names = {name.replace(".simulated.", "."): name for name in submission.names or ()}
+    for mark, layout, asked in _FORMS:
+        roots = (name.removesuffix(mark) for name in names if f"/{name}".endswith(f"/{mark}"))
+        for root in sorted(roots, key=len)[:1]:  # the submission's own, not one of a copy inside it
+            missing = [path for path in map(LAYOUTS[layout].at, asked) if root + path not in names]
+            if not any(re.fullmatch(r"readme[\w.-]*\.md", name.removeprefix(root).lower()) for name in names):
+                missing.append("README.md")
+            if missing and submission.main is not None:
+                yield found(
+                    FORM,
+                    submission.main.span(1),
+                    Text(f"{layout} 布局缺少 {', '.join(missing)}", f"the layout {layout} lacks {', '.join(missing)}"),
+                    expected=", ".join(missing),
+                    got="absent",
+                )
 
 
 _IMPORT = re.compile(r"^\s*from\s+(?P<module>[\w.]+)\s+import\s+(?P<names>[\w, ]+)$")

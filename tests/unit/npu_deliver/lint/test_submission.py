@@ -35,6 +35,22 @@ def test_the_readme_imports_what_exists(tmp_path: Path) -> None:
     assert "NPU025g" not in _rules(folder_findings(tmp_path, inference_dot_py="class AgeClassifier: ...\n"))
 
 
+def test_a_layout_that_was_begun_is_whole(tmp_path: Path) -> None:
+    begun = folder_findings(tmp_path, README_dot_md="# r\n", eval__eval_accuracy_dot_py="", inference_dot_py="")
+    (told,) = [finding.expected.en for finding in begun if finding.rule == "NPU025i"]
+    assert told == "eval/eval_performance.py, logs/accuracy_eval.log, results/accuracy_eval.json"
+    whole = folder_findings(tmp_path, eval__eval_performance_dot_py="", logs__accuracy_eval_dot_log="",
+                            results__accuracy_eval_dot_json="{}")  # fmt: skip
+    assert "NPU025i" not in _rules(whole)
+
+
+def test_a_layout_in_a_folder_of_its_own_is_known_too(tmp_path: Path) -> None:
+    begun = folder_findings(tmp_path, README_dot_md="# r\n", x__logs__accuracy_compare_dot_log="",
+                            x__inference_dot_py="", x__requirements_dot_txt="")  # fmt: skip
+    (told,) = [finding.expected.en for finding in begun if finding.rule == "NPU025i"]
+    assert told == "logs/summary.json"
+
+
 def test_the_same_report_twice_is_a_copy(tmp_path: Path) -> None:
     body = "".join(f"This is a sentence of the report, number {n} of them.\n" for n in range(12))
     for name in "ab":
