@@ -61,8 +61,14 @@ def _total(result: Result, lang: str) -> str:
     if lang == "zh":
         read = f"{result.submissions} 份提交，{result.files} 个文件"
         return f"{read}：{errors} 个错误，{warnings} 个警告，{notes} 个提示，{waived} 个已抑制（均有理由）"
-    read = f"{result.submissions} submissions, {result.files} files"
-    return f"{read}: {errors} errors, {warnings} warnings, {notes} notes, {waived} suppressed, each with a reason"
+    read = f"{_counted(result.submissions, 'submission')}, {_counted(result.files, 'file')}"
+    counts = ((errors, "error"), (warnings, "warning"), (notes, "note"))
+    found = ", ".join(_counted(count, noun) for count, noun in counts)
+    return f"{read}: {found}, {waived} suppressed, each with a reason"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _paint(words: str, code: str, colour: bool) -> str:
