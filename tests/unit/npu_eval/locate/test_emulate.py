@@ -49,6 +49,31 @@ def test_tiles_put_together_are_the_whole(name: str, tile: int, monkeypatch: pyt
     torch.testing.assert_close(together, whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "operator",
+    [
+        call(aten.convolution.default, torch.ones(1, 512, 9, 9), torch.ones(2048, 512, 1, 1), None, [2, 2], [0, 0],
+             [1, 1], False, [0, 0], 1),
+        call(aten.convolution.default, torch.ones(1, 256, 30, 40), torch.ones(512, 256, 3, 3), torch.ones(512), [1, 1],
+             [1, 1], [1, 1], False, [0, 0], 1),
+        call(aten.addmm.default, torch.ones(4096), torch.ones(700, 1024), torch.ones(1024, 4096)),
+        call(aten.mm.default, torch.ones(700, 1024), torch.ones(1024, 4096)),
+    ],
+    ids=["strided pointwise", "three by three", "addmm", "mm"],
+)  # fmt: skip
+def test_no_tile_of_inputs_or_weights_is_larger_than_said(operator: Call) -> None:
+    most = 0
+
+    def weighed(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal most
+        most = max(most, tensor.numel())
+        return tensor
+
+    outputs = [output.numel() for _, (output,) in emulate(operator, weighed, weighed)]
+    assert max(most, *outputs) <= module.TILE
+    assert sum(outputs) == operator.func(*operator.args).numel()
+
+
 @pytest.mark.parametrize("name", ["convolution", "strided", "mm", "addmm", "bmm"])
 def test_bands_are_those_that_were_measured_on_resnet(name: str) -> None:
     """Nearly the same for every product: float32 below 5e-7, HF32 near 1.4e-4, TF32 twice, bfloat16 16 times that."""
