@@ -70,20 +70,10 @@ def test_each_name_is_told_once(name: str, found: tuple[str, ...]) -> None:
     assert npu_smi.names("garbage | 0") == ()
 
 
-PROCESSES = """\
-+---------------------------+---------------+----------------------------------------------------+
-| NPU     Chip              | Process id    | Process name             | Process memory(MB)      |
-+===========================+===============+====================================================+
-| 0       0                 | 41233         | python3.11               | 1187                    |
-+===========================+===============+====================================================+
-| No running processes found in NPU 1                                                            |
-"""
-
-
 def test_who_holds_a_card() -> None:
-    assert npu_smi.holders(text("910b") + PROCESSES) == ("python3.11 (pid 41233, 1187 MB)",)
+    assert npu_smi.holders(text("910b") + text("processes")) == ("python3.11 (pid 41233, 1187 MB)",)
     assert npu_smi.holders(text("310p")) == ()
-    assert npu_smi.names(PROCESSES) == (), "a process is no card"
+    assert npu_smi.names(text("processes")) == (), "a process is no card"
 
 
 def tool(folder: Path, script: str) -> str:
