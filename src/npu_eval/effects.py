@@ -15,17 +15,21 @@ from dataclasses import dataclass
 from npu_eval.config import Criterion
 from npu_eval.intervals import mean_interval, t_quantile
 from npu_eval.judge import Status, judge_precision, overall
-from npu_eval.optimisation_data import DeviceRace, OptimisationData, Pair, ScalingRun, SweepRun, Trial
+from npu_eval.optimisation_data import Burst, DeviceRace, OptimisationData, Pair, ScalingRun, SweepRun, Trial
 
 CONFIDENCE = 0.95
 MIN_PAIRS = 2
 """Pairs below which nothing is said: one pair has no spread."""
+MIN_ROUNDS = 2
+"""Rounds of a pair at least, each of which alternates one way and then the other: one round has no spread."""
+MANY = 30.0
+"""How many times as far as pairs rounds are taken to vary at most, where pairs show no luck of their own."""
 UNASKED = ("repeat_", "detection", "cpu_fallback")
 """How the metrics begin that a trial does not measure: it runs each input once, and compares tensors, which detections
 follow from. The precision experiment of the final configuration measures them."""
 TELLING = 1.1
-"""An interval that reaches beyond this factor on both sides of 1 leaves room for a gain and for a loss of a tenth: it
-says that too little was measured, not that there is no effect."""
+"""An interval that reaches beyond this factor from 1 leaves room for an effect of a tenth: it says that too little was
+measured, not that there is no effect."""
 SHARED_BASELINE = 0.5
 """Correlation of two switches' effects in one block: they share the baseline's process, half of each one's luck."""
 
@@ -51,16 +55,21 @@ class Effect:
     high: float
 
 
-def pair_effect(pair: Pair) -> float:
-    """Natural logarithm of (seconds off / seconds on) of one pair: the median over its rounds of four bursts."""
+def round_effects(bursts: Sequence[Burst]) -> list[float]:
+    """Natural logarithm of (seconds off / seconds on) of each round of four bursts."""
     rounds = []
-    for start in range(0, len(pair.bursts) - 3, 4):
-        four = pair.bursts[start : start + 4]
+    for start in range(0, len(bursts) - 3, 4):
+        four = bursts[start : start + 4]
         off = [statistics.median(b.samples_s) for b in four if not b.on and b.samples_s]
         on = [statistics.median(b.samples_s) for b in four if b.on and b.samples_s]
         if off and on:
             rounds.append(math.log(statistics.fmean(off) / statistics.fmean(on)))
-    if rounds:
+    return rounds
+
+
+def pair_effect(pair: Pair) -> float:
+    """Natural logarithm of (seconds off / seconds on) of one pair: the median over its rounds of four bursts."""
+    if rounds := round_effects(pair.bursts):
         return statistics.median(rounds)
     sides = [statistics.median(s for b in pair.bursts if b.on is on for s in b.samples_s) for on in (False, True)]
     return math.log(sides[0] / sides[1])
@@ -89,6 +98,29 @@ def noise(trials: Sequence[Trial]) -> Noise | None:
     return Noise(variance=pooled, degrees=max(1, math.floor(counted)))
 
 
+def best_rounds(trials: Sequence[Trial], start_s: float, round_s: float) -> int | None:
+    """Rounds of a pair that tell the most in a given time; None while too little is known of the noise.
+
+    Two-stage sampling: where rounds vary by W within a pair and pairs by B between them, and starting a process costs
+    as much as S rounds, the interval at a given cost is narrowest with W/B * sqrt(S) rounds (Cochran, Sampling
+    Techniques, 1977, 10.6). Other people's work makes W large, the luck of a process B.
+    """
+    rounds = [found for trial in trials for pair in trial.pairs if len(found := round_effects(pair.bursts)) > 1]
+    known = noise(trials)
+    if known is None or not rounds:
+        return None
+    # By halves: twice as many rounds halve a median's variance, but for a share of about 1/n where they are few.
+    of_medians = [
+        (statistics.median(found[::2]) - statistics.median(found[1::2])) ** 2 / 4 * (1 + 1 / len(found))
+        for found in rounds
+    ]
+    within = statistics.fmean(variance * len(found) for variance, found in zip(of_medians, rounds, strict=True))
+    between = known.variance - statistics.fmean(of_medians)
+    if within <= 0:
+        return MIN_ROUNDS
+    return max(MIN_ROUNDS, round(math.sqrt(within / max(between, within / MANY**2) * start_s / round_s)))
+
+
 def effect(trial: Trial, known: Noise | None) -> Effect | None:
     """The effect of a trial with its 95 % interval; None with fewer than two pairs.
 
@@ -114,7 +146,7 @@ def aa_range(trials: Sequence[Trial], known: Noise | None) -> float | None:
 
 def outcome(found: Effect | None, *, aa: float | None, min_effect: float) -> Outcome:
     """Gain or loss only where the interval excludes 1, and the effect is larger than the smallest that matters and than
-    what identical code showed; not decided where the interval is too wide to speak of no effect."""
+    what identical code showed. No measurable effect only where the interval bounds it; else it is not decided."""
     if found is None or aa is None:
         return Outcome.OPEN
     least = max(1 + min_effect, aa)
@@ -122,7 +154,7 @@ def outcome(found: Effect | None, *, aa: float | None, min_effect: float) -> Out
         return Outcome.GAIN
     if found.high < 1 and 1 / found.factor > least:
         return Outcome.LOSS
-    if found.low < 1 / TELLING and found.high > TELLING:
+    if max(found.high, 1 / found.low) > TELLING:
         return Outcome.OPEN
     return Outcome.NONE
 

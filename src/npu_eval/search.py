@@ -22,8 +22,8 @@ from npu_eval.precision_data import PrecisionData
 
 BURST_S = 0.1
 """Seconds of a burst: short against what a busy machine does in a second, long against a message."""
-ROUNDS = 4
-"""Rounds of four bursts in a pair at most."""
+ROUNDS = 8
+"""Rounds of four bursts in a pair, until it is known how far rounds and processes differ: `effects.best_rounds`."""
 PAIR_S = 8.0
 """Seconds after which a pair gets no further round: where a call takes seconds, another process tells more than a
 further round of the same two, because calls of one process share its luck."""
@@ -105,7 +105,9 @@ class Search:
     sweep: list[SweepRun] = field(default_factory=list)
     first_call_s: float | None = None
     call_s: float = 0.0
+    start_s: float = 0.0
     cost_s: float = 0.0
+    best_rounds: int = ROUNDS
     block: int = 0
 
     def left(self) -> float:
@@ -155,6 +157,8 @@ class Search:
             for worker in baselines.values():
                 worker.close()
             self.block += 1
+        trials = [state.trial() for state in states]
+        self.best_rounds = effects.best_rounds(trials, self.start_s, 4 * self._burst_s()) or self.best_rounds
 
     def _pair(self, state: State, baselines: dict[tuple[tuple[str, ...], bool], Worker]) -> None:
         key = (state.against.switches, state.against.upload)
@@ -183,12 +187,15 @@ class Search:
         """What a call and a pair take, from the start and the warm-up of a process."""
         times = warm.times_s or (warm.first_call_s or BURST_S,)
         self.call_s = statistics.median(times)
-        bursts = 4 * self.rounds() * max(BURST_S, self.call_s)
-        self.cost_s = max(self.cost_s, start_s + (warm.first_call_s or 0.0) + sum(times) + bursts)
+        self.start_s = start_s + (warm.first_call_s or 0.0) + sum(times)
+        self.cost_s = max(self.cost_s, self.start_s + 4 * self.rounds() * self._burst_s())
 
     def rounds(self) -> int:
-        """Rounds of a pair: as many as `PAIR_S` has room for, one at least."""
-        return max(1, min(ROUNDS, int(PAIR_S / (4 * max(BURST_S, self.call_s)))))
+        """Rounds of a pair: as many as are worth their time, at most those that `PAIR_S` has room for, one at least."""
+        return max(1, min(self.best_rounds, int(PAIR_S / (4 * self._burst_s()))))
+
+    def _burst_s(self) -> float:
+        return max(BURST_S, self.call_s)
 
     def _bursts(self, off: Worker, on: Worker, *, pipelined: bool) -> Pair:
         calls = max(4 if pipelined else 1, min(200, round(BURST_S / self.call_s)))

@@ -64,8 +64,10 @@ def test_identical_code_is_rarely_called_a_gain_and_a_tenth_is_found(factor: flo
         (1.03, 1.05, 1.07, 1.01, Outcome.GAIN),
         (1.001, 1.015, 1.03, 1.01, Outcome.NONE),  # smaller than the smallest effect that counts
         (1.03, 1.05, 1.07, 1.06, Outcome.NONE),  # within what identical code showed
-        (0.99, 1.05, 1.12, 1.01, Outcome.NONE),  # its interval holds 1
-        (0.89, 1.28, 1.84, 1.01, Outcome.OPEN),  # its interval holds a gain and a loss of a tenth
+        (0.99, 1.04, 1.09, 1.01, Outcome.NONE),  # its interval holds 1
+        (0.99, 1.05, 1.12, 1.01, Outcome.OPEN),  # its interval holds 1, and a gain of a tenth
+        (0.89, 0.95, 1.01, 1.01, Outcome.OPEN),  # its interval holds 1, and a loss of a tenth
+        (1.05, 1.33, 1.69, 1.46, Outcome.OPEN),  # within what identical code showed, but far from nothing
         (0.90, 0.93, 0.96, 1.01, Outcome.LOSS),
         (1.03, 1.05, 1.07, None, Outcome.OPEN),  # no A/A run
     ],
@@ -92,6 +94,33 @@ def test_pairs_that_agree_by_luck_do_not_narrow_their_interval() -> None:
     found = effects.effect(lucky, known)
     assert found is not None
     assert found.low < 1 < found.high
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 4.0])
+def test_the_rounds_of_a_pair_are_those_that_narrow_its_interval_the_most(ratio: float) -> None:
+    """Against the cheapest of all numbers of rounds, by the variance that each would give."""
+    rng, between, start = random.Random(5), 0.05, 25.0
+    within = ratio * between
+    trials = []
+    for number in range(40):
+        pairs = []
+        for block in range(4):
+            luck = rng.gauss(0, between)
+            logs = [(on, on * (luck + rng.gauss(0, within))) for on in (False, True, True, False) * 8]
+            bursts = [Burst(on=on, samples_s=(0.02 * math.exp(-log),)) for on, log in logs]
+            pairs.append(Pair(block=block, bursts=tuple(bursts)))
+        trials.append(dataclasses.replace(samples.trial(str(number)), pairs=tuple(pairs)))
+    found = effects.best_rounds(trials, start_s=start, round_s=1.0)
+    # Two bursts are averaged in a round; the median over rounds has pi/2 times the variance of the mean.
+    one = math.pi / 2 * within**2 / 2
+    cost = {n: (between**2 + one / n) * (start + n) for n in range(1, 200)}
+    assert found is not None
+    assert cost[found] <= 1.05 * min(cost.values())
+
+
+def test_one_pair_does_not_tell_how_many_rounds_are_worth_their_time() -> None:
+    assert effects.best_rounds([samples.trial(pairs=1)], start_s=5.0, round_s=0.4) is None
+    assert effects.best_rounds([samples.trial(pairs=4)], start_s=5.0, round_s=0.4) == effects.MIN_ROUNDS
 
 
 def test_each_outcome_of_a_search_is_told() -> None:

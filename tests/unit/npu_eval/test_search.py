@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
+import string
 import time
 from pathlib import Path
 from typing import Any
@@ -152,7 +154,7 @@ def test_a_switch_that_settles_other_groups_takes_none_of_their_switches_along(
     assert {s.arm.switches for s in found.states if s.stage == "combination"} == {("whole",), ("whole", "other")}
 
 
-@pytest.mark.parametrize(("call_s", "rounds"), [(0.001, 4), (0.1, 4), (0.7, 2), (3.0, 1), (60.0, 1)])
+@pytest.mark.parametrize(("call_s", "rounds"), [(0.001, 8), (0.1, 8), (0.7, 2), (3.0, 1), (60.0, 1)])
 def test_slow_calls_make_few_rounds_so_that_there_is_time_for_more_processes(
     fake: type[FakeWorker], call_s: float, rounds: int
 ) -> None:
@@ -163,6 +165,30 @@ def test_slow_calls_make_few_rounds_so_that_there_is_time_for_more_processes(
     assert len(state.pairs[0].bursts) == 4 * found.rounds()
     found.call_s = call_s
     assert found.rounds() == rounds
+
+
+@pytest.mark.parametrize(("of_rounds", "of_processes", "more"), [(0.2, 0.0, True), (0.01, 0.1, False)])
+def test_a_pair_has_more_rounds_where_rounds_differ_and_fewer_where_processes_do(
+    fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch, of_rounds: float, of_processes: float, more: bool
+) -> None:
+    chance = random.Random(1)
+
+    def ask(self: FakeWorker, request: Request, *, timeout_s: float) -> Reply:
+        if request.do == "warm":
+            self.luck = chance.gauss(0, of_processes)  # type: ignore[attr-defined]
+            return Reply(first_call_s=2.0, times_s=(0.01,))
+        luck = self.luck + chance.gauss(0, of_rounds)  # type: ignore[attr-defined]
+        return Reply(times_s=(0.01 * math.exp(luck),) * request.calls)
+
+    monkeypatch.setattr(FakeWorker, "ask", ask)
+    found = make(seconds=1e6)
+    found.reference = ""
+    states = [State(stage="single", arm=Arm(switches=(name,)), against=Arm(), defaults={}) for name in string.hexdigits]
+    for _ in range(5):
+        found.run_block(states)
+    made = [{len(state.pairs[block].bursts) // 4 for state in states} for block in range(5)]
+    assert made[:2] == [{8}, {8}]
+    assert min(made[4]) > 8 if more else made[4] == {2}
 
 
 def test_a_network_with_an_optimise_of_its_own_is_rearranged_by_it(tmp_path: Path) -> None:
