@@ -25,7 +25,7 @@ from PIL import Image
 
 from npu_eval import effects, machine
 from npu_eval.config import EvalSpec, InputFile, Side, TimingProtocol, WeightsSpec
-from npu_eval.jsonio import file_sha256
+from npu_eval.jsonio import dumps, file_sha256
 from npu_eval.messages import Role
 from npu_eval.optimisation_data import Trial
 from npu_eval.search import Arm, Search, State
@@ -138,6 +138,7 @@ def main() -> int:
     parser.add_argument("--planted", type=int, default=10, help="comparisons of each planted slow-down")
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--load", type=int, default=1, help="busy processes beside it")
+    parser.add_argument("--raw", type=Path, help="file for every raw time, as JSON")
     asked = parser.parse_args()
     workers = [multiprocessing.Process(target=load, args=(seed,), daemon=True) for seed in range(asked.load)]
     for worker in workers:
@@ -158,6 +159,8 @@ def main() -> int:
     for worker in workers:
         worker.terminate()
     trials = [state.trial() for state in states]
+    if asked.raw:
+        asked.raw.write_text(dumps(trials), encoding="utf-8")
     busy = machine.state("during", before, machine.reading())
     print(f"others, with the load of this benchmark, kept {busy.foreign_cpus or 0:.2f} of {busy.cpus} CPUs busy")
     show(trials)

@@ -129,6 +129,7 @@ _REFUSAL_ZH = {
     r"the network has no optimise\(\) of its own": "网络自身没有 optimise()",
     r"the network has no convolution": "网络没有卷积",
     r"the kernel grants no huge pages": "内核不提供大页",
+    r"the C library does not tell what it keeps": "C 库无法说明保留了哪些内存",
     r"there is one thread": "只有一个线程",
     r"no C\+\+ compiler": "没有 C++ 编译器",
     r"torch\.compile needs torchair on an NPU.*": "NPU 上的 torch.compile 需要 torchair，镜像中没有",

@@ -10,7 +10,6 @@ PyTorch. SoC families are those that torch_npu's documentation tells apart.
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from npu_eval import autocasting
+from npu_eval import autocasting, host_memory
 from npu_eval.bench import Bench
 from npu_eval.folding import fold, is_norm
 from npu_eval.records import DeviceFacts
@@ -236,31 +235,19 @@ def _tf32(bench: Bench) -> None:
 
 # --- the host --------------------------------------------------------------------------------------------------------
 
-LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
-"""Where distributions put shared libraries; the loader's own cache names only what is in its configuration."""
-
-
-def _library(name: str) -> str:
-    """The path of a shared library of an allocator; empty when it is not installed."""
-    for folder in LIBRARIES:
-        found = sorted(Path(folder).glob(f"lib{name}*.so*"))
-        if found:
-            return str(found[0])
-    return ctypes.util.find_library(name) or ""
-
 
 def _allocator(name: str) -> dict[str, Any]:
-    def preload(place: Place) -> Environment:
-        del place
-        return {"LD_PRELOAD": _library(name)}
-
     return {
         "group": "allocator",
-        "needs": lambda place: "" if _library(name) else f"lib{name} is not installed",
-        "environment": preload,
-        "probe": lambda bench: "on" if name in Path("/proc/self/maps").read_text(encoding="utf-8") else "off",
+        "needs": lambda place: "" if host_memory.library(name) else f"lib{name} is not installed",
+        "environment": lambda place: {"LD_PRELOAD": host_memory.library(name)},
+        "probe": lambda bench: "on" if host_memory.is_loaded(name) else "off",
         "wanted": _on,
     }
+
+
+def _told_by_glibc(place: Place) -> str:
+    return _only("cpu")(place) or ("" if host_memory.tells_usage() else "the C library does not tell what it keeps")
 
 
 def _variable(name: str) -> Callable[[Bench], str]:
@@ -306,21 +293,8 @@ def _flushed(bench: Bench) -> str:
     return "on" if (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item() == 0.0 else "off"
 
 
-def _huge_pages(bench: Bench) -> str:
-    """Whether torch was told to ask for huge pages, and the kernel grants them when asked."""
-    del bench
-    try:
-        granted = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="ascii")
-    except OSError:  # no such kernel feature
-        return "off"
-    return "on" if os.environ.get("THP_MEM_ALLOC_ENABLE") == "1" and "[never]" not in granted else "off"
-
-
 def _grants_huge_pages(place: Place) -> str:
-    if place.kind != "cpu":
-        return f"not on {place.kind}"
-    granted = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-    return "" if granted.is_file() and "[never]" not in granted.read_text() else "the kernel grants no huge pages"
+    return _only("cpu")(place) or ("" if host_memory.grants_huge_pages() else "the kernel grants no huge pages")
 
 
 def _more_streams(bench: Bench) -> None:
@@ -356,12 +330,14 @@ SWITCHES: tuple[Switch, ...] = (
            probe=_HF32_MATMUL_PROBE, wanted=_on),
     Switch(name="tf32", group="tf32", needs=_only("cuda"), turn_on=_tf32, wanted=_on,
            probe=lambda bench: bench.context.device.numeric_modes().get("tf32_matmul", "off")),
-    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(name), probe=_casting,
-             wanted=_is(name)) for name, _ in _REDUCED),
-    Switch(name="huge-pages", group="pages", needs=_grants_huge_pages, environment=_set(THP_MEM_ALLOC_ENABLE="1"),
-           probe=_huge_pages, wanted=_on),
+    Switch(name="keep-freed-memory", group="allocator", needs=_told_by_glibc, environment=_set(**host_memory.KEPT),
+           probe=lambda bench: "on" if host_memory.keeps_freed() else "off", wanted=_on),
     Switch(name="tcmalloc", **_allocator("tcmalloc")),
     Switch(name="jemalloc", **_allocator("jemalloc")),
+    Switch(name="huge-pages", group="pages", needs=_grants_huge_pages, environment=_set(THP_MEM_ALLOC_ENABLE="1"),
+           probe=lambda bench: "on" if host_memory.asks_for_huge_pages() else "off", wanted=_on),
+    *(Switch(name=f"autocast-{name}", group="dtype", needs=_float32, turn_on=_autocast(name), probe=_casting,
+             wanted=_is(name)) for name, _ in _REDUCED),
     Switch(name="flush-denormal", group="denormal", needs=_only("cpu"), turn_on=_flush, probe=_flushed, wanted=_on),
     Switch(name="pin-threads", group="affinity", needs=_only("cpu"), turn_on=_pin, probe=_pinned, wanted=_on),
     Switch(name="half-the-threads", group="threads", turn_on=_fewer_threads, probe=_threads,
