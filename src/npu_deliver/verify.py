@@ -173,7 +173,13 @@ def _check_ledger(folder: Path, spec_file: SpecFile, records: dict[str, Record])
         return [Finding(file=name, what=f"{error.where}: {error.what}")], None
     reported = {kind: record_sha256(record) for kind, record in records.items()}
     wrong = ledger.contradictions(entries, spec_file.evaluation.criteria_sha256, reported)
-    return [Finding(file=name, what=what) for what in wrong], ledger.runs(entries)
+    findings = [Finding(file=name, what=what) for what in wrong]
+    told = {entry.experiment for entry in ledger.standing(entries)}
+    for kind in OPTIONAL:
+        record = spec_file.layout.record(kind)
+        if kind in told and not (folder / record).is_file():
+            findings.append(Finding(file=record, what=f"is missing, but {name} tells of it"))
+    return findings, ledger.runs(entries)
 
 
 def _check_circumstances(folder: Path, name: str, record: Record, spec_file: SpecFile) -> Iterator[Finding]:

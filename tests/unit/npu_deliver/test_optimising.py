@@ -44,6 +44,16 @@ def test_a_changed_effect_is_found(tmp_path: Path) -> None:
     assert any(f.file == page.name and "1.3900" in f.what for f in verify(job.output).findings)
 
 
+def test_a_search_that_was_taken_away_is_named_although_resealed(tmp_path: Path) -> None:
+    deliverables.write_model(tmp_path, evaluation=EVALUATION)
+    job = deliverables.job_of(tmp_path)
+    deliverables.make(job, pictures=True)
+    (job.output / "evaluation/records/optimisation.json").unlink()
+    deliverables.reseal(job.output)
+    findings = {f.file: f.what for f in verify(job.output).findings}
+    assert findings["evaluation/records/optimisation.json"] == "is missing, but evaluation/ledger.jsonl tells of it"
+
+
 @pytest.mark.parametrize(("tier", "asked"), [("smoke", False), ("standard", True), ("publish", True)])
 def test_the_tier_says_whether_there_is_a_search(tmp_path: Path, tier: str, asked: bool) -> None:
     deliverables.write_model(tmp_path, evaluation={"device": "cpu", "timing": {"tier": tier}})
