@@ -11,8 +11,8 @@ from pathlib import Path
 
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Finding, Severity
+from npu_deliver.lint.reading.submission import Submission, gather
 from npu_deliver.lint.rules.evidence import copies
-from npu_deliver.lint.submission import Submission, gather
 from npu_deliver.lint.suppress import Suppression, split, suppressions
 
 __all__ = ["Finding", "Result", "Severity", "lint", "lint_submission"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from npu_deliver.errors import ConfigError, nearest
 from npu_deliver.lint.finding import Finding, Rule
+from npu_deliver.lint.reading.submission import Submission
 from npu_deliver.lint.rules import (
     arithmetic,
     environment,
@@ -14,13 +15,12 @@ from npu_deliver.lint.rules import (
     metrics,
     model,
     protocol,
-    reading,
+    unread,
     values,
     verdicts,
 )
-from npu_deliver.lint.submission import Submission
 
-_MODULES = (reading, values, arithmetic, gains, metrics, verdicts, model, environment, protocol, evidence)
+_MODULES = (unread, values, arithmetic, gains, metrics, verdicts, model, environment, protocol, evidence)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted((each for module in _MODULES for each in module.RULES), key=lambda each: each.id)

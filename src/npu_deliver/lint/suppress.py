@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Finding, Text, found
-from npu_deliver.lint.rules.reading import SUPPRESSION
-from npu_deliver.lint.submission import Document
+from npu_deliver.lint.reading.submission import Document
+from npu_deliver.lint.rules.unread import SUPPRESSION
 
 _MARK = re.compile(
     r"npu-lint:\s*ignore\s+(?P<rules>NPU\d{3}[a-z]?(?:\s*,\s*NPU\d{3}[a-z]?)*)(?P<rest>.*)", re.IGNORECASE

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.label import batches, many
-from npu_deliver.lint.number import Interval, Number, numbers
-from npu_deliver.lint.quantity import Group, Quantity
-from npu_deliver.lint.structure import bare
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.label import batches, many
+from npu_deliver.lint.reading.markdown import bare
+from npu_deliver.lint.reading.number import Interval, Number, numbers
+from npu_deliver.lint.reading.quantity import Group, Quantity
+from npu_deliver.lint.reading.submission import Document, Submission
 
 RATE = rule("NPU004a")
 SHARE = rule("NPU004d")

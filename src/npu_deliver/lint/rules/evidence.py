@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.submission import Document, Submission
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_eval.layout import LAYOUTS
 

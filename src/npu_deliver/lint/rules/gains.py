@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.label import many, meaning
-from npu_deliver.lint.number import Interval
-from npu_deliver.lint.quantity import Quantity
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.label import many, meaning
+from npu_deliver.lint.reading.number import Interval
+from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.submission import Document, Submission
 
 SPEEDUP = rule("NPU004b")
 GAIN = rule("NPU004c")

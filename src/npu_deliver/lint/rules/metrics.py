@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.number import Interval
-from npu_deliver.lint.quantity import Group, Quantity
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.number import Interval
+from npu_deliver.lint.reading.quantity import Group, Quantity
+from npu_deliver.lint.reading.submission import Document, Submission
 
 RANGE = rule("NPU005a")
 ORDER = rule("NPU005b")

@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.label import batches, dtypes, many
-from npu_deliver.lint.quantity import Quantity
+from npu_deliver.lint.reading.label import batches, dtypes, many
+from npu_deliver.lint.reading.markdown import bare
+from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.submission import Document, Submission
 from npu_deliver.lint.rules.arithmetic import batch_of
-from npu_deliver.lint.structure import bare
-from npu_deliver.lint.submission import Document, Submission
 
 UNSTATED = rule("NPU021a")
 HIDDEN_BATCH = rule("NPU021b")

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.label import batches, dtypes, many, subject
-from npu_deliver.lint.quantity import Quantity
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.label import batches, dtypes, many, subject
+from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.submission import Document, Submission
 
 PLACEHOLDER = rule("NPU001")
 EMPTY = rule("NPU002")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.number import Number, numbers
-from npu_deliver.lint.structure import bare
-from npu_deliver.lint.submission import Document, Submission
+from npu_deliver.lint.reading.markdown import bare
+from npu_deliver.lint.reading.number import Number, numbers
+from npu_deliver.lint.reading.submission import Document, Submission
 
 EXCUSED = rule("NPU006a")
 CONTRADICTED = rule("NPU006b")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.lint import Finding, Severity, lint_submission
-from npu_deliver.lint.reading import Budget, decode, read_folder
+from npu_deliver.lint.reading.files import Budget, decode, read_folder
+from npu_deliver.lint.reading.submission import Document, Submission, document
 from npu_deliver.lint.selftest.foreign import STYLES, Files, draw
 from npu_deliver.lint.selftest.mutations import MUTATIONS
-from npu_deliver.lint.submission import Document, Submission, document
 
 LEAST = 200
 """Mutations that a run plants at least."""

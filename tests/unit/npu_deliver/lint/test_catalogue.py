@@ -11,7 +11,7 @@ from npu_deliver.errors import ConfigError
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Rule
 from npu_deliver.lint.rules.evidence import NEED_FOLDER
-from npu_deliver.lint.rules.reading import NOT_MARKDOWN
+from npu_deliver.lint.rules.unread import NOT_MARKDOWN
 
 EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in NEED_FOLDER | NOT_MARKDOWN]
 

@@ -11,8 +11,9 @@ import pytest
 
 from lint_reports import linted
 from npu_deliver.errors import ConfigError
-from npu_deliver.lint import Result, lint, reading
+from npu_deliver.lint import Result, lint
 from npu_deliver.lint.output import as_json, text
+from npu_deliver.lint.reading import files as reading
 
 
 def _unread(result: Result) -> list[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeVar, cast
 
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.jsontext import Broken, Scalar, scan
-from npu_deliver.lint.label import batches, meaning, side
-from npu_deliver.lint.number import narrow, numbers, with_label_unit
-from npu_deliver.lint.quantity import Group, Quantities, Quantity, fitting, quantities
-from npu_deliver.lint.reading import Budget, Folder, Problem, Raw, read_file, read_folder, walk
-from npu_deliver.lint.structure import Line, Structure, parse
+from npu_deliver.lint.reading.files import Budget, Folder, Problem, Raw, read_file, read_folder, walk
+from npu_deliver.lint.reading.jsontext import Broken, Scalar, scan
+from npu_deliver.lint.reading.label import batches, meaning, side
+from npu_deliver.lint.reading.markdown import Line, Structure, parse
+from npu_deliver.lint.reading.number import narrow, numbers, with_label_unit
+from npu_deliver.lint.reading.quantity import Group, Quantities, Quantity, fitting, quantities
+
+Facts = TypeVar("Facts")
 
 
 @dataclass(slots=True)
@@ -28,14 +32,17 @@ class Document:
     quantities: Quantities
     scalars: list[Scalar] = field(default_factory=list)
     broken: Broken | None = None
-    _batches: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _facts: dict[Callable[[Document], object], object] = field(default_factory=dict)
+
+    def facts(self, reader: Callable[[Document], Facts]) -> Facts:
+        """What a reader finds in this file; read once, however many rules ask."""
+        if reader not in self._facts:
+            self._facts[reader] = reader(self)
+        return cast("Facts", self._facts[reader])
 
     def batches_of(self, section: int) -> tuple[int, ...]:
         """The batch sizes that the words of a section name, outside its tables."""
-        if section not in self._batches:
-            words = [line.plain for line in self.lines if line.section == section and line.zone != "table"]
-            self._batches[section] = batches("\n".join(words))
-        return self._batches[section]
+        return self.facts(_batches_by_section).get(section, ())
 
     @property
     def lines(self) -> list[Line]:
@@ -62,6 +69,14 @@ class Document:
     def says(self, pattern: re.Pattern[str]) -> bool:
         """Whether any line at all, front matter and code too, says something."""
         return any(pattern.search(line.plain) for line in self.lines)
+
+
+def _batches_by_section(document: Document) -> dict[int, tuple[int, ...]]:
+    words: dict[int, list[str]] = defaultdict(list)
+    for line in document.lines:
+        if line.zone != "table":
+            words[line.section].append(line.plain)
+    return {section: batches("\n".join(lines)) for section, lines in words.items()}
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from npu_deliver.lint.number import narrow
+from npu_deliver.lint.reading.number import narrow
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _NUMBERED = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.submission import Submission
+from npu_deliver.lint.reading.submission import Submission
 
 UNREAD = rule("NPU000a")
 BROKEN = rule("NPU000b")

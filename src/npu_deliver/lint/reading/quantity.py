@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.label import Meaning, by_unit, meaning, side, statistic
-from npu_deliver.lint.number import Number, numbers, with_label_unit
-from npu_deliver.lint.structure import Line, Structure, Table, bare
+from npu_deliver.lint.reading.label import Meaning, by_unit, meaning, side, statistic
+from npu_deliver.lint.reading.markdown import Line, Structure, Table, bare
+from npu_deliver.lint.reading.number import Number, numbers, with_label_unit
 
 _CLAUSE = re.compile(r"[,;，；。、()!?|\[\]{}]|(?:\s[-–—]>?\s)|→|->")
 _SLASH_STATS = re.compile(r"\b(\w+(?:\s*/\s*\w+)+)\s*(?:\([^)]*\))?\s*[:=]?\s*$")
