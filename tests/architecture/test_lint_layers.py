@@ -16,7 +16,6 @@ STILL_READ_TEXT = {
     "metrics.py",
     "model.py",
     "protocol.py",
-    "unread.py",
     "values.py",
     "verdicts.py",
 }
