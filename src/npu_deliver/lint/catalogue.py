@@ -14,13 +14,28 @@ from npu_deliver.lint.rules import (
     gains,
     metrics,
     model,
+    placeholders,
     protocol,
+    two_values,
     unread,
-    values,
     verdicts,
+    versions,
 )
 
-_MODULES = (unread, values, arithmetic, gains, metrics, verdicts, model, environment, protocol, evidence)
+_MODULES = (
+    unread,
+    placeholders,
+    two_values,
+    versions,
+    arithmetic,
+    gains,
+    metrics,
+    verdicts,
+    model,
+    environment,
+    protocol,
+    evidence,
+)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted((each for module in _MODULES for each in module.RULES), key=lambda each: each.id)

@@ -9,8 +9,8 @@ from npu_deliver import stacks
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
 from npu_deliver.lint.reading.label import dtypes
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.rules.values import components
 from npu_deliver.lint.rules.verdicts import PRECISION
+from npu_deliver.lint.rules.versions import components
 
 MODES = rule("NPU015a")
 MIXED = rule("NPU015b")
