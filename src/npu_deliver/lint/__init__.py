@@ -12,7 +12,7 @@ from pathlib import Path
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Finding, Severity
 from npu_deliver.lint.reading.submission import Submission, gather
-from npu_deliver.lint.rules.evidence import copies
+from npu_deliver.lint.rules.evidence import Copies
 from npu_deliver.lint.suppress import Suppression, split, suppressions
 
 __all__ = ["Finding", "Result", "Severity", "lint", "lint_submission"]
@@ -40,16 +40,17 @@ def lint(paths: list[Path]) -> Result:
     Raises:
         ConfigError: a path does not exist.
     """
-    submissions = list(gather(paths))
-    results = [lint_submission(submission) for submission in submissions]
-    findings = [finding for result in results for finding in result.findings]
-    findings += [finding for _, finding in copies(submissions)]
-    return Result(
-        findings=tuple(findings),
-        waived=tuple(pair for result in results for pair in result.waived),
-        files=sum(result.files for result in results),
-        submissions=len(submissions),
-    )
+    findings: list[Finding] = []
+    waived: list[tuple[Finding, Suppression]] = []
+    files = submissions = 0
+    seen = Copies()
+    for submission in gather(paths):  # one at a time: of a checkout of thousands, only what was found is kept
+        result = lint_submission(submission)
+        findings += [*result.findings, *seen.check(submission)]
+        waived += result.waived
+        files += result.files
+        submissions += 1
+    return Result(findings=tuple(findings), waived=tuple(waived), files=files, submissions=submissions)
 
 
 def lint_submission(submission: Submission) -> Result:

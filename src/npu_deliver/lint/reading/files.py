@@ -6,7 +6,7 @@ import os
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,10 @@ FILE_LIMIT_BYTES = 4 * 1024 * 1024
 """The longest public report is below 200 kB; twenty times that is read, the rest is cut and said so."""
 TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
 FILES_LIMIT = 4000
-DEPTH_LIMIT = 12
+"""Of one submission; a checkout of many is read whole, one submission after the other."""
+DEPTH_LIMIT = 24
+WALK_LIMIT = 1_000_000
+"""Files of a tree that are looked at; the largest public model zoo has 85,000."""
 LINE_LIMIT = 4000
 """Longer lines are machine output; people read none, and pattern matching stays linear in this."""
 LINES_LIMIT = 60_000
@@ -66,7 +69,7 @@ class Folder:
 
 
 class Budget:
-    """How much may still be read in this run."""
+    """How much may still be read of one submission."""
 
     def __init__(self) -> None:
         self.bytes = TOTAL_LIMIT_BYTES
@@ -82,36 +85,49 @@ class Budget:
         return granted
 
 
-def walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """(relative name, path) of the plain files below a folder, in order; links are named by `links`, never followed."""
-    count = 0
+def walk(root: Path) -> Iterator[str]:
+    """Relative names of the files below a folder, in order; links are named, never followed."""
+    count, prefix = 0, len(str(root)) + 1
     for folder, folders, files in os.walk(root, followlinks=False):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not (here / name).is_symlink())
-        if len(here.relative_to(root).parts) >= DEPTH_LIMIT:
+        inside = folder[prefix:]
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not Path(folder, name).is_symlink())
+        if inside.count("/") + bool(inside) >= DEPTH_LIMIT:
             folders[:] = []
         for name in sorted(files):
             count += 1
-            if count > 20 * FILES_LIMIT:
+            if count > WALK_LIMIT:
                 return
-            yield (here / name).relative_to(root).as_posix(), here / name
+            yield f"{inside}/{name}" if inside else name
 
 
-def read_folder(root: Path, budget: Budget, shown: str) -> Folder:
-    """Everything readable below a folder."""
+def read_files(root: Path, names: Iterable[str], shown: str) -> tuple[tuple[Raw, ...], tuple[Problem, ...]]:
+    """What is readable of some files of one submission, and what stood in the way; ``shown`` is the root as named."""
+    budget = Budget()
     raws: list[Raw] = []
     problems: list[Problem] = []
-    names: set[str] = set()
-    for name, path in walk(root):
-        names.add(name)
-        label = f"{shown}/{name}" if shown else name
-        if path.suffix.lower() == ".zip":
+    beyond: list[str] = []
+    for name in names:
+        path, label = root / name, f"{shown}/{name}" if shown else name
+        suffix = path.suffix.lower()
+        if suffix == ".zip":
             problems.append(_zip_problem(path, label))
-        elif path.suffix.lower() in TEXT_SUFFIXES:
+        elif suffix in TEXT_SUFFIXES:
             raw, problem = read_file(path, label, budget, inside=root)
             raws += [raw] if raw else []
-            problems += [problem] if problem else []
-    return Folder(root=shown, names=frozenset(names), raws=tuple(raws), problems=tuple(problems))
+            if problem and problem.what == "budget":
+                beyond.append(label)
+            elif problem:
+                problems.append(problem)
+    if beyond:
+        problems.append(Problem(file=beyond[0], what="budget", detail=f"{len(beyond)} files from here on"))
+    return tuple(raws), tuple(problems)
+
+
+def read_folder(root: Path, shown: str) -> Folder:
+    """Everything readable below a folder."""
+    names = list(walk(root))
+    raws, problems = read_files(root, names, shown)
+    return Folder(root=shown, names=frozenset(names), raws=raws, problems=problems)
 
 
 def read_file(path: Path, label: str, budget: Budget, *, inside: Path | None) -> tuple[Raw | None, Problem | None]:

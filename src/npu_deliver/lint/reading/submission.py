@@ -2,43 +2,87 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TypeVar, cast
 
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.reading.files import Budget, Folder, Problem, Raw, read_file, read_folder, walk
+from npu_deliver.lint.reading.files import Budget, Problem, Raw, read_file, read_files, walk
 from npu_deliver.lint.reading.jsontext import Broken, Scalar, scan
 from npu_deliver.lint.reading.label import batches, meaning, side
 from npu_deliver.lint.reading.markdown import Line, Structure, parse
 from npu_deliver.lint.reading.number import narrow, numbers, with_label_unit
 from npu_deliver.lint.reading.quantity import Group, Quantities, Quantity, fitting, quantities
+from npu_deliver.lint.reading.tree import Lot, lots
 
 Facts = TypeVar("Facts")
 
 
-@dataclass(slots=True)
+@dataclass
 class Document:
-    """One file. ``kind`` is report, log, json, python, shell, requirements or other."""
+    """One file. ``kind`` is report, log, json, python, shell, requirements or other.
+
+    What is in it is found when it is asked for: of most files of a checkout nothing ever is.
+    """
 
     file: str
     name: str
     kind: str
-    structure: Structure
-    quantities: Quantities
-    scalars: list[Scalar] = field(default_factory=list)
-    broken: Broken | None = None
-    _facts: dict[Callable[[Document], object], object] = field(default_factory=dict)
+    raw: Raw
 
     def facts(self, reader: Callable[[Document], Facts]) -> Facts:
         """What a reader finds in this file; read once, however many rules ask."""
         if reader not in self._facts:
             self._facts[reader] = reader(self)
         return cast("Facts", self._facts[reader])
+
+    @cached_property
+    def _facts(self) -> dict[Callable[[Document], object], object]:
+        return {}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Headings, tables, pairs and lines."""
+        if self.kind == "json":
+            lines = [Line(i + 1, text, narrow(text), "json", 0) for i, text in enumerate(self.raw.lines)]
+            return Structure(lines=lines, sections=parse((), log=True).sections)
+        structure = parse(self.raw.lines, log=self.kind != "report")
+        if self.kind not in ("report", "log"):
+            for line in structure.lines:
+                line.zone = "code"
+        return structure
+
+    @cached_property
+    def quantities(self) -> Quantities:
+        """Its numbers with what they are; none in code."""
+        if self.kind == "json":
+            return _json_quantities(self.file, self.scalars)
+        return quantities(self.file, self.structure) if self.kind in ("report", "log") else Quantities()
+
+    @cached_property
+    def _json(self) -> tuple[list[Scalar], Broken | None]:
+        return scan(self.raw.text) if self.kind == "json" else ([], None)
+
+    @property
+    def scalars(self) -> list[Scalar]:
+        """The values of a JSON file."""
+        return self._json[0]
+
+    @property
+    def broken(self) -> Broken | None:
+        """Where a JSON file cannot be read any further."""
+        return self._json[1]
+
+    @cached_property
+    def plain(self) -> str:
+        """The whole text with ASCII forms, line by line as in ``lines``."""
+        return narrow("\n".join(self.raw.lines))
 
     def batches_of(self, section: int) -> tuple[int, ...]:
         """The batch sizes that the words of a section name, outside its tables."""
@@ -62,13 +106,42 @@ class Document:
         self, pattern: re.Pattern[str], zones: tuple[str, ...] = ("text", "table", "log")
     ) -> Iterator[tuple[Line, re.Match[str]]]:
         """The lines of some zones in which a pattern is found."""
+        if not _by_lines(pattern).search(self.plain):
+            return
         for line in self.lines:
             if line.zone in zones and (match := pattern.search(line.plain)):
                 yield line, match
 
     def says(self, pattern: re.Pattern[str]) -> bool:
         """Whether any line at all, front matter and code too, says something."""
-        return any(pattern.search(line.plain) for line in self.lines)
+        return self.facts(_said).says(pattern, self)
+
+
+class _Said:
+    """What was already asked of a file, with the answers."""
+
+    def __init__(self) -> None:
+        self.answers: dict[re.Pattern[str], bool] = {}
+
+    def says(self, pattern: re.Pattern[str], document: Document) -> bool:
+        if pattern not in self.answers:
+            screened = _by_lines(pattern).search(document.plain)
+            self.answers[pattern] = bool(screened) and any(pattern.search(line.plain) for line in document.lines)
+        return self.answers[pattern]
+
+
+def _said(_: Document) -> _Said:
+    return _Said()
+
+
+@functools.cache
+def _by_lines(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """A pattern for lines, for a whole text: what it does not find there is in no line.
+
+    It may find what spans two lines, so a hit proves nothing. A pattern that looks behind a line's end (``$``, or a
+    negative look-ahead over white space) has to be written so that the next line cannot take its match away.
+    """
+    return re.compile(pattern.pattern, pattern.flags | re.MULTILINE)
 
 
 def _batches_by_section(document: Document) -> dict[int, tuple[int, ...]]:
@@ -115,78 +188,31 @@ def gather(paths: list[Path]) -> Iterator[Submission]:
     Raises:
         ConfigError: a path does not exist.
     """
-    budget = Budget()
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise ConfigError("there is no such file or folder", where=str(path), fix="name a report or a folder")
+    for path in paths:
         if path.is_dir():
-            for folder in submission_folders(path):
-                yield from _of_folder(folder, budget)
+            for lot in lots(walk(path)):
+                yield _of_lot(path, lot)
         else:
-            raw, problem = read_file(path, str(path), budget, inside=path.parent)
+            raw, problem = read_file(path, str(path), Budget(), inside=path.parent)
             documents = [document(raw, path.name)] if raw else []
             yield Submission(root=str(path), documents=documents, names=None, problems=(problem,) if problem else ())
 
 
-def submission_folders(root: Path) -> list[Path]:
-    """A folder with a README is one submission; a folder of such folders, or of loose reports, is many."""
-    own = [name.lower() for name in _names(root)]
-    if any(re.match(r"readme[\w.-]*$", name) for name in own) or "npu_deliverables" in own or "summary.json" in own:
-        return [root]
-    inner = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
-    with_readme = [
-        p
-        for p in inner
-        if any(n.lower().startswith("readme") for n in _names(p))
-        or any("/" in name and "readme" in name.lower() for name, _ in walk(p))
-    ]
-    loose = any(name.endswith((".md", ".markdown")) for name in own)
-    if not with_readme:
-        return [root]
-    return [*with_readme, *([root / "."] if loose else [])]
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir())
-    except OSError:
-        return []
-
-
-def _of_folder(folder: Path, budget: Budget) -> Iterator[Submission]:
-    content = read_folder(folder, budget, str(folder))
-    offset = len(str(folder)) + 1
-    documents = [document(raw, raw.file[offset:]) for raw in content.raws]
-    reports = [d for d in documents if d.kind == "report" and "/" not in d.name]
-    has_readme = any(PurePosixPath(d.name).name.lower().startswith("readme") for d in documents if d.kind == "report")
-    if not has_readme and len(reports) > 1:
-        yield from _loose(content, documents)
-        return
-    yield Submission(root=str(folder), documents=documents, names=content.names, problems=content.problems)
-
-
-def _loose(content: Folder, documents: list[Document]) -> Iterator[Submission]:
-    """A folder of reports without a README: each report stands alone."""
-    for position, found in enumerate(documents):
-        problems = content.problems if position == 0 else ()
-        yield Submission(root=found.file, documents=[found], names=None, problems=problems)
+def _of_lot(tree: Path, lot: Lot) -> Submission:
+    raws, problems = read_files(tree, lot.files, str(tree))
+    offset = len(str(tree)) + 1 + (len(lot.root) + 1 if lot.root else 0)
+    documents = [document(raw, raw.file[offset:]) for raw in raws]
+    if lot.alone:
+        return Submission(root=str(tree / lot.files[0]), documents=documents, names=None, problems=problems)
+    return Submission(root=str(tree / lot.root), documents=documents, names=lot.names, problems=problems)
 
 
 def document(raw: Raw, name: str) -> Document:
-    """A file, parsed as what its name says it is."""
-    kind = _kind(name, raw)
-    if kind == "json":
-        scalars, broken = scan(raw.text)
-        lines = [Line(i + 1, text, narrow(text), "json", 0) for i, text in enumerate(raw.lines)]
-        structure = Structure(lines=lines)
-        structure.sections = parse((), log=True).sections
-        return Document(raw.file, name, kind, structure, _json_quantities(raw.file, scalars), scalars, broken)
-    structure = parse(raw.lines, log=kind != "report")
-    if kind in ("report", "log"):
-        return Document(raw.file, name, kind, structure, quantities(raw.file, structure))
-    for line in structure.lines:
-        line.zone = "code"
-    return Document(raw.file, name, kind, structure, Quantities())
+    """A file, as what its name says it is."""
+    return Document(raw.file, name, _kind(name, raw), raw)
 
 
 def _kind(name: str, raw: Raw) -> str:

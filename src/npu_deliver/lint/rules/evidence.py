@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.finding import Finding, Span, Text, found, rule
 from npu_deliver.lint.reading.submission import Document, Submission
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_eval.layout import LAYOUTS
@@ -342,27 +343,28 @@ def _symbols(submission: Submission, document: Document) -> Iterator[Finding]:
                 )
 
 
-def copies(submissions: list[Submission]) -> Iterator[tuple[Submission, Finding]]:
+class Copies:
     """Reports that are line for line those of an earlier submission of the same run."""
-    seen: dict[frozenset[str], Document] = {}
-    for submission in submissions:
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Span] = {}
+
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        """Whether a submission's report was seen before."""
         main = submission.main
         if main is None:
-            continue
-        body = frozenset(line.plain.strip() for line in main.lines if len(line.plain.strip()) > 20)
+            return
+        body = sorted({line.plain.strip() for line in main.lines if len(line.plain.strip()) > 20})
         if len(body) < 8:
-            continue
-        twin = seen.get(body)
-        if twin is not None and twin.file != main.file:
-            yield (
-                submission,
-                found(
-                    COPIED,
-                    main.span(1),
-                    Text(f"与 {twin.file} 逐行相同", f"line for line the text of {twin.file}"),
-                    expected="a report of its own",
-                    got=twin.file,
-                    evidence=(twin.span(1),),
-                ),
+            return
+        key = hashlib.sha256("\n".join(body).encode("utf-8", "surrogatepass")).hexdigest()
+        twin = self._seen.setdefault(key, main.span(1))
+        if twin.file != main.file:
+            yield found(
+                COPIED,
+                main.span(1),
+                Text(f"与 {twin.file} 逐行相同", f"line for line the text of {twin.file}"),
+                expected="a report of its own",
+                got=twin.file,
+                evidence=(twin,),
             )
-        seen.setdefault(body, main)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.lint import Finding, Severity, lint_submission
-from npu_deliver.lint.reading.files import Budget, decode, read_folder
+from npu_deliver.lint.reading.files import decode, read_folder
 from npu_deliver.lint.reading.submission import Document, Submission, document
 from npu_deliver.lint.selftest.foreign import STYLES, Files, draw
 from npu_deliver.lint.selftest.mutations import MUTATIONS
@@ -87,7 +87,7 @@ def _reports(seed: int, turn: int, folders: list[Path]) -> Iterator[tuple[str, F
         rng = random.Random(f"{seed} {turn} {style.__name__}")
         yield style.__name__, style(draw(rng), rng), frozenset()
     for folder in folders if turn == 0 else ():
-        content = read_folder(folder, Budget(), "")
+        content = read_folder(folder, "")
         yield str(folder), {raw.file: raw.text for raw in content.raws}, content.names
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lint_reports import folder_findings
 from npu_deliver.lint import Finding, lint
+from npu_deliver.lint.reading import files
+from npu_deliver.lint.reading.files import decode
+from npu_deliver.lint.reading.submission import document
 
 
 def _rules(findings: tuple[Finding, ...]) -> set[str]:
@@ -81,3 +89,31 @@ def test_loose_reports_stand_alone(tmp_path: Path) -> None:
     result = lint([tmp_path])
     assert result.submissions == 2
     assert "NPU003a" not in _rules(result.findings)
+
+
+@given(st.text(alphabet="ab延迟 \n:：1．.％%", max_size=60))
+def test_asking_the_whole_text_first_hides_no_line(text: str) -> None:
+    raw, _ = decode(text.encode("utf-8"), "README.md")
+    assert raw is not None
+    for pattern in map(re.compile, (r"^延迟", r"1\.?%$", r"(?<!a)b", r"a\s*:", r"^$", r"^(?!.*a).*b")):
+        asked = document(raw, "README.md")
+        assert asked.says(pattern) == any(pattern.search(line.plain) for line in asked.lines)
+        zones = ("text", "table", "log", "front", "blank", "code", "comment")
+        assert [line.number for line, _ in asked.search(pattern, zones)] == [
+            line.number for line in asked.lines if pattern.search(line.plain)
+        ]
+
+
+def test_files_beyond_the_limit_of_one_submission_are_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "FILES_LIMIT", 3)
+    for model in "ab":
+        (tmp_path / model).mkdir()
+        for name in ("README.md", *(f"x{n}.py" for n in range(8))):
+            (tmp_path / model / name).write_text("# r\n", encoding="utf-8")
+    result = lint([tmp_path])
+    assert result.submissions == 2
+    assert [f.message.en.rsplit("(", 1)[1] for f in result.findings if f.rule == "NPU000a"] == [
+        "6 files from here on)"
+    ] * 2
