@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import unicodedata
 import zipfile
@@ -37,7 +38,11 @@ TEXT_SUFFIXES = {
     ".csv",
     "",
 }
+_READ_BY_PEOPLE = {".md", ".markdown", ".txt", ".log", ".json", ".rst"}
 _SKIPPED = {".git", "__pycache__", "node_modules", ".venv", "venv", ".mypy_cache", ".pytest_cache"}
+
+_CONTROL = re.compile(r"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+"""Control characters but tab, line ends, form feed, escape and backspace, which logs hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +121,8 @@ def read_files(root: Path, names: Iterable[str], shown: str) -> tuple[tuple[Raw,
             raws += [raw] if raw else []
             if problem and problem.what == "budget":
                 beyond.append(label)
+            elif problem and problem.what == "encoding" and suffix not in _READ_BY_PEOPLE:
+                continue  # somebody's code in GBK: it was read, and no reader of the report sees it
             elif problem:
                 problems.append(problem)
     if beyond:
@@ -157,10 +164,7 @@ def decode(data: bytes, label: str, *, cut: bool = False) -> tuple[Raw | None, P
         return None, Problem(file=label, what="binary", detail="NUL bytes")
     else:
         text, problem = _decode_bytes(data, label)
-        if (
-            sum(unicodedata.category(c) == "Cc" and c not in "\t\n\r\f\x1b\b" for c in text[:4096])
-            > len(text[:4096]) // 20
-        ):
+        if len(_CONTROL.findall(text, 0, 4096)) > len(text[:4096]) // 20:
             return None, Problem(file=label, what="binary", detail="control characters")
     lines = text.splitlines()
     if cut or len(lines) > LINES_LIMIT:

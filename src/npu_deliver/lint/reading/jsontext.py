@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 DEPTH_LIMIT = 64
 SCALARS_LIMIT = 50_000
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(-?\d[\d.eE+-]*)|(true|false|null|NaN|-?Infinity)|([{}\[\],:])|\n')
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(-?\d[\d.eE+-]*)|(true|false|null|NaN|-?Infinity)|([{}\[\],:])|//[^\n]*|\n')
+"""A comment is read over: configurations have them, and what follows one can be read as well."""
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class _Reader:
             self.line += 1
         elif mark:
             self._mark(mark)
+        elif match[0].startswith("//"):
+            pass
         elif self.key and string is not None and self.path:
             self.path[-1] = _string(string)
         elif len(self.done) >= SCALARS_LIMIT:

@@ -49,14 +49,12 @@ class Document:
     @cached_property
     def structure(self) -> Structure:
         """Headings, tables, pairs and lines."""
-        if self.kind == "json":
-            lines = [Line(i + 1, text, narrow(text), "json", 0) for i, text in enumerate(self.raw.lines)]
-            return Structure(lines=lines, sections=parse((), log=True).sections)
-        structure = parse(self.raw.lines, log=self.kind != "report")
-        if self.kind not in ("report", "log"):
-            for line in structure.lines:
-                line.zone = "code"
-        return structure
+        if self.kind in ("report", "log"):
+            return parse(self.raw.lines, log=self.kind == "log")
+        zone = "json" if self.kind == "json" else "code"
+        plain = self.plain.split("\n") if self.raw.lines else []
+        lines = [Line(i + 1, text, plain[i], zone, 0) for i, text in enumerate(self.raw.lines)]
+        return Structure(lines=lines, sections=parse((), log=True).sections)
 
     @cached_property
     def quantities(self) -> Quantities:
@@ -215,6 +213,17 @@ def document(raw: Raw, name: str) -> Document:
     return Document(raw.file, name, _kind(name, raw), raw)
 
 
+_MARKED = re.compile(r"#{1,5} \S|\s*[-*•] \S")
+_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*\|[\s|:-]*$")
+
+
+def _is_written(raw: Raw) -> bool:
+    """Whether a text file is a page: it has a table, or headings and bullets in many of its first lines."""
+    first = [line for line in raw.lines[:200] if line.strip()]
+    marked = sum(bool(_MARKED.match(line)) for line in first)
+    return any(map(_RULE.match, first)) or (marked >= 2 and marked * 10 >= len(first) and raw.lines[0].startswith("#"))
+
+
 def _kind(name: str, raw: Raw) -> str:
     path = PurePosixPath(name.lower())
     if re.match(r"(?:requirements|constraints)[\w.-]*\.txt$", path.name):
@@ -229,9 +238,10 @@ def _kind(name: str, raw: Raw) -> str:
         ".sh": "shell",
         "": "other",
     }
-    if path.suffix == ".txt":
-        marked = sum(bool(re.match(r"^#{1,5} |^\||^\s*[-*•] ", line)) for line in raw.lines[:200])
-        return "report" if marked >= 2 else "log"
+    if path.name == "cmakelists.txt":
+        return "other"
+    if path.suffix == ".txt" and not path.name.startswith("readme"):
+        return "report" if _is_written(raw) else "log"
     if path.name.startswith("readme"):
         return "report"
     return by_suffix.get(path.suffix, "other")

@@ -14,6 +14,8 @@ from npu_deliver.errors import ConfigError
 from npu_deliver.lint import Result, lint
 from npu_deliver.lint.output import as_json, text
 from npu_deliver.lint.reading import files as reading
+from npu_deliver.lint.reading.jsontext import scan
+from npu_deliver.lint.reading.submission import document
 
 
 def _unread(result: Result) -> list[str]:
@@ -148,3 +150,33 @@ def test_pathological_lines_take_no_long_time(text: str) -> None:
     started = time.monotonic()
     linted(text)
     assert time.monotonic() - started < 30
+
+
+def test_a_comment_in_a_configuration_breaks_nothing() -> None:
+    scalars, broken = scan('{"a": 1, // why, "b": 2\n "c": "x // y"}')
+    assert broken is None
+    assert [(s.path, s.raw, s.line) for s in scalars] == [(("a",), "1", 1), (("c",), "x // y", 2)]
+
+
+def test_code_in_another_encoding_is_no_finding_and_a_report_is(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes("# 报告\n".encode("gbk"))
+    (tmp_path / "train.py").write_bytes("# 训练\n".encode("gbk"))
+    assert [finding.file for finding in lint([tmp_path]).findings if finding.rule == "NPU000a"] == [
+        str(tmp_path / "README.md")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("CMakeLists.txt", "# a\n# b\nproject(x)\n", "other"),
+        ("classes.txt", "person\nbicycle\n", "log"),
+        ("notes.txt", "# 结果\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "report"),
+        ("run.txt", "# begin\n" + "step 1 loss 0.3\n" * 40 + "# end\n", "log"),
+        ("README.txt", "x\n", "report"),
+    ],
+)
+def test_a_text_file_is_a_page_only_where_it_is_written_as_one(name: str, text: str, kind: str) -> None:
+    raw, _ = reading.decode(text.encode("utf-8"), name)
+    assert raw is not None
+    assert document(raw, name).kind == kind
