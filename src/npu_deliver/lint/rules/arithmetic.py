@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
+from npu_deliver.lint.reading.expressions import Equation, Side, equations
 from npu_deliver.lint.reading.label import batches, many
 from npu_deliver.lint.reading.markdown import bare
 from npu_deliver.lint.reading.number import Interval, Number, numbers
@@ -282,50 +283,47 @@ def _total(document: Document, table: int, position: int, column: int) -> Iterat
         )
 
 
-# a / b = c
+# Written calculations
 
-_OPERATORS = {"/": "/", "÷": "/", "×": "*", "*": "*", "x": "*", "+": "+"}
-_LONGER = ("/", "÷", "×", "*", "+", "-", ")")
-"""Before the first number these make the expression longer than two terms; those are left alone."""
-_EXPRESSION_LINE = re.compile(r"[/÷×*+].*[=≈]")
-_SCALES = (1.0, 1e3, 1e-3, 100.0, 0.01)
-"""Per cent, and milliseconds against seconds: an expression rarely says which of them it converts."""
+_SCALES = (1.0, 100.0, 0.01)
+_UNIT_SCALES = (1e3, 1e-3, 1024.0, 1 / 1024)
+"""Per cent; milliseconds against seconds, MiB against GiB: an expression rarely says which of them it converts."""
 
 
 def _expressions(document: Document) -> Iterator[Finding]:
-    for line in document.lines:
-        if line.zone in ("text", "table", "log") and _EXPRESSION_LINE.search(line.plain):
-            found_numbers = list(numbers(line.plain))
-            for terms in zip(found_numbers, found_numbers[1:], found_numbers[2:], strict=False):
-                if sign := _expression_sign(line.plain, *terms):
-                    equals = line.plain[terms[1].end : terms[2].start]
-                    yield from _expression(document.span(line.number), terms, sign, loose="≈" in equals)
+    for equation in document.facts(equations):
+        first = next(side for side in equation.sides if side.computed)
+        known = list(_as_printed(equation, first))
+        for side in equation.sides:
+            if side is first or any(stated.meets(option) for stated in side.options for option in known):
+                known += side.options
+                continue
+            right = min(
+                (first.value * scale for scale in _scales(equation)), key=lambda value: _apart(value, side.value)
+            )
+            right *= 100.0 if side.percent else 1.0
+            expected = f"{right:.{side.decimals}f}{' %' if side.percent else ''}"
+            yield found(
+                EXPRESSION,
+                equation.at,
+                Text(f"{first.text} 等于 {expected}，不是 {side.text}", f"{first.text} is {expected}, not {side.text}"),
+                expected=expected,
+                got=side.text,
+            )
+            break
 
 
-def _expression_sign(plain: str, a: Number, b: Number, c: Number) -> str:
-    """The operator of ``a / b = c``; empty where three numbers are no such expression, or a longer one."""
-    sign, equals = _OPERATORS.get(plain[a.end : b.start].strip(), ""), plain[b.end : c.start].strip()
-    before, after = plain[: a.start].rstrip()[-1:], plain[c.end :].lstrip()[:1]
-    whole = equals in ("=", "≈") and before not in _LONGER and after not in ("/", "×", "*")
-    known = not (a.bound or b.bound or c.bound) and (sign != "/" or b.span.lo > 0)
-    return sign if whole and known else ""
+def _as_printed(equation: Equation, side: Side) -> Iterator[Interval]:
+    """What a computed side may stand as behind an equals sign: in other units, and in per cent as a change."""
+    for option in side.options:
+        yield from (option.times(scale) for scale in _scales(equation))
+        if equation.percent:
+            yield from (option.plus(-1.0), Interval(1 - option.hi, 1 - option.lo))
 
 
-def _expression(at: Span, terms: tuple[Number, Number, Number], operator: str, *, loose: bool) -> Iterator[Finding]:
-    a, b, c = terms
-    result = {"/": a.span / b.span, "*": a.span * b.span, "+": a.span + b.span}[operator]
-    if b.exact and a.exact and not a.unit and not b.unit:  # counts are what they are
-        exact = {"/": a.value / b.value, "*": a.value * b.value, "+": a.value + b.value}[operator]
-        result = Interval(exact, exact)
-    stated = c.span.wider(0.02) if loose else c.span
-    options = [result.times(scale) for scale in (_SCALES if operator != "+" else (1.0,))]
-    if operator == "/" and c.unit == "%":
-        options += [result.plus(-1.0).times(100.0), Interval(100 - 100 * result.hi, 100 - 100 * result.lo)]
-    if not any(stated.meets(option) for option in options):
-        yield found(
-            EXPRESSION,
-            at,
-            Text(f"{a.text} {operator} {b.text} 不等于 {c.text}", f"{a.text} {operator} {b.text} is not {c.text}"),
-            expected=str(result),
-            got=c.text,
-        )
+def _scales(equation: Equation) -> tuple[float, ...]:
+    return _SCALES + (_UNIT_SCALES if any(side.converts for side in equation.sides) else ())
+
+
+def _apart(value: float, other: float) -> float:
+    return abs(math.log(value / other)) if value * other > 0 else math.inf
