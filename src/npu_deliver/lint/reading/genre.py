@@ -1,0 +1,77 @@
+"""What kind of page a document is: a page is held only to what pages of its kind promise.
+
+A model zoo's training page promises no comparison of the NPU with a CPU, and an index of data sets no versions; to ask
+them for a precision protocol accuses people of leaving out what nobody wanted.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from npu_deliver.lint.reading.submission import Document
+
+_NPU = re.compile(
+    r"(?<![a-z])npu|昇腾|ascend|(?<![a-z])cann(?![a-z])|atlas\s?\d{3}|(?<!\d)(?:310[pb]?\d?|910[a-d]?\d?|710)(?![\d.])",
+    re.IGNORECASE,
+)
+_DELIVERED = re.compile(r"npu_deliverables|评分字段|scoring fields?", re.IGNORECASE)
+_REPORT_TITLE = re.compile(
+    r"报告|适配|移植(?!指导)|\breport\b|\bport(?:ing|ed)? (?:of|to)\b|\badapt(?:ed|ation)\b|交付|自测", re.IGNORECASE
+)
+_TRAINS = re.compile(
+    r"(?:train|finetune|pretrain)\w*_\d+p\w*\.sh|(?:train_full|train_performance|train_eval|train_ID\d*)\w*\.sh|"
+    r"npu[_ ]?nums?|训练结果|training results?|(?:开始|准备|启动|模型|进行)训练|训练(?:任务|环境|脚本|指导)|"
+    r"\btraining 1p\b|multinode_train|\btorchrun\b|pretrain_\w+\.sh",
+    re.IGNORECASE,
+)
+_INFERS = re.compile(
+    r"\.om\b|\batc\s+--|ais[_-]bench|\bmsame\b|benchmark\.(?:x86_64|aarch64|\$)|推理指导|推理(?:环境|脚本|任务)|模型推理|"
+    r"\bmindie\b|torch_?aie|离线推理|vllm",
+    re.IGNORECASE,
+)
+_DIFFERENCES = frozenset(
+    {"max_abs", "mean_abs", "max_rel", "mean_rel", "relative_l2", "rel_error", "abs_error", "cosine", "share_over"}
+)
+"""Quantities that exist only where two runs were compared."""
+
+
+class Genre(enum.Enum):
+    """A report on a port, a training page, an inference page, or a page that reports nothing of an NPU."""
+
+    REPORT = "report"
+    TRAINING = "training"
+    INFERENCE = "inference"
+    GUIDE = "guide"
+
+
+def genre(document: Document) -> Genre:
+    """The kind of a page; a page that names no NPU is a guide, whatever else it holds."""
+    return document.facts(_genre)
+
+
+def claims_precision(document: Document) -> bool:
+    """Whether a page reports how far two runs lie apart, beyond a metric on a data set."""
+    return document.facts(_claims_precision)
+
+
+def _claims_precision(document: Document) -> bool:
+    return any(quantity.kind in _DIFFERENCES for quantity in document.quantities.all)
+
+
+def _genre(document: Document) -> Genre:
+    if not _NPU.search(document.plain):
+        return Genre.GUIDE
+    if "hardware" in document.structure.front or _DELIVERED.search(document.plain):
+        return Genre.REPORT
+    title = next((section.title for section in document.structure.sections if section.title), "")
+    trains, infers = (len(set(map(str.lower, p.findall(document.plain)))) for p in (_TRAINS, _INFERS))
+    if _REPORT_TITLE.search(title) and max(trains, infers) < 2:
+        return Genre.REPORT
+    said = (bool(re.search(r"训练|train", title, re.IGNORECASE)), bool(re.search(r"推理|infer", title, re.IGNORECASE)))
+    if said[0] != said[1]:
+        return Genre.TRAINING if said[0] else Genre.INFERENCE
+    if trains or infers:
+        return Genre.INFERENCE if infers > trains else Genre.TRAINING
+    measured = any(quantity.kind in ("latency", "throughput") for quantity in document.quantities.all)
+    return Genre.REPORT if claims_precision(document) or measured else Genre.GUIDE
