@@ -19,6 +19,7 @@ from npu_eval.intervals import t_quantile
 from npu_eval.performance_data import FreshProcess
 from npu_eval.records import PerformanceData, Provenance, read_record
 from npu_eval.stamps import Stamp
+from npu_eval.units import Unit
 
 MIN_EFFECT = 0.05
 """The smallest effect that is called one between two sessions: identical code on one card differed by 4.7 % between
@@ -38,12 +39,13 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One quantity at one batch size: seconds or images a second of each, and how many times as quick B is as A.
+    """One quantity at one batch size: that of each in a unit, and how many times as quick B is as A.
 
     ``outcome`` is ``B is quicker``, ``B is slower`` or ``no measurable difference``.
     """
 
     quantity: str
+    unit: Unit
     batch_size: int
     a: float
     b: float
@@ -157,8 +159,8 @@ def _rows(a: PerformanceData, b: PerformanceData) -> Iterator[Row]:
         second = [p for p in b.processes if p.batch_size == size]
         if min(len(first), len(second)) < MIN_PROCESSES:
             continue
-        yield _row("latency", size, [_latency(p) for p in first], [_latency(p) for p in second], sign=1)
-        yield _row("throughput", size, [_rate(p) for p in first], [_rate(p) for p in second], sign=-1)
+        yield _row("latency", Unit.SECONDS, size, [_latency(p) for p in first], [_latency(p) for p in second])
+        yield _row("throughput", Unit.PER_SECOND, size, [_rate(p) for p in first], [_rate(p) for p in second])
 
 
 def _latency(process: FreshProcess) -> float:
@@ -169,9 +171,10 @@ def _rate(process: FreshProcess) -> float:
     return process.batch_size * process.calls * len(process.windows_s) / math.fsum(process.windows_s)
 
 
-def _row(quantity: str, size: int, a: Sequence[float], b: Sequence[float], *, sign: int) -> Row:
+def _row(quantity: str, unit: Unit, size: int, a: Sequence[float], b: Sequence[float]) -> Row:
     """Welch's interval for the difference of the means of logarithms, one value a process."""
     first, second = [math.log(v) for v in a], [math.log(v) for v in b]
+    sign = 1 if unit is Unit.SECONDS else -1  # of seconds fewer are better
     difference = sign * (statistics.fmean(first) - statistics.fmean(second))
     parts = [statistics.variance(values) / len(values) for values in (first, second)]
     spread = sum(parts)
@@ -185,7 +188,7 @@ def _row(quantity: str, size: int, a: Sequence[float], b: Sequence[float], *, si
         outcome = "B is quicker"
     elif high < 1 and factor < 1 / (1 + MIN_EFFECT):
         outcome = "B is slower"
-    return Row(quantity=quantity, batch_size=size, a=statistics.fmean(a), b=statistics.fmean(b),
+    return Row(quantity=quantity, unit=unit, batch_size=size, a=statistics.fmean(a), b=statistics.fmean(b),
                processes=(len(a), len(b)), factor=factor, low=low, high=high, outcome=outcome)  # fmt: skip
 
 
@@ -194,11 +197,9 @@ def lines(found: Comparison) -> list[str]:
     from npu_eval import units
     from npu_eval.tables import table
 
-    def shown(row: Row, value: float) -> str:
-        return units.ms(value) if row.quantity == "latency" else units.rate(value)
-
     rows = [
-        (f"{row.quantity}, batch {row.batch_size}", row.outcome, shown(row, row.a), shown(row, row.b),
+        (f"{row.quantity}, batch {row.batch_size}", row.outcome, units.written(row.a, row.unit),
+         units.written(row.b, row.unit),
          units.ratio(row.factor), f"{units.ratio(row.low)} .. {units.ratio(row.high)}",
          " and ".join(map(str, row.processes)))
         for row in found.rows

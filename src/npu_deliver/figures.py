@@ -31,6 +31,7 @@ from npu_deliver.optimisation_figures import draw_optimisation
 from npu_deliver.pictures import terminal_png
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
+from npu_eval.criteria import CONTEST_ERROR
 from npu_eval.judge import MIN_RUN
 from npu_eval.layout import SUMMARY
 from npu_eval.localisation_data import LocalisationData
@@ -48,9 +49,6 @@ _FOOTER = {
     "zh": "{name} · {device} · 由 {source} 绘制，sha256 {sha256}",
     "en": "{name} · {device} · drawn from {source}, sha256 {sha256}",
 }
-
-CONTEST_ERROR = 0.01
-"""The contest's rule, drawn as the threshold where a spec fixes no criterion on the relative L2 error."""
 
 
 def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], lang: str) -> dict[str, bytes]:
@@ -115,6 +113,7 @@ def _precision(summary: Summary, lang: str, stamp: str | None) -> dict[str, byte
     for again in precision.repeats:
         key = (again.input, again.output)
         repeats[key] = max(again.relative_l2, repeats.get(key, 0.0))
+    # where a spec fixes no criterion on the relative L2 error, the contest's rule is drawn
     rules = [c.threshold for c in summary.criteria if c.metric == "relative_l2"]
     outputs = {a.output for a in precision.agreements}
     points = [

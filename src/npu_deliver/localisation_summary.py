@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npu_eval.localisation_data import LocalisationData, LocatedOperator, counts, level, ranked
+from npu_eval.criteria import Criterion
+from npu_eval.localisation_data import LocalisationData, LocatedOperator, counts, output_level, ranked
 
 SHOWN = 12
 """Operators that a page shows; the record holds them all."""
@@ -49,8 +51,8 @@ class Localisation:
     first_fault: LocatedRow | None
 
 
-def summarize_localisation(data: LocalisationData, bound: float) -> Localisation:
-    """What a localisation record comes to; ``bound`` is the largest relative L2 error that an output may have."""
+def summarize_localisation(data: LocalisationData, criteria: Sequence[Criterion]) -> Localisation:
+    """What a localisation record comes to, its outputs held against the criteria."""
     different = [o for o in ranked(data.operators) if o.cause != "ok"]
     fault = next((o for o in data.operators if o.cause == "fault"), None)
     return Localisation(
@@ -59,7 +61,7 @@ def summarize_localisation(data: LocalisationData, bound: float) -> Localisation
         different=len(different),
         counts=counts(data.operators),
         outputs=tuple(
-            OutputLevel(output=o.output, level=level(o, data.operators, bound), error=o.error, floor=o.floor)
+            OutputLevel(output=o.output, level=output_level(o, data.operators, criteria), error=o.error, floor=o.floor)
             for o in data.outputs
         ),
         worst=tuple(map(_row, different[:SHOWN])),

@@ -24,7 +24,11 @@ from npu_deliver.summary import Performance, Summary
 from npu_deliver.training_summary import Training
 from npu_deliver.words import COMPONENTS, LANGUAGES, located
 from npu_eval import units
+from npu_eval.criteria import CONTEST_ERROR
+from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
 from npu_eval.layout import Layout
+from npu_eval.levels import FP32_EQUAL
+from npu_eval.metrics import METRICS
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
 _TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
@@ -74,6 +78,8 @@ def allowed_numbers(summary: Summary) -> Allowed:
     derived: list[Any] = [protocol.min_samples, protocol.min_duration_s] if protocol else []
     if summary.localisation is not None:  # the names of formats hold digits
         derived += [located(cause, lang) for cause in summary.localisation.counts for lang in LANGUAGES]
+    bounds = [f"{bound:g}" for bound in (MATCH_IOU, SCORE_MARGIN, FP32_EQUAL)]  # of the page's own words
+    derived += [units.bound(CONTEST_ERROR), *bounds]
     return Allowed(
         anywhere=dataclasses.replace(
             _scope([summary, derived]), states=frozenset({str(summary.overall), "true", "false"})
@@ -88,7 +94,9 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
     for name, value in [*found.versions.items(), *found.numeric_modes.items(), *found.environment.items()]:
         yield (COMPONENTS.get(name, name),), value
     for verdict in summary.verdicts:
-        yield (verdict.criterion,), verdict
+        yield (verdict.criterion,), dataclasses.replace(verdict, value=None)
+        if verdict.value is not None:  # in the unit of its metric, and in no other
+            yield (verdict.criterion,), units.written(verdict.value, METRICS[verdict.metric].unit)
     for result in summary.inference:
         yield (result.input,), result
     for evidence in summary.evidence:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from npu_deliver.detection_summary import Detections, summarize_detections
 from npu_eval import stats
 from npu_eval.config import EvalSpec, Side
-from npu_eval.judge import NOT_STORED, failing_outputs
-from npu_eval.levels import Level, levels
+from npu_eval.criteria import CONTEST_ERROR
+from npu_eval.judge import NOT_STORED, held_outputs
+from npu_eval.precision_levels import Level, levels
 from npu_eval.records import BundleOrigin, PrecisionData
 from npu_eval.switching_data import ModeRow, mode_rows
 
@@ -30,10 +31,10 @@ class Precision:
     """The comparison of the candidate with the reference.
 
     ``worst_*`` is the worst value over all inputs and outputs; ``within_1_percent`` whether every output of every input
-    has a relative L2 error below 1 %. The top-k fields are None where the outputs are no classes, ``detections`` where
-    they are no objects. ``bundle`` says who computed the reference when it was not this run, on the device that
-    ``reference`` then names. ``levels`` says of each output how well it agrees, in one word. ``modes`` is the
-    candidate under each combination of its device's switches for reduced formats; ``no_modes`` says why there is none.
+    has a relative L2 error below the contest's 1 %. The top-k fields are None where the outputs are no classes,
+    ``detections`` where they are no objects. ``bundle`` says who computed the reference when it was not this run, on
+    the device that ``reference`` then names. ``levels`` says of each output how well it agrees, in one word. ``modes``
+    is the candidate under each combination of its device's switches for reduced formats; ``no_modes`` says why none.
     """
 
     reference: Side
@@ -90,8 +91,7 @@ def summarize_precision(
         worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
         repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
         within_1_percent=all(
-            a.relative_l2 < 0.01 and a.nonfinite_mismatch == 0 and (d.finite_count > 0 or d.count == 0)
-            for a, d in zip(agreements, data.differences, strict=True)
+            error is not None and error < CONTEST_ERROR for error in map(stats.finite_error, data.differences)
         ),
         top1_agreement=top1,
         top5_agreement=top5,
@@ -101,5 +101,5 @@ def summarize_precision(
         bundle=bundle,
         modes=mode_rows(data.switching) if data.switching else (),
         no_modes=data.switching.reason if data.switching else NOT_STORED,
-        levels=levels(data, failing_outputs(data, spec.criteria), causes),
+        levels=levels(data, held_outputs(data, spec.criteria), causes),
     )

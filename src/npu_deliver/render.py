@@ -22,7 +22,6 @@ from npu_deliver.summary import Summary
 from npu_deliver.traced import Marks, Shown, trace
 from npu_deliver.words import (
     COMPONENTS,
-    STAMPS,
     agreement_level,
     cause,
     ended,
@@ -34,9 +33,12 @@ from npu_deliver.words import (
     unmeasured,
 )
 from npu_eval import units
+from npu_eval.criteria import CONTEST_ERROR
 from npu_eval.dataset_data import COCO_STATS
-from npu_eval.logtext import TIMES
-from npu_eval.stamps import UNTIMED, Stamp, stamped_name, told
+from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
+from npu_eval.levels import FP32_EQUAL
+from npu_eval.metrics import METRICS
+from npu_eval.stamps import UNTIMED, Stamp, named, stamp_words, stamped_name, told
 
 PLACEHOLDER = re.compile(
     r"\$\{?[A-Za-z_]\w*\}?|\{\{|\}\}|\{%|%\}|<TODO>|\bTODO\b|\bNone\b|\bnan\b|\binf\b|\bundefined\b"
@@ -147,7 +149,9 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "src": _src,
         "yaml": _yaml,
         "settings": lambda values: " ".join(_code(f"{name}={value}") for name, value in values.items()),
-        "stamp": lambda stamp: STAMPS[lang][stamp],
+        "stamp": lambda stamp: stamp_words(Stamp(stamp), lang),
+        "stamp_name": lambda stamp: named(Stamp(stamp), lang),
+        "bound": units.bound,
         "yes": lambda value: ("是" if value else "否") if lang == "zh" else ("yes" if value else "no"),
         "flag": lambda value: "true" if value else "false",
         "why": lambda text: reason(text, lang),
@@ -179,6 +183,8 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
     environment.tests["stamped"] = lambda s, stamp: Stamp(stamp) in s.stamps
     environment.globals["percentiles"] = _percentiles(summary)
     environment.globals["coco_stats"] = COCO_STATS
+    environment.globals |= {"contest_error": CONTEST_ERROR, "score_margin": SCORE_MARGIN, "match_iou": MATCH_IOU}
+    environment.globals["fp32_equal"] = FP32_EQUAL
     return environment
 
 
@@ -212,7 +218,7 @@ def _simulated(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[
         return apply
 
     def value(found: float, metric: str) -> str:
-        return UNTIMED if metric.startswith(TIMES) else _metric_value(found, metric)
+        return UNTIMED if METRICS[metric].timed else _metric_value(found, metric)
 
     return {
         "ms": untimed("ms"),
@@ -231,15 +237,7 @@ def _percentiles(summary: Summary) -> list[str]:
 
 def _metric_value(value: float, metric: str) -> str:
     """A criterion's value in the unit of its metric."""
-    if metric.endswith("_s"):
-        return units.ms(value) if metric.startswith("latency") else units.rate(value)
-    if metric in ("sample_count", "nonfinite_mismatch", "cpu_fallback_operators"):
-        return units.count(round(value))
-    if metric.endswith(("agreement", "accuracy")) or metric.startswith(("box_ap", "mask_ap", "share")):
-        return units.ratio(value)  # the threshold beside it is a ratio too
-    if metric in ("detections_matched", "detection_box_iou", "detection_mask_iou"):
-        return units.iou(value)
-    return units.cosine(value) if metric.startswith("cosine") else units.sci(value)
+    return units.written(value, METRICS[metric].unit)
 
 
 def _refusing(function: Any) -> Any:

@@ -20,7 +20,7 @@ from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
 from npu_eval.layout import LAYOUTS, Layout
 from npu_eval.localisation_data import LocalisationData
-from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, output_bound, verdicts_of
+from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
 from npu_eval.performance_data import MachineState
 from npu_eval.records import (
     DatasetData,
@@ -284,7 +284,7 @@ def _dataset(record: Record | None) -> Dataset | None:
 def _localisation(record: Record | None, spec: EvalSpec) -> Localisation | None:
     if record is None or not isinstance(record.data, LocalisationData):
         return None
-    return summarize_localisation(record.data, output_bound(spec.criteria))
+    return summarize_localisation(record.data, spec.criteria)
 
 
 def _training(record: Record | None) -> Training | None:

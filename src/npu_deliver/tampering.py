@@ -20,9 +20,10 @@ from npu_deliver.audit import audit
 from npu_deliver.figures import FOLDER
 from npu_deliver.plan import RESULTS
 from npu_deliver.profiles import layout_of
-from npu_deliver.words import LANGUAGES, STAMPS
+from npu_deliver.words import LANGUAGES
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
+from npu_eval.stamps import Stamp, stamp_words
 
 CLEAN_COPIES = 100
 _TEXT = {".md", ".json", ".jsonl", ".log", ".txt", ".py"}
@@ -192,7 +193,7 @@ def _stamp(copy: Path, rng: random.Random) -> Damage | None:
     rng.shuffle(pages)
     for name in pages:
         text = (copy / name).read_text(encoding="utf-8")
-        for words in (words for lang in LANGUAGES for words in STAMPS[lang].values()):
+        for words in (stamp_words(stamp, lang) for lang in LANGUAGES for stamp in Stamp):
             if words in text:
                 (copy / name).write_text(text.replace(words, ""), encoding="utf-8")
                 return Damage(kind="stamp removed", files=(name,), sealed_anew=rng.random() < 0.5)

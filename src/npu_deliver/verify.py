@@ -22,14 +22,14 @@ from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
 from npu_deliver.profiles import PLATFORM_SUPPLIES, SERVER, pages
 from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
-from npu_deliver.words import LANGUAGES, STAMPS
+from npu_deliver.words import LANGUAGES
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256, record_text
-from npu_eval.stamps import Stamp, stamped_name
+from npu_eval.stamps import Stamp, stamp_words, stamped_name
 
 OPTIMISATION_PICTURES = (
     "optimisation_chart", "waterfall_chart", "large_batch_report", "dual_npu_report", "operators_chart",
@@ -275,7 +275,7 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
 
 def _check_stamps(page: str, text: str, summary: Summary) -> Iterator[Finding]:
     for stamp in summary.stamps:
-        if not any(STAMPS[lang][stamp] in text for lang in LANGUAGES):
+        if not any(stamp_words(stamp, lang) in text for lang in LANGUAGES):
             yield Finding(file=page, what=f"does not carry the stamp '{stamp}' that its records call for")
     if _HARDWARE_NPU.search(text) and summary.hardware != "NPU":
         yield Finding(file=page, what="says 'hardware: NPU', but no record shows a real NPU")

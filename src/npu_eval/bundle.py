@@ -38,6 +38,7 @@ from npu_eval.jsonio import (
     to_json,
     write_atomic,
 )
+from npu_eval.metrics import METRICS, Of
 from npu_eval.records import BundleOrigin, Provenance
 
 SCHEMA = "npu-deliver/reference/1"
@@ -244,7 +245,7 @@ def check_asked(bundle: Bundle, spec: EvalSpec) -> None:
 
 def output_criteria_sha256(spec: EvalSpec) -> str:
     """Hash of the criteria that hold outputs against a reference; those on speed and on the NPU itself may differ."""
-    judged = [c for c in spec.criteria if c.experiment == "precision" and not c.metric.startswith("cpu_fallback")]
+    judged = [c for c in spec.criteria if c.experiment == "precision" and METRICS[c.metric].of is not Of.RUN]
     return canonical_sha256(judged)
 
 

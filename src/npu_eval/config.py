@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from npu_eval.criteria import METRICS, NO_FALLBACK, Comparison, Criterion
+from npu_eval.criteria import NO_FALLBACK, Comparison, Criterion
 from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
 from npu_eval.jsonio import canonical_sha256, from_json, loads
 from npu_eval.layout import LAYOUTS, Layout
+from npu_eval.metrics import METRICS
 
 __all__ = [
     "METRICS",

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from npu_eval.jsonio import canonical_sha256
+from npu_eval.metrics import METRICS, Of
 
 
 class Comparison(enum.StrEnum):
@@ -28,64 +29,8 @@ class Comparison(enum.StrEnum):
         return (value < threshold) is self.from_above
 
 
-METRICS: dict[str, str] = {
-    # of the precision record, one value per input and output
-    "relative_l2": "precision",
-    "max_abs_diff": "precision",
-    "mean_abs_diff": "precision",
-    "scaled_max_abs_diff": "precision",
-    "max_mixed_error": "precision",
-    "cosine_similarity": "precision",
-    "share_over_1_percent": "precision",
-    "share_within_1_permille": "precision",
-    "share_within_5_permille": "precision",
-    "one_hundredth_ratio": "precision",
-    "five_thousandths_ratio": "precision",
-    "one_thousandth_ratio": "precision",
-    "one_ten_thousandth_ratio": "precision",
-    "mean_relative_error": "precision",
-    "max_relative_error": "precision",
-    "mean_ulp": "precision",
-    "share_over_1_ulp": "precision",
-    "share_over_32_ulp": "precision",
-    "nonfinite_mismatch": "precision",
-    "nonfinite_elements": "precision",
-    "repeat_relative_l2": "precision",
-    # of the precision record, one value per input and output, against float32's own error
-    "dual_rmse_ratio": "precision",
-    "dual_mean_relative_ratio": "precision",
-    "dual_max_relative_ratio": "precision",
-    "dual_small_value_ratio": "precision",
-    # of the precision record, one value for the whole set of inputs
-    "top1_agreement": "precision",
-    "top5_agreement": "precision",
-    # of the precision record of a detector
-    "detections_matched": "precision",
-    "detection_box_iou": "precision",
-    "detection_mask_iou": "precision",
-    "detection_score_diff": "precision",
-    # of the training record
-    "loss_error": "training",
-    "gradient_error": "training",
-    # of the precision record, one value
-    "cpu_fallback_operators": "precision",
-    # of the performance record, one value per batch size
-    "sample_count": "performance",
-    "latency_p50_s": "performance",
-    "latency_mean_s": "performance",
-    "throughput_per_s": "performance",
-    # of the data set record, one value each
-    "box_ap": "dataset",
-    "box_ap50": "dataset",
-    "box_ap75": "dataset",
-    "mask_ap": "dataset",
-    "mask_ap50": "dataset",
-    "mask_ap75": "dataset",
-    "top1_accuracy": "dataset",
-    "top5_accuracy": "dataset",
-    "task_metric_ratio": "dataset",
-}
-"""Every metric a criterion may name, and the experiment whose record holds it. `stats` and `elements` define each."""
+CONTEST_ERROR = 0.01
+"""The contest's rule: an error below 1 %. Every criterion, chart and page that says so takes it from here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +51,16 @@ class Criterion:
     @property
     def experiment(self) -> str:
         """The kind of record that this criterion judges."""
-        return METRICS[self.metric]
+        return METRICS[self.metric].experiment
+
+    @property
+    def of_outputs(self) -> bool:
+        """Whether it says how far an output may be from the reference's."""
+        return METRICS[self.metric].of is Of.OUTPUT
+
+    def covers(self, output: str) -> bool:
+        """Whether it asks for this output (or batch size)."""
+        return "*" in self.outputs or output in self.outputs
 
     @property
     def sha256(self) -> str:

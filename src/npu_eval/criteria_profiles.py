@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from npu_eval.criteria import NO_FALLBACK, Comparison, Criterion
+from npu_eval.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion
 from npu_eval.errors import ConfigError, nearest
 
 DEFAULT = "contest-1pct"
@@ -56,10 +56,11 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
     64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
     """
     rules = [
-        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=0.01,
+        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
                   why="contest rule: error below 1 %, read as relative L2 error of every declared output"),
         FINITE,
-        Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST, threshold=0.001,
+        Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST,
+                  threshold=CONTEST_ERROR / 10,
                   why="a tenth of the allowed error, so that the verdict does not depend on which run is looked at"),
     ]  # fmt: skip
     if task == "classification":
@@ -72,9 +73,10 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
         rules += _detection_criteria(task)
     if training:
         rules += [
-            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=0.01,
+            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
                       why="contest rule: error below 1 %, read as relative error of every loss of every step"),
-            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST, threshold=0.01,
+            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST,
+                      threshold=CONTEST_ERROR,
                       why="contest rule: error below 1 %, read as relative L2 error of the gradients of every part"),
         ]  # fmt: skip
     rules.append(
@@ -91,7 +93,8 @@ def _detection_criteria(task: str) -> list[Criterion]:
                   why="MLPerf Inference: task result at least 99 % of the reference's"),
         Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
                   why=strictest),
-        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST, threshold=0.01,
+        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST,
+                  threshold=CONTEST_ERROR,
                   why="contest rule: error below 1 %, read as the largest difference of a score"),
     ]  # fmt: skip
     if task == "instance-segmentation":

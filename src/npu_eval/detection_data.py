@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npu_eval.criteria import CONTEST_ERROR
 from npu_eval.errors import RecordError
 
 MATCH_IOU = 0.5
 """Detections of one class with at least this box IoU may be partners: COCO's loosest threshold."""
 
-SCORE_MARGIN = 0.01
-"""How near to a cut-off a score is near: the contest's 1 %, read as a difference of scores."""
+SCORE_MARGIN = CONTEST_ERROR
+"""How near to a cut-off a score is near: the contest's rule, read as a difference of scores."""
 
 CAUSES = ("cut-off", "list full", "other class", "unknown")
 """Why a detection has no partner: its score lies at the cut-off of the list, or at the end of a list that is full, or

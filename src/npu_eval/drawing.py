@@ -16,7 +16,7 @@ from npu_eval import units
 from npu_eval.fonts import cjk_font_path
 from npu_eval.photos import open_upright
 from npu_eval.records import Prediction
-from npu_eval.stamps import BRIEF, Stamp
+from npu_eval.stamps import Stamp, brief
 
 WIDTH = 720
 """Pixels; smaller photos are enlarged so that the panel's text keeps its size."""
@@ -72,7 +72,7 @@ def stamp(image: Image.Image, stamps: Sequence[Stamp]) -> Image.Image:
     """
     if not stamps:
         return image
-    text = "  ·  ".join(BRIEF[s] for s in stamps)
+    text = "  ·  ".join(brief(s) for s in stamps)
     size = max(10, image.width // 34)
     while size > 6 and _font(size).getlength(text) > image.width - 8:
         size -= 1

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from npu_eval.config import Criterion
 from npu_eval.intervals import mean_interval, t_quantile
 from npu_eval.judge import Status, judge_precision, overall
+from npu_eval.metrics import METRICS, Of
 from npu_eval.optimisation_data import Burst, DeviceRace, OptimisationData, Pair, ScalingRun, SweepRun, Trial
 
 CONFIDENCE = 0.95
@@ -24,9 +25,9 @@ MIN_ROUNDS = 2
 """Rounds of a pair at least, each of which alternates one way and then the other: one round has no spread."""
 MANY = 30.0
 """How many times as far as pairs rounds are taken to vary at most, where pairs show no luck of their own."""
-UNASKED = ("repeat_", "detection", "cpu_fallback")
-"""How the metrics begin that a trial does not measure: it runs each input once, and compares tensors, which detections
-follow from. The precision experiment of the final configuration measures them."""
+ASKED = (Of.OUTPUT, Of.INPUTS)
+"""What the metrics are of that a trial measures: it runs each input once, and compares tensors, which detections follow
+from. The precision experiment of the final configuration measures the others."""
 TELLING = 1.1
 """An interval that reaches beyond this factor from 1 leaves room for an effect of a tenth: it says that too little was
 measured, not that there is no effect."""
@@ -235,7 +236,7 @@ def row(trial: Trial, known: Noise | None, aa: float | None, min_effect: float, 
 def _precision(trial: Trial, criteria: Sequence[Criterion]) -> tuple[Status | None, float | None]:
     if trial.precision is None:
         return None, None
-    judged = [c for c in criteria if c.experiment == "precision" and not c.metric.startswith(UNASKED)]
+    judged = [c for c in criteria if c.experiment == "precision" and METRICS[c.metric].of in ASKED]
     worst = max(
         (math.sqrt(d.sum_sq_diff / d.sum_sq_reference) for d in trial.precision.differences if d.sum_sq_reference),
         default=None,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from npu_eval import elements, speed, stats
 from npu_eval.config import METRICS, Comparison, Criterion
 from npu_eval.dataset_stats import metric_values
 from npu_eval.detection_data import DetectionComparison, detection_agreement, matched_share
+from npu_eval.levels import held
+from npu_eval.metrics import Of
 from npu_eval.performance_data import ThroughputRun
 from npu_eval.records import DatasetData, Difference, LatencyRun, PerformanceData, PrecisionData, Record
 from npu_eval.training_data import TrainingData, gradient_agreement, loss_agreement
@@ -58,17 +60,15 @@ def judge_precision(data: PrecisionData, criterion: Criterion) -> Verdict:
     return _judged(criterion, _precision_values(data, criterion.metric))
 
 
-def failing_outputs(data: PrecisionData, criteria: Iterable[Criterion]) -> frozenset[str]:
-    """The outputs that a criterion on their difference from the reference refuses, each looked at alone."""
-    found = set()
-    for c in criteria:
-        if c.experiment != "precision" or c.metric not in _OF_OUTPUTS:
-            continue
-        for v in _precision_values(data, c.metric):
-            wanted = "*" in c.outputs or v.output in c.outputs
-            if wanted and v.measured and not c.comparison.holds(v.value, c.threshold):
-                found.add(v.output)
-    return frozenset(found)
+def held_outputs(data: PrecisionData, criteria: Iterable[Criterion]) -> dict[str, bool | None]:
+    """Output → whether the criteria on its difference from the reference hold, as `levels.held` says."""
+    rules = tuple(criteria)
+    values = {c.metric: _precision_values(data, c.metric) for c in rules if c.of_outputs}
+
+    def of(output: str) -> Callable[[str], list[float | None]]:
+        return lambda metric: [v.value if v.measured else None for v in values[metric] if v.output == output]
+
+    return {name: held(name, rules, of(name)) for name in dict.fromkeys(d.output for d in data.differences)}
 
 
 def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
@@ -76,7 +76,7 @@ def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
     absent = [name for name in wanted if name != "*" and not any(v.output == name for v in values)]
     if absent:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no output '{absent[0]}'")
-    chosen = [v for v in values if "*" in wanted or v.output in wanted]
+    chosen = [v for v in values if criterion.covers(v.output)]
     if not chosen:
         return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no {criterion.metric}")
     pick = max if criterion.comparison.from_above else min
@@ -137,13 +137,6 @@ class _Value:
         return not self.missing
 
 
-_OF_OUTPUTS = frozenset(name for name, experiment in METRICS.items() if experiment == "precision") - {
-    "repeat_relative_l2", "top1_agreement", "top5_agreement", "cpu_fallback_operators", "detections_matched",
-    "detection_box_iou", "detection_mask_iou", "detection_score_diff",
-}  # fmt: skip
-"""Metrics of the precision record that are of one output of one input."""
-
-
 def _values(record: Record, metric: str) -> list[_Value]:
     data = record.data
     if metric == "cpu_fallback_operators":
@@ -173,20 +166,25 @@ MIN_RUN = 4
 """Samples below which a run has no statistics at all (quarters of a run would be empty)."""
 
 
+_TOP_K = {"top1_agreement": 1, "top5_agreement": 5}
+_REPEATED = {"repeat_relative_l2": "relative_l2"}
+
+
 def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
-    if metric in ("top1_agreement", "top5_agreement"):
+    of = METRICS[metric].of
+    if of is Of.INPUTS:
         if not data.rankings:
             return []
-        value = stats.top_k_agreement(data.rankings, int(metric[3]))
+        value = stats.top_k_agreement(data.rankings, _TOP_K[metric])
         return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
-    if metric.startswith("detection"):
+    if of is Of.DETECTIONS:
         return _detection_values(data.detections, metric)
     if metric in elements.DUAL:
         floors = {(f.input, f.output): f for f in data.floors}
         return [_dual_value(d, floors.get((d.input, d.output)), metric) for d in data.differences]
-    name = metric.removeprefix("repeat_")
-    differences = data.repeats if metric.startswith("repeat_") else data.differences
-    return [_precision_value(d, name) for d in differences]
+    if of is Of.REPEAT:
+        return [_precision_value(d, _REPEATED[metric]) for d in data.repeats]
+    return [_precision_value(d, metric) for d in data.differences]
 
 
 def _precision_value(d: Difference, name: str) -> _Value:
@@ -194,7 +192,7 @@ def _precision_value(d: Difference, name: str) -> _Value:
     evidence = f"{d.input}, {d.output}"
     if name == "nonfinite_elements":
         return _Value(d.output, evidence, float(d.count - d.finite_count))
-    if _hollow(d) and name != "nonfinite_mismatch":
+    if stats.hollow(d) and name != "nonfinite_mismatch":
         return _Value(d.output, evidence, 0.0, missing=HOLLOW)
     if name in elements.PLAIN:
         found = elements.metric(d, name)
@@ -204,15 +202,11 @@ def _precision_value(d: Difference, name: str) -> _Value:
 
 def _dual_value(d: Difference, floor: Difference | None, metric: str) -> _Value:
     evidence = f"{d.input}, {d.output}"
-    if _hollow(d):
+    if stats.hollow(d):
         return _Value(d.output, evidence, 0.0, missing=HOLLOW)
     found = elements.dual(d, floor, metric)
     why = NO_FLOOR if floor is None else NOT_STORED
     return _Value(d.output, evidence, found or 0.0, missing=why if found is None else "")
-
-
-def _hollow(d: Difference) -> bool:
-    return d.count > 0 and d.finite_count == 0
 
 
 _DETECTION_FIELDS = {

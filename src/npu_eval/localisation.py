@@ -23,7 +23,7 @@ from npu_eval.locate import OperatorFinding, locate, locate_from
 from npu_eval.reference_operators import forward_of, operators_of
 from npu_eval.references import Outputs, read_outputs, reference_of
 from npu_eval.session import Context
-from npu_eval.stats import agreement
+from npu_eval.stats import agreement, finite_error
 
 TAKES_REFERENCE = True
 
@@ -126,14 +126,14 @@ def _outputs(dtype: str, right: Callable[[str], Outputs], candidate: Outputs) ->
     known = {each: right(each) for each in dict.fromkeys((dtype, "float32", "float64"))}
     errors = []
     for name, tensor in known[dtype].items():
-        error = agreement(difference("", name, tensor, candidate[name]))
+        apart = difference("", name, tensor, candidate[name])
         floor = agreement(difference("", name, known["float64"][name], known["float32"][name]))
         errors.append(
             OutputError(
                 output=name,
-                error=None if error.nonfinite_mismatch else error.relative_l2,
+                error=finite_error(apart),
                 floor=floor.relative_l2,
-                bitwise_equal=error.bitwise_equal,
+                bitwise_equal=apart.bitwise_equal,
             )
         )
     return tuple(errors)

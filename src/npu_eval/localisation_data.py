@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from npu_eval.criteria import Criterion
 from npu_eval.errors import RecordError
-
-FORMATS = ("hf32", "tf32-or-fp16", "bf16")
-"""Causes that are number formats, from the finest."""
-
-CAUSES = ("ok", *FORMATS, "not-comparable", "fallback", "non-deterministic", "fault")
-"""Every cause, from harmless to worst (as `npu_eval.locate` gives them)."""
-
-FP32_EQUAL = 4.0
-"""Times its own float32-against-float64 error within which an output counts as equal in float32."""
+from npu_eval.levels import CAUSES, held, level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +77,22 @@ def counts(operators: Sequence[LocatedOperator]) -> dict[str, int]:
     return {cause: number for cause, number in found.items() if number}
 
 
-def level(output: OutputError, operators: Sequence[LocatedOperator], bound: float) -> str:
-    """How well an output agrees, in one word.
+def output_level(output: OutputError, operators: Sequence[LocatedOperator], criteria: Iterable[Criterion]) -> str:
+    """The level of an output of the whole model, as `levels` defines it.
 
-    ``bitwise``; ``fp32-equal``: within four times the error of float32 itself; ``out``: above ``bound``;
-    ``explained(f)``: every operator's error is that of a format, f the coarsest of them; else ``within-criteria``.
+    The record holds an output's relative L2 error and whether it is finite; of a criterion on anything else it can say
+    nothing.
     """
-    if output.bitwise_equal:
-        return "bitwise"
-    if output.error is None or output.error > max(bound, FP32_EQUAL * output.floor):
-        return "out"
-    if output.error <= FP32_EQUAL * output.floor:
-        return "fp32-equal"
-    causes = {o.cause for o in operators}
-    formats = [f for f in FORMATS if f in causes]
-    explained = formats and causes <= {"ok", "not-comparable", *FORMATS}
-    return f"explained({formats[-1]})" if explained else "within-criteria"
+
+    def values(metric: str) -> list[float | None]:
+        return [output.error if metric == "relative_l2" else 0.0 if metric == "nonfinite_mismatch" else None]
+
+    return level(
+        bitwise=output.bitwise_equal,
+        errors=[(output.error, output.floor)],
+        held=held(output.output, criteria, values),
+        causes={o.cause for o in operators},
+    )
 
 
 def check_localisation(data: LocalisationData, where: str) -> None:

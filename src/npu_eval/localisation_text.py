@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from npu_eval import units
-from npu_eval.localisation_data import LocalisationData, LocatedOperator, counts, level, ranked
+from npu_eval.criteria import Criterion
+from npu_eval.localisation_data import LocalisationData, LocatedOperator, counts, output_level, ranked
 from npu_eval.tables import table
 
 SHOWN = 40
 """Operators in the ranked table at most; the record holds them all."""
 
 
-def localisation_lines(data: LocalisationData, bound: float) -> list[str]:
-    """The log's middle. ``bound`` is the largest relative L2 error that the criteria allow an output."""
+def localisation_lines(data: LocalisationData, criteria: Sequence[Criterion]) -> list[str]:
+    """The log's middle."""
     worst = [o for o in ranked(data.operators) if o.cause != "ok"][:SHOWN]
     different = sum(o.cause != "ok" for o in data.operators)
     lines = [
@@ -21,8 +24,8 @@ def localisation_lines(data: LocalisationData, bound: float) -> list[str]:
         *table(
             ("output", "level", "rel L2", "float32 floor"),
             [
-                (o.output, level(o, data.operators, bound), "not finite" if o.error is None else units.sci(o.error),
-                 units.sci(o.floor))
+                (o.output, output_level(o, data.operators, criteria),
+                 "not finite" if o.error is None else units.sci(o.error), units.sci(o.floor))
                 for o in data.outputs
             ],
         ),

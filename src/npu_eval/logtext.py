@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from npu_eval import npu_environment, units
-from npu_eval.config import Criterion
+from npu_eval.config import METRICS, Criterion
 from npu_eval.dataset_text import dataset_lines
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.judge import Status, Verdict, failing_outputs, judge, overall
+from npu_eval.judge import Status, Verdict, held_outputs, judge, overall
 from npu_eval.localisation_data import LocalisationData
 from npu_eval.localisation_text import localisation_lines
 from npu_eval.optimisation_log import optimisation_lines
@@ -28,7 +28,7 @@ from npu_eval.records import (
     Record,
     record_sha256,
 )
-from npu_eval.stamps import ENGLISH, UNTIMED, is_simulated, stamped_name, stamps_of, told
+from npu_eval.stamps import SEEDED, UNTIMED, is_simulated, shouted, stamped_name, stamps_of, told
 from npu_eval.training_data import TrainingData
 from npu_eval.training_text import training_lines
 
@@ -42,9 +42,6 @@ LOG_NAMES = {
     "localisation": "localisation.log",
 }
 """Experiment → file name of its log; those of precision and performance are the contest layout's."""
-
-TIMES = ("latency", "throughput")
-"""How the names of metrics begin whose value is a time or a rate."""
 
 TITLES = {
     "inference": "Inference",
@@ -67,15 +64,6 @@ def verdicts_of(record: Record, criteria: Iterable[Criterion]) -> tuple[Verdict,
     return tuple(judge(record, c) for c in criteria if c.experiment == record.kind)
 
 
-CONTEST_ERROR = 0.01
-"""The contest's rule: an error below 1 %, where no criterion bounds the relative L2 error of an output."""
-
-
-def output_bound(criteria: Iterable[Criterion]) -> float:
-    """The largest relative L2 error that the criteria allow an output."""
-    return min((c.threshold for c in criteria if c.metric == "relative_l2"), default=CONTEST_ERROR)
-
-
 def exit_code(record: Record, verdicts: Sequence[Verdict]) -> int:
     """The exit code of the script that made this record: 1 when a verdict is not PASS. Inference has none to miss."""
     return EXIT_OK if not verdicts or overall(verdicts) is Status.PASS else EXIT_NOT_PASSED
@@ -95,9 +83,9 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     if isinstance(data, InferenceData):
         body = _inference(data)
     elif isinstance(data, PrecisionData):
-        body = precision_lines(data, failing_outputs(data, criteria), simulated=simulated)
+        body = precision_lines(data, held_outputs(data, criteria), simulated=simulated)
     elif isinstance(data, LocalisationData):
-        body = localisation_lines(data, output_bound(criteria))
+        body = localisation_lines(data, criteria)
     elif isinstance(data, TrainingData):
         body = training_lines(data)
     elif isinstance(data, DatasetData):
@@ -116,7 +104,7 @@ def _head(record: Record) -> list[str]:
     p = record.provenance
     title = TITLES[record.kind]
     lines = [title, "=" * len(title)]
-    lines += [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps_of([p])]
+    lines += [f"!!! {shouted(stamp)} !!!" for stamp in stamps_of([p])]
     facts = {
         "command": " ".join(record.command),
         "started": record.started_at,
@@ -126,7 +114,7 @@ def _head(record: Record) -> list[str]:
         "host": f"{p.host.cpu_model}, {p.host.usable_cpus} of {p.host.cpu_count} CPUs, {p.host.torch_threads} threads",
         "versions": ", ".join(f"{name} {version}" for name, version in p.versions.items()),
         "modes": ", ".join(f"{name}={value}" for name, value in p.numeric_modes.items()) or "-",
-        "weights": "random (seeded)" if p.weights.random else p.weights.source,
+        "weights": SEEDED if p.weights.random else p.weights.source,
         "": "-" if p.weights.sha256 is None else f"sha256 {p.weights.sha256}",
         "loaded": f"{p.weights.tensors} tensors, {units.millions(p.weights.parameters)} parameters, "
         f"{len(p.weights.missing_keys)} missing, {len(p.weights.unexpected_keys)} unexpected keys",
@@ -191,7 +179,7 @@ def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]
         if v.value is None:
             found = v.reason
         else:
-            value = UNTIMED if simulated and v.metric.startswith(TIMES) else f"{v.value:.6g}"
+            value = UNTIMED if simulated and METRICS[v.metric].timed else f"{v.value:.6g}"
             found = f"worst {value} of {v.compared} ({v.evidence})"
         lines.append(f"{told(v.status, simulated=simulated):<12} {v.criterion:<16} {rule:<32} {found}")
     return lines

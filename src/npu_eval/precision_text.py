@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from npu_eval import elements, stats, units
 from npu_eval.detection_text import detection_lines
-from npu_eval.levels import levels
+from npu_eval.levels import FP32_EQUAL
 from npu_eval.precision_data import Difference, PrecisionData
+from npu_eval.precision_levels import levels
 from npu_eval.switching_text import switching_lines
 from npu_eval.tables import table
 
 
-def precision_lines(data: PrecisionData, failing: Collection[str], *, simulated: bool) -> list[str]:
-    """The log's middle. ``failing`` are the outputs that a criterion refuses."""
+def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, simulated: bool) -> list[str]:
+    """The log's middle. ``held``: output → whether the criteria on it hold, as `judge.held_outputs` says."""
     agreements = [stats.agreement(d) for d in data.differences]
     lines = [
         f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
@@ -41,13 +42,13 @@ def precision_lines(data: PrecisionData, failing: Collection[str], *, simulated:
         ),
         *_element_lines(data.differences),
         "",
-        "level of each output; up to four times the error of float32 itself counts as equal in float32",
+        f"level of each output; up to {FP32_EQUAL:g} times the error of float32 itself counts as equal in float32",
         *table(
             ("output", "level", "rel L2", "float32 itself"),
             [
                 (x.output, x.level, "not finite" if x.error is None else units.sci(x.error),
                  "-" if x.floor is None else units.sci(x.floor))
-                for x in levels(data, failing)
+                for x in levels(data, held)
             ],
         ),
         *switching_lines(data.switching, simulated=simulated),

@@ -48,6 +48,7 @@ from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import NPU_DELIVERABLES, Layout
 from npu_eval.operator_calls import OperatorCalls
 from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
+from npu_eval.stamps import SEEDED
 
 
 class Experiment(Protocol):
@@ -329,7 +330,7 @@ def _load(
     reference = wanted.source if at_hand is None or wanted.random else f"file:{at_hand}"
     fetched = weights.fetch(reference, sha256=wanted.sha256, base=root, say=say)
     if fetched is None:
-        say("weights: random (seeded); every result of this run is stamped so")
+        say(f"weights: {SEEDED}; every result of this run is stamped so")
         report = checkpoint.LoadReport(
             tensors=len(network.state_dict()), parameters=sum(p.numel() for p in network.parameters()),
             buffers=len(list(network.buffers())), missing=(), unexpected=(), mapping="none",

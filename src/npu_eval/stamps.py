@@ -23,21 +23,43 @@ class Stamp(enum.StrEnum):
     NO_NPU = "no-npu"
 
 
-ENGLISH: dict[Stamp, str] = {
-    Stamp.SIMULATED: "SIMULATED - NOT AN NPU RESULT",
-    Stamp.REPLAYED: "REPLAYED FROM AN EARLIER RUN",
-    Stamp.RANDOM_WEIGHTS: "RANDOM WEIGHTS - NOT THE TRAINED MODEL",
-    Stamp.NO_NPU: "NO NPU - MEASURED ON ANOTHER DEVICE",
+WORDS: dict[str, dict[str, tuple[str, str]]] = {
+    "simulated": {"en": ("SIMULATED", "not an NPU result"), "zh": ("模拟 NPU", "非真实结果")},
+    "replayed": {"en": ("REPLAYED", "numbers of an earlier run"), "zh": ("回放", "数值来自先前的一次运行")},
+    "random-weights": {"en": ("RANDOM WEIGHTS", "not the trained model"), "zh": ("随机权重", "不是训练好的模型")},
+    "no-npu": {"en": ("NO NPU", "measured on another device"), "zh": ("未使用 NPU", "数值在其他设备上测得")},
 }
+"""Stamp → language → (its name, what it means): the one place that words the stamps, for logs, pages and pictures. A
+plain literal, because `verify_deliverable.py` reads it without running it."""
+
+SEEDED = "random (seeded)"
+"""What logs and messages say in place of a weights file where there is none."""
 
 
-BRIEF: dict[Stamp, str] = {
-    Stamp.SIMULATED: "SIMULATED 模拟 NPU",
-    Stamp.REPLAYED: "REPLAYED 回放",
-    Stamp.RANDOM_WEIGHTS: "RANDOM WEIGHTS 随机权重",
-    Stamp.NO_NPU: "NO NPU 未使用 NPU",
-}
-"""For pictures, which go from hand to hand without their page: in both languages at once."""
+def named(stamp: Stamp, lang: str) -> str:
+    """The name of a stamp: ``RANDOM WEIGHTS``."""
+    return WORDS[stamp][lang][0]
+
+
+def shouted(stamp: Stamp) -> str:
+    """A stamp as a log carries it, in English: ``RANDOM WEIGHTS - NOT THE TRAINED MODEL``."""
+    name, meaning = WORDS[stamp]["en"]
+    return f"{name} - {meaning.upper()}"
+
+
+def stamp_words(stamp: Stamp, lang: str) -> str:
+    """A stamp as a page carries it. That of a simulated NPU has the log's words in every language: they are what people
+    and tools look for.
+    """
+    name, meaning = WORDS[stamp][lang]
+    if stamp is Stamp.SIMULATED:
+        return shouted(stamp) if lang == "en" else f"{shouted(stamp)}  {name}，{meaning}"
+    return f"{name}: {meaning}" if lang == "en" else f"{name}：{meaning}"
+
+
+def brief(stamp: Stamp) -> str:
+    """A stamp for pictures, which go from hand to hand without their page: its name in both languages at once."""
+    return f"{named(stamp, 'en')} {named(stamp, 'zh')}"
 
 
 UNTIMED = "n/a (simulated)"

@@ -255,6 +255,16 @@ def agreement(d: Difference) -> Agreement:
     )
 
 
+def hollow(d: Difference) -> bool:
+    """Whether there is nothing to compare: elements, but none that is finite on both sides."""
+    return d.count > 0 and d.finite_count == 0
+
+
+def finite_error(d: Difference) -> float | None:
+    """The relative L2 error; None where a value is NaN or infinite on one side only, or none is finite on both."""
+    return None if d.nonfinite_mismatch or hollow(d) else agreement(d).relative_l2
+
+
 def top_k_agreement(rankings: Sequence[ClassRanking], k: int) -> float:
     """Share of the reference's k best classes that are among the candidate's k best, averaged over the inputs.
 

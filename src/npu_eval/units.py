@@ -6,6 +6,30 @@ stands bare.
 
 from __future__ import annotations
 
+import enum
+
+
+class Unit(enum.StrEnum):
+    """What a number is in, as the metric or the field declares that holds it."""
+
+    SECONDS = "s"
+    PER_SECOND = "/s"
+    COUNT = "count"
+    SHARE = "share"
+    """From 0 to 1, as an agreement, an accuracy or an AP is: the threshold beside it is one too."""
+    TIMES = "times"
+    """One quantity over another of its kind."""
+    OVERLAP = "overlap"
+    """From 0 to 1, where the last bit matters: only what is exactly 1 may look like it."""
+    COSINE = "cosine"
+    ERROR = "error"
+    """A difference, relative or in the output's own unit, that may be of any order of magnitude."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether a clock gave it."""
+        return self in (Unit.SECONDS, Unit.PER_SECOND)
+
 
 def ms(seconds: float) -> str:
     """Milliseconds with three decimals: ``21.647 ms``."""
@@ -49,6 +73,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.2f} %"
 
 
+def bound(share: float) -> str:
+    """A bound in per cent, no longer than it is exact: ``1 %``."""
+    return f"{share * 100:g} %"
+
+
 def db(value: float | None) -> str:
     """Decibels with one decimal; None is infinite (no error at all): ``134.2 dB``."""
     return "∞ dB" if value is None else f"{value:.1f} dB"
@@ -77,3 +106,20 @@ def count(value: int) -> str:
 def short_hash(sha256: str) -> str:
     """The first twelve hexadecimal digits of a sha256."""
     return sha256[:12]
+
+
+_WRITTEN = {
+    Unit.SECONDS: ms,
+    Unit.PER_SECOND: rate,
+    Unit.COUNT: lambda value: count(round(value)),
+    Unit.SHARE: ratio,
+    Unit.TIMES: ratio,
+    Unit.OVERLAP: iou,
+    Unit.COSINE: cosine,
+    Unit.ERROR: sci,
+}
+
+
+def written(value: float, unit: Unit) -> str:
+    """A number in the unit that it was declared to be in."""
+    return _WRITTEN[unit](value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from npu_eval.logtext import TIMES
+from npu_eval.metrics import METRICS
 from npu_eval.stamps import UNTIMED, told
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def verdict_line(verdict: Verdict, *, simulated: bool, width: int = 16, counted:
         width: columns of the criterion's name.
         counted: say of how many values the told one is the worst.
     """
-    untimed = simulated and verdict.metric.startswith(TIMES)
+    untimed = simulated and METRICS[verdict.metric].timed
     number = UNTIMED if untimed else f"{verdict.value or 0.0:.6g}"
     of = f" of {verdict.compared}" if counted else ""
     value = verdict.reason if verdict.value is None else f"worst {number}{of} ({verdict.evidence})"

@@ -12,7 +12,8 @@ that very operator on that very input.
 
 from __future__ import annotations
 
-from npu_eval.locate.findings import CAUSES, OperatorFinding, excess, ranked
+from npu_eval.levels import CAUSES
+from npu_eval.locate.findings import OperatorFinding, excess, ranked
 from npu_eval.locate.run import locate, locate_from
 
 __all__ = ["CAUSES", "OperatorFinding", "excess", "locate", "locate_from", "ranked"]

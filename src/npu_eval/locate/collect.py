@@ -10,13 +10,13 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
+from npu_eval.levels import CAUSES, FP32_EQUAL
 from npu_eval.locate import choices
 from npu_eval.locate.emulate import Call
-from npu_eval.locate.findings import CAUSES, OperatorFinding
+from npu_eval.locate.findings import OperatorFinding
 from npu_eval.locate.formats import UNIT_ROUNDOFF
 from npu_eval.locate.judgement import (
     ALTERED_EQUAL,
-    FP32_EQUAL,
     RANDOM_LIMIT,
     Judgement,
     bands_of,

@@ -6,12 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-CAUSES = ("ok", "hf32", "tf32-or-fp16", "bf16", "not-comparable", "fallback", "non-deterministic", "fault")
-"""Every cause, from harmless to worst.
-
-``ok`` is within the error of float32 itself; a format means that rounding to it explains the error; ``fallback`` ran on
-the CPU instead of the device; ``not-comparable`` has no counterpart or no comparable value.
-"""
+from npu_eval.levels import CAUSES
 
 
 @dataclass(frozen=True, kw_only=True)

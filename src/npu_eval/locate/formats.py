@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import torch
 
-MANTISSA_BITS = {"hf32": 11, "tf32-or-fp16": 10, "bf16": 7}
+from npu_eval.levels import FORMATS
+
+MANTISSA_BITS = dict(zip(FORMATS, (11, 10, 7), strict=True))
 """Format → explicit mantissa bits. TF32 and half precision differ in range only, so they share a name."""
 
 UNIT_ROUNDOFF = {"fp32": 2.0**-24, **{name: 2.0 ** -(bits + 1) for name, bits in MANTISSA_BITS.items()}}

@@ -7,18 +7,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from npu_eval.levels import CAUSES, FP32_EQUAL
 from npu_eval.locate import fit as fits
 from npu_eval.locate.emulate import Call, Convert
-from npu_eval.locate.findings import CAUSES
 from npu_eval.locate.fit import Fit
 from npu_eval.locate.formats import HALF_TYPES, MANTISSA_BITS, UNIT_ROUNDOFF
 from npu_eval.locate.measure import Sums, relative_error, same_bits
 
-FP32_EQUAL = 4.0
-"""Times the float32-against-float64 error that counts as equal; two correct implementations differ by about 1.4."""
-
 ALTERED_EQUAL = 1.0
-"""The same where an argument, a weight or the code is known to differ: then chance is no excuse."""
+"""In place of `FP32_EQUAL` where an argument, a weight or the code is known to differ: then chance is no excuse."""
 
 EXPLAINED_SHARE = 0.25
 """Of a format's band that may be left when the emulated result is taken for the truth: accumulation order, ties."""

@@ -7,7 +7,7 @@ from npu_deliver.summary import FLOAT32_LIMIT, differs, summarize
 
 
 def test_the_page_gets_the_worst_operators_and_the_first_fault() -> None:
-    found = summarize_localisation(samples.localisation_data(), 0.01)
+    found = summarize_localisation(samples.localisation_data(), [samples.criterion()])
     assert [row.index for row in found.worst] == [3, 2, 0]
     assert (found.total, found.different) == (4, 3)
     assert found.first_fault is not None
@@ -19,7 +19,7 @@ def test_the_page_gets_the_worst_operators_and_the_first_fault() -> None:
 
 def test_a_page_shows_no_more_than_people_read() -> None:
     operators = tuple(samples.located(i, cause="hf32") for i in range(SHOWN + 5))
-    found = summarize_localisation(samples.localisation_data(operators=operators), 0.01)
+    found = summarize_localisation(samples.localisation_data(operators=operators), [samples.criterion()])
     assert len(found.worst) == SHOWN
     assert found.different == SHOWN + 5
     assert found.first_fault is None

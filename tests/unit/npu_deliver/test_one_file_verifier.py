@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import random
 import shutil
 import subprocess
@@ -14,9 +15,10 @@ import pytest
 
 from npu_deliver import tampering, verify
 from npu_deliver.profiles import templates_folder
-from npu_deliver.words import LANGUAGES, STAMPS
+from npu_deliver.words import LANGUAGES
 from npu_eval import units
 from npu_eval.config import TIERS
+from npu_eval.stamps import Stamp, stamp_words
 
 FILE = templates_folder("npu_deliverables") / "verify_deliverable.py"
 
@@ -88,10 +90,17 @@ def test_the_tiers_duration_is_no_stray_number(one_file, tmp_path, tier):
     assert one_file.TIERS[tier] == told
 
 
-def test_its_stamps_are_ours(one_file):
-    for lang in LANGUAGES:
-        for stamp, words in STAMPS[lang].items():
-            assert any(phrase in words for phrase in one_file.STAMPS[str(stamp)])
+def test_it_knows_the_stamps_from_the_folders_code(folder, one_file):
+    known = one_file.stamps_of(folder)
+    for stamp, lang in itertools.product(Stamp, LANGUAGES):
+        assert any(phrase in stamp_words(stamp, lang) for phrase in known[str(stamp)])
+    others = {phrase for stamp in Stamp for phrase in known[str(stamp)]}
+    assert len(others) == 3 * len(Stamp)
+
+
+def test_code_that_words_no_stamp_is_a_finding(folder_on_cpu, one_file):
+    (folder_on_cpu / "npu_eval/stamps.py").write_text("WORDS = 1\n", encoding="utf-8")
+    assert any("does not word the stamps" in what for _, what in one_file.check(folder_on_cpu))
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "null", '{"files": []}', '{"files": {"a": 1}}', "[" * 5000, "\x00"])

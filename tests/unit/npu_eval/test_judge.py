@@ -26,7 +26,8 @@ DATASETS = {
 
 
 def good(metric: str) -> Record:
-    return DATASETS["accuracy" in metric] if METRICS[metric] == "dataset" else GOOD[METRICS[metric]]
+    experiment = METRICS[metric].experiment
+    return DATASETS["accuracy" in metric] if experiment == "dataset" else GOOD[experiment]
 
 
 def precision(*differences: Difference, **changes: Any) -> Any:

@@ -1,80 +1,87 @@
+"""Both records that give an output a level give it the same one."""
+
 from __future__ import annotations
 
 import dataclasses
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import samples
-from npu_eval.judge import failing_outputs
-from npu_eval.levels import Level, levels
-from npu_eval.precision_data import Difference
+from npu_eval import stats
+from npu_eval.config import Comparison, Criterion
+from npu_eval.judge import held_outputs
+from npu_eval.levels import CAUSES, FORMATS, LEVELS, UNEXPLAINED, level
+from npu_eval.localisation_data import OutputError, output_level
+from npu_eval.precision_levels import levels
 
 VALUES = (1.0, -2.0, 3.0, 0.5)
+BOTH_HOLD = ("relative_l2", "nonfinite_mismatch")
+"""Metrics whose values both records hold."""
+OTHERS = ("cosine_similarity", "max_abs_diff", "dual_rmse_ratio", "top1_agreement", "repeat_relative_l2")
+
+shares = st.sampled_from([0.0, 1e-9, 1e-7, 3.9e-7, 4.1e-7, 1e-3, 0.0099, 0.0101, 0.5])
+causes = st.lists(st.sampled_from(CAUSES), max_size=4)
 
 
-def off(share: float, **changes: object) -> Difference:
-    return samples.difference(VALUES, [v * (1 + share) for v in VALUES], **changes)  # type: ignore[arg-type]
-
-
-def level(*found: Difference, floor: float | None = 1e-7, limit: float = 0.01, causes: tuple[str, ...] = ()) -> Level:
-    floors = () if floor is None else tuple(off(floor, input=d.input, output=d.output) for d in found)
-    data = samples.precision_data(differences=found, floors=floors)
-    (one,) = levels(data, failing_outputs(data, [samples.criterion(threshold=limit)]), causes)
-    return one
-
-
-def test_the_same_bits_are_bitwise() -> None:
-    assert level(off(0.0, bitwise_equal=True)).level == "bitwise"
-
-
-@pytest.mark.parametrize(("share", "word"), [(3.9e-7, "fp32-equal"), (4.1e-7, "within-criteria"), (0.02, "out")])
-def test_four_times_float32s_own_error_is_equal(share: float, word: str) -> None:
-    found = level(off(share))
-    assert found.level == word
-    assert found.error == pytest.approx(share, rel=1e-3)
-    assert found.floor == pytest.approx(1e-7, rel=1e-3)
-
-
-def test_without_a_floor_nothing_is_equal_in_float32() -> None:
-    assert level(off(1e-9), floor=None) == Level(
-        output="logits", level="within-criteria", error=pytest.approx(1e-9, rel=1e-3), floor=None
+def criteria(*metrics: str) -> st.SearchStrategy[list[Criterion]]:
+    one = st.builds(
+        samples.criterion,
+        st.sampled_from(metrics),
+        st.sampled_from([0.0, 1e-8, 1e-2, 1.0]),
+        comparison=st.sampled_from(Comparison),
+        outputs=st.sampled_from([("*",), ("logits",), ("features",)]),
     )
+    return st.lists(one, max_size=3)
 
 
-def test_what_float32_itself_does_is_not_out_however_strict_the_rule() -> None:
-    assert level(off(1e-7), limit=1e-9).level == "fp32-equal"
-
-
-def test_the_worst_input_decides() -> None:
-    found = level(off(1e-7), off(1e-3, input="inputs/flower.jpg"))
-    assert found.level == "within-criteria"
-    assert found.error == pytest.approx(1e-3, rel=1e-3)
-
-
-def test_a_nan_is_out() -> None:
-    found = level(off(0.0, nonfinite_mismatch=1))
-    assert (found.level, found.error) == ("out", None)
-
-
-@pytest.mark.parametrize(
-    ("causes", "word"),
-    [(("ok", "hf32"), "explained(hf32)"), (("hf32", "bf16", "not-comparable"), "explained(bf16)"),
-     (("hf32", "fault"), "within-criteria"), (("ok",), "within-criteria")],
-)  # fmt: skip
-def test_a_format_explains_it_where_nothing_else_happened(causes: tuple[str, ...], word: str) -> None:
-    assert level(off(1e-3), causes=causes).level == word
-
-
-def test_a_format_explains_nothing_that_the_criteria_refuse() -> None:
-    assert level(off(0.02), causes=("hf32",)).level == "out"
-
-
-def test_only_criteria_of_an_output_refuse_it() -> None:
-    data = samples.precision_data(
-        differences=(off(0.02), off(1e-3, output="features")),
-        rankings=(samples.ranking(candidate_classes=(1, 2, 3, 4, 5)),),
+def both(share: float, floor: float, onesided: int, found: list[str], rules: list[Criterion]) -> tuple[str, str]:
+    """The level by the precision record and by the localisation record of the same outputs."""
+    one = samples.difference(VALUES, [v * (1 + share) for v in VALUES], nonfinite_mismatch=onesided)
+    by_itself = samples.difference(VALUES, [v * (1 + floor) for v in VALUES])
+    data = samples.precision_data(differences=(one,), floors=(by_itself,))
+    (of_precision,) = levels(data, held_outputs(data, rules), found)
+    seen = OutputError(
+        output=one.output,
+        error=stats.finite_error(one),
+        floor=stats.agreement(by_itself).relative_l2,
+        bitwise_equal=one.bitwise_equal,
     )
-    rules = [samples.criterion("top1_agreement", 0.99), samples.criterion("relative_l2", 0.01)]
-    assert failing_outputs(data, rules) == {"logits"}
-    elsewhere = dataclasses.replace(rules[1], outputs=("features",))
-    assert failing_outputs(data, [elsewhere]) == frozenset()
+    operators = [samples.located(i, cause=cause) for i, cause in enumerate(found)]
+    return of_precision.level, output_level(seen, operators, rules)
+
+
+@given(shares, shares, st.sampled_from([0, 0, 0, 2]), causes, criteria(*BOTH_HOLD))
+def test_the_two_records_agree(share: float, floor: float, onesided: int, found: list[str], rules: list[Criterion]):
+    first, second = both(share, floor, onesided, found, rules)
+    assert first == second
+    assert first in LEVELS
+
+
+@given(shares, causes, criteria(*BOTH_HOLD, *OTHERS))
+def test_a_record_says_nothing_of_a_criterion_whose_values_it_lacks(
+    share: float, found: list[str], rules: list[Criterion]
+) -> None:
+    first, second = both(share, 1e-9, 0, found, rules)
+    if first != second:  # only where the precision record knows more
+        assert any(c.metric in OTHERS and c.of_outputs for c in rules)
+        assert second != "out"
+        assert second != "within-criteria"
+
+
+@given(shares, criteria(*BOTH_HOLD, *OTHERS))
+def test_within_criteria_says_that_there_are_some_and_that_each_holds(share: float, rules: list[Criterion]) -> None:
+    one = samples.difference(VALUES, [v * (1 + share) for v in VALUES], bitwise_equal=False)
+    data = samples.precision_data(differences=(one,), floors=())
+    (found,) = levels(data, held_outputs(data, rules))
+    on_it = [c for c in rules if c.of_outputs and c.covers("logits")]
+    each = [held_outputs(data, [c])["logits"] for c in on_it]
+    assert (found.level == "within-criteria") == (bool(each) and all(each))
+    assert (found.level == "out") == (False in each)
+    assert held_outputs(data, [dataclasses.replace(c, outputs=("features",)) for c in rules]) == {"logits": None}
+
+
+def test_every_cause_is_a_format_or_not() -> None:
+    assert set(CAUSES) == {"ok", "not-comparable", *FORMATS, *UNEXPLAINED}
+    for cause in FORMATS:
+        assert level(bitwise=False, errors=[(1e-3, 1e-7)], held=None, causes=["ok", cause]) == f"explained({cause})"

@@ -5,21 +5,19 @@ from dataclasses import replace
 import pytest
 
 import samples
+from npu_eval.config import Criterion
 from npu_eval.errors import RecordError
-from npu_eval.localisation_data import CAUSES, OutputError, counts, level, ranked
-from npu_eval.locate.findings import CAUSES as FOUND_CAUSES
+from npu_eval.localisation_data import OutputError, counts, output_level, ranked
 from npu_eval.records import parse_record, record_text
 
 OPERATORS = samples.localisation_data().operators
 EXPLAINED = [samples.located(0, cause="hf32"), samples.located(1), samples.located(2, cause="bf16")]
 
+RULES = [samples.criterion("relative_l2", 0.01)]
+
 
 def output(error: float | None, *, floor: float = 1e-6, bitwise: bool = False) -> OutputError:
     return OutputError(output="logits", error=error, floor=floor, bitwise_equal=bitwise)
-
-
-def test_the_record_knows_every_cause_that_is_found() -> None:
-    assert CAUSES == FOUND_CAUSES
 
 
 def test_a_record_comes_back_as_it_was() -> None:
@@ -61,13 +59,19 @@ def test_faults_come_first_and_infinite_errors_before_finite_ones() -> None:
     ],
 )
 def test_the_level_of_an_output(found: OutputError, operators: list[samples.LocatedOperator], wanted: str) -> None:
-    assert level(found, operators, 0.01) == wanted
+    assert output_level(found, operators, RULES) == wanted
 
 
 def test_a_worse_output_never_has_a_better_level() -> None:
     order = ["bitwise", "fp32-equal", "explained(bf16)", "out"]
-    levels = [level(output(10.0**-k), EXPLAINED, 0.01) for k in range(9, -1, -1)]
+    levels = [output_level(output(10.0**-k), EXPLAINED, RULES) for k in range(9, -1, -1)]
     assert [order.index(name) for name in levels] == sorted(order.index(name) for name in levels)
+
+
+@pytest.mark.parametrize("rules", [[], [samples.criterion("cosine_similarity", 0.99)]])
+def test_what_no_criterion_judges_is_not_within_them(rules: list[Criterion]) -> None:
+    assert output_level(output(5e-6), OPERATORS, rules) == "not-judged"
+    assert output_level(output(5e-6), OPERATORS, [*rules, samples.criterion("relative_l2", 1e-6)]) == "out"
 
 
 def test_excess_is_in_units_of_the_float32_band() -> None:

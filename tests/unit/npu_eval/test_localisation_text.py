@@ -6,7 +6,7 @@ from npu_eval.logtext import log_text
 
 
 def test_the_log_names_the_worst_operator_first_with_its_evidence() -> None:
-    lines = localisation_lines(samples.localisation_data(), 0.01)
+    lines = localisation_lines(samples.localisation_data(), [samples.criterion()])
     start = lines.index("worst first")
     assert lines[start + 3].split()[:4] == ["layer3.conv", "aten::convolution", "3", "0"]
     assert lines[start + 3].endswith("fault")
@@ -17,12 +17,12 @@ def test_the_log_names_the_worst_operator_first_with_its_evidence() -> None:
 
 def test_a_model_without_differences_says_so() -> None:
     data = samples.localisation_data(operators=(samples.located(0),))
-    assert localisation_lines(data, 0.01)[-1] == "no operator differs by more than float32 itself does"
+    assert localisation_lines(data, [samples.criterion()])[-1] == "no operator differs by more than float32 itself does"
 
 
 def test_a_long_list_is_cut_and_says_of_how_many() -> None:
     operators = tuple(samples.located(i, cause="hf32") for i in range(SHOWN + 5))
-    lines = localisation_lines(samples.localisation_data(operators=operators), 0.01)
+    lines = localisation_lines(samples.localisation_data(operators=operators), [samples.criterion()])
     assert f"the {SHOWN} of {SHOWN + 5} that differ, worst first" in lines
 
 

@@ -18,7 +18,7 @@ from npu_eval.config import EvalSpec, TrainingProtocol
 from npu_eval.judge import MIN_RUN
 from npu_eval.logtext import LOG_NAMES, exit_code, log_lines, log_name, log_text, verdicts_of
 from npu_eval.records import PerformanceData, PrecisionData, Record, parse_record, record_sha256, record_text, replayed
-from npu_eval.stamps import ENGLISH, UNTIMED, Stamp
+from npu_eval.stamps import UNTIMED, Stamp, shouted
 from npu_eval.training_data import LossPoint
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "logs"
@@ -146,7 +146,7 @@ def test_stamps_stand_right_below_the_title(kind: str, changes: dict[str, Any], 
     spec = samples.eval_spec(training=TrainingProtocol())
     record = every_kind(spec, provenance=samples.provenance(**changes))[kind]
     lines = log_lines(record, CRITERIA)
-    assert lines[2 : 2 + len(stamps)] == [f"!!! {ENGLISH[stamp]} !!!" for stamp in stamps]
+    assert lines[2 : 2 + len(stamps)] == [f"!!! {shouted(stamp)} !!!" for stamp in stamps]
     assert sum(line.startswith("!!!") for line in lines) == len(stamps)
     assert field(record, "weights").startswith("random") == (Stamp.RANDOM_WEIGHTS in stamps)
 

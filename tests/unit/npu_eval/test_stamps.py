@@ -7,7 +7,7 @@ import pytest
 
 import samples
 from npu_eval.records import DeviceFacts, Provenance, WeightsFacts
-from npu_eval.stamps import ENGLISH, Stamp, is_real_npu, is_simulated, stamped_name, stamps_of
+from npu_eval.stamps import WORDS, Stamp, is_real_npu, is_simulated, shouted, stamped_name, stamps_of
 
 CUDA = DeviceFacts(name="cuda:0", kind="cuda", description="A100", evidence="real")
 
@@ -51,8 +51,8 @@ def test_one_record_is_enough_to_stamp_all() -> None:
 
 
 def test_every_stamp_has_its_words() -> None:
-    assert set(ENGLISH) == set(Stamp)
-    assert len(set(ENGLISH.values())) == len(Stamp)
+    assert set(WORDS) == {str(stamp) for stamp in Stamp}
+    assert len({shouted(stamp) for stamp in Stamp}) == len(Stamp)
 
 
 def test_facts_of_a_real_npu_need_both_kind_and_evidence() -> None:
