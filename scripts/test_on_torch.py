@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TORCHVISION = {"2.7.1": "0.22.1"}
 """torch -> the torchvision of the same release."""
 PACKAGES = ("timm", "safetensors", "numpy", "pillow", "pydantic", "matplotlib", "pyyaml", "jinja2", "typer", "rich",
-            "docker", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools")  # fmt: skip
+            "markdown-it-py", "docker", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools")  # fmt: skip
 TESTS = ("tests/simnpu", "tests/unit/npu_eval/test_device.py", "tests/unit/npu_eval/test_device_modes.py",
          "tests/unit/npu_eval/test_npu_fallback.py", "tests/unit/npu_eval/test_operator_calls.py",
          "tests/unit/npu_eval/test_npu_probe.py", "tests/unit/npu_eval/test_compare.py",

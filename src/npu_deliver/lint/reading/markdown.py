@@ -1,23 +1,26 @@
-"""The lines of a report and what they are: headings, tables, pairs, log text, code. Any text gives a structure."""
+"""The lines of a report and what they are: headings, tables, pairs, log text, code. Any text gives a structure.
+
+`blocks` says what Markdown makes of a text. Here stands what a Markdown parser cannot give: front matter, headings that
+are only numbered, commands among log text, tables in log text, and keys with their values.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
+from npu_deliver.lint.reading.blocks import Blocks, blocks, loose_tables
 from npu_deliver.lint.reading.number import narrow
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _NUMBERED = re.compile(
     r"^\s*(?:[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,2}[.、]?\s)\s*(?P<title>[^:：|=]{2,40})$"
 )
-_FENCE = re.compile(r"^\s*(?P<mark>`{3,}|~{3,})\s*(?P<language>[\w+-]*)")
-_SEPARATOR = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
 _BULLET = re.compile(r"^\s*(?:[-*+•·●▪◦]|\d{1,2}[.)、])\s+")
 _COMMAND = re.compile(
-    r"^\s*(?:\$|>>>|#|\(\w+\)|python\d?|pip\d?|git|docker|export|source|bash|sh|cd|conda|import|from|npu-smi|wget|"
+    r"^\s*(?:(?:\$|>>>)\s|(?:#|\(\w+\)|python\d?|pip\d?|git|docker|export|source|bash|sh|cd|conda|import|from|npu-smi|wget|"
     r"curl|sudo|def|class|atc|nerdctl"
-    r"|torchrun|msprof|mkdir|cp|mv|apt|yum|FROM|RUN|[A-Z_]{3,}=\S+ )\b"
+    r"|torchrun|msprof|mkdir|cp|mv|apt|yum|FROM|RUN|[A-Z_]{3,}=\S+ )\b)"
 )
 _CODE_LANGUAGES = {
     "bash",
@@ -104,14 +107,6 @@ class Structure:
     front_lines: dict[str, int] = field(default_factory=dict)
 
 
-def cells_of(plain: str) -> tuple[str, ...]:
-    """The cells of a table's row."""
-    inner = plain.strip()
-    inner = inner[1:] if inner.startswith("|") else inner
-    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
-    return tuple(cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", inner))
-
-
 def bare(text: str) -> str:
     """A key or cell without Markdown's emphasis and the marks in front of it."""
     return re.sub(r"[*`]|^\s*[-•·●▪◦+]\s+|✅|❌|⚠️?|🎯|📊", "", text).strip()
@@ -120,97 +115,95 @@ def bare(text: str) -> str:
 def parse(raw_lines: tuple[str, ...], *, log: bool = False) -> Structure:
     """The structure of a text; ``log`` for a file that is no Markdown."""
     out = Structure(sections=[Section(line=1, level=0, titles=())])
-    start = 0 if log else _front_matter(raw_lines, out)
-    fence, language_zone, comment = "", "log", False
-    for number in range(start, len(raw_lines)):
-        text = raw_lines[number]
-        plain = narrow(text)
-        mark = None if log else _FENCE.match(plain)
-        if mark and (not fence or (plain.strip().startswith(fence) and not mark["language"])):
-            fence = "" if fence else mark["mark"]
-            language_zone = _zone_of_fence(mark["language"], raw_lines[number + 1 : number + 4]) if fence else "log"
-            zone = "code"
-        elif fence:
-            zone = language_zone if language_zone != "mixed" else ("code" if _COMMAND.match(plain) else "log")
-        elif not plain.strip():
-            zone = "blank"
-        elif not log and (comment or plain.lstrip().startswith("<!--")):
-            zone, comment = "comment", "-->" not in plain
-        else:
-            zone = "log" if log else "text"
-            _note_heading(plain, number + 1, out, log=log)
-        out.lines.append(Line(number + 1, text, plain, zone, len(out.sections) - 1))
-    _find_tables(out)
+    plains = [narrow(text) for text in raw_lines]
+    start = 0 if log else _front_matter(raw_lines, plains, out)
+    read = Blocks(["log" if plain.strip() else "blank" for plain in plains]) if log else blocks(plains, start)
+    zones = _zones(read, plains)
+    loose = loose_tables(plains, [start <= index and zone in ("text", "log") for index, zone in enumerate(zones)])
+    for table in (*read.tables, *loose):
+        for line in (table.line, *((table.line + 1,) if table in loose else ()), *(line for line, _ in table.rows)):
+            zones[line - 1] = "table"
+    for index in range(start, len(plains)):
+        if zones[index] == "text":
+            _note_heading(index, plains[index], read, out)
+        out.lines.append(Line(index + 1, raw_lines[index], plains[index], zones[index], len(out.sections) - 1))
+    for table in sorted((*read.tables, *loose), key=lambda table: table.line):
+        if len(table.header) > 1:
+            header = tuple(bare(cell) for cell in table.header)
+            out.tables.append(Table(table.line, header, list(table.rows), out.lines[table.line - 1].section))
     _find_pairs(out)
     return out
 
 
-def _zone_of_fence(language: str, first: tuple[str, ...]) -> str:
-    if language.lower() in _CODE_LANGUAGES:
-        return "code"
+def _zones(read: Blocks, plains: list[str]) -> list[str]:
+    """What the reader of a line makes of it: text, log, code, table, comment or blank."""
+    zones: list[str] = []
+    first, prose = 0, False
+    for index, kind in enumerate(read.kinds):
+        if index and kind != "blank" and kind != read.kinds[first]:
+            first = index
+        if kind == "indented" and first == index:
+            prose = _has_prose(read.kinds, plains, index)
+        on = index and zones[index - 1] == "code" and plains[index - 1].rstrip().endswith("\\")
+        if kind == "mark":
+            zones.append("code")
+        elif kind == "indented":
+            zones.append("text" if prose else "code" if on or _COMMAND.match(plains[index]) else "log")
+        elif kind.startswith("fence:"):
+            zones.append(_fenced(kind[len("fence:") :], plains[index], on=bool(on)))
+        else:
+            zones.append(kind)
+    return zones
+
+
+def _has_prose(kinds: list[str], plains: list[str], first: int) -> bool:
+    """Whether an indented block is a paragraph that somebody moved to the right: it has Chinese sentences."""
+    end = next((i for i in range(first, len(kinds)) if kinds[i] not in ("indented", "blank")), len(kinds))
+    return any(re.search(r"[\u4e00-\u9fff]{6}|[\u4e00-\u9fff][,，。:：、]", plains[i]) for i in range(first, end))
+
+
+def _fenced(language: str, plain: str, *, on: bool) -> str:
     if language:
-        return "log"
-    return "mixed" if any(line.strip() for line in first) else "log"
+        return "code" if language in _CODE_LANGUAGES else "log"
+    return "code" if on or _COMMAND.match(plain) else "log"
 
 
-def _note_heading(plain: str, number: int, out: Structure, *, log: bool) -> None:
-    heading = None if log else _HEADING.match(plain)
-    if heading:
-        level, title = len(heading[1]), heading[2]
+def _note_heading(index: int, plain: str, read: Blocks, out: Structure) -> None:
+    if index in read.headings:
+        level, title = read.headings[index]
     else:
-        plain_heading = None if log else _NUMBERED.match(plain)
-        if not plain_heading or re.search(r"[,;。,]", plain):
+        numbered = _NUMBERED.match(plain)
+        if not numbered or re.search(r"[,;。,]", plain):
             return
-        level, title = 5, plain_heading["title"]
-    parents = [s for s in out.sections if s.level < level]
+        level, title = 5, numbered["title"]
     titles: list[str] = []
     depth = level
-    for section in reversed(parents):
+    for section in reversed(out.sections):
         if section.level < depth:
             titles.insert(0, section.title)
             depth = section.level
     path = tuple(t for t in titles if t)
-    out.sections.append(Section(line=number, level=level, titles=(*path, bare(title))))
+    out.sections.append(Section(line=index + 1, level=level, titles=(*path, bare(title))))
 
 
-def _front_matter(raw_lines: tuple[str, ...], out: Structure) -> int:
+def _front_matter(raw_lines: tuple[str, ...], plains: list[str], out: Structure) -> int:
     """Scalars and lists of a leading ``---`` block; no anchors, no nesting: whatever else is there is left alone."""
     if not raw_lines or raw_lines[0].strip() != "---":
         return 0
     end = next((i for i in range(1, min(len(raw_lines), 400)) if raw_lines[i].strip() in ("---", "...")), 0)
     key = ""
     for number in range(1, end):
-        plain = narrow(raw_lines[number])
-        if match := re.match(r"^([\w-]+)\s*:\s*(.*)$", plain):
+        if match := re.match(r"^([\w-]+)\s*:\s*(.*)$", plains[number]):
             key, value = match[1], match[2].strip().strip("'\"")
             inline = re.fullmatch(r"\[(.*)\]", value)
             values = [v.strip().strip("'\"") for v in inline[1].split(",")] if inline else [value] if value else []
             out.front[key] = values
             out.front_lines[key] = number + 1
-        elif key and (match := re.match(r"^\s*-\s+(.*)$", plain)):
+        elif key and (match := re.match(r"^\s*-\s+(.*)$", plains[number])):
             out.front[key].append(match[1].strip().strip("'\""))
     for number in range(end + 1 if end else 0):
-        out.lines.append(Line(number + 1, raw_lines[number], narrow(raw_lines[number]), "front", 0))
+        out.lines.append(Line(number + 1, raw_lines[number], plains[number], "front", 0))
     return end + 1 if end else 0
-
-
-def _find_tables(out: Structure) -> None:
-    index, lines = 0, out.lines
-    while index + 1 < len(lines):
-        head, rule = lines[index], lines[index + 1]
-        if "|" in head.plain and _SEPARATOR.match(rule.plain) and head.zone in ("text", "log") and "-" in rule.plain:
-            header = tuple(bare(cell) for cell in cells_of(head.plain))
-            table = Table(head.number, header, [], head.section)
-            head.zone = rule.zone = "table"
-            index += 2
-            while index < len(lines) and "|" in lines[index].plain and lines[index].zone in ("text", "log"):
-                lines[index].zone = "table"
-                table.rows.append((lines[index].number, cells_of(lines[index].plain)))
-                index += 1
-            if len(header) > 1:
-                out.tables.append(table)
-            continue
-        index += 1
 
 
 def _find_pairs(out: Structure) -> None:
