@@ -117,7 +117,17 @@ _REFUSAL_ZH = {
     r"the C library does not tell what it keeps": "C 库无法说明保留了哪些内存",
     r"there is one thread": "只有一个线程",
     r"no C\+\+ compiler": "没有 C++ 编译器",
-    r"torch\.compile needs torchair on an NPU.*": "NPU 上的 torch.compile 需要 torchair，镜像中没有",
+    r"(.*) registered no backend '(.*)' for torch\.compile": r"\1 没有为 torch.compile 注册后端 '\2'",
+    r"(.*) has no code generator '(.*)' for inductor": r"\1 的 inductor 没有代码生成器 '\2'",
+    r"(.*) was built without TorchAir, so its backend 'npu' would run eagerly": (
+        r"\1 编译时未包含 TorchAir，其后端 'npu' 只会逐算子执行"
+    ),
+    r"torch\.compile with the backend '(.*)' fails on a small product: (.*)": (
+        r"torch.compile 的后端 '\1' 编译小矩阵乘失败，报错原文：\2"
+    ),
+    r"torch\.compile with the backend '(.*)' computes a wrong small product": (
+        r"torch.compile 的后端 '\1' 算错了小矩阵乘"
+    ),
     r"clearly slower: dropped": "明显更慢，不再测量",
     r"clearly quicker: measured anew in the combination": "明显更快，在组合中重新测量",
     r"no gain left in its interval: dropped": "区间内已无提升可能，不再测量",

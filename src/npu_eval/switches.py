@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from npu_eval import autocasting, host_memory
+from npu_eval import autocasting, compiling, host_memory
 from npu_eval.bench import Bench
 from npu_eval.folding import fold, is_norm
 from npu_eval.records import DeviceFacts
@@ -168,23 +168,28 @@ def _layout(bench: Bench) -> str:
 
 
 def _compiler(place: Place) -> str:
+    """On a CPU inductor writes C++; elsewhere its first small graph tells what is missing."""
     if place.kind == "cpu":
         return "" if shutil.which("g++") or shutil.which("clang++") else "no C++ compiler"
-    if place.kind == "cuda":
-        return ""
-    return "torch.compile needs torchair on an NPU, which this image does not bring"
+    return compiling.refusal(compiling.INDUCTOR)
 
 
 def _compile(bench: Bench) -> None:
-    bench.forward = torch.compile(bench.context.adapter.forward)
+    if bench.kind == "npu":
+        compiling.turn_on(bench, compiling.INDUCTOR)
+    else:
+        bench.forward = compiling.INDUCTOR.compiled(bench.context.adapter.forward)
 
 
-def _compiled(bench: Bench) -> str:
-    if bench.forward is None:
-        return "off"
-    from torch._dynamo.utils import counters  # the only place where torch tells it
-
-    return f"{counters['stats']['unique_graphs']} graphs"
+def _compile_with(backend: compiling.Backend) -> Switch:
+    return Switch(
+        name=f"compile-{backend.full_name}",
+        group="compile",
+        needs=lambda place: _only("npu")(place) or compiling.refusal(backend),
+        turn_on=lambda bench: compiling.turn_on(bench, backend),
+        probe=lambda bench: compiling.reading(bench, backend),
+        wanted=compiling.took,
+    )
 
 
 # --- formats ---------------------------------------------------------------------------------------------------------
@@ -352,16 +357,16 @@ SWITCHES: tuple[Switch, ...] = (
            probe=lambda bench: "on" if bench.batch(1).is_pinned() else "off", wanted=_on),
     Switch(name="two-streams", group="streams", needs=_only("cuda", "npu"), default={"*": "1"}, turn_on=_more_streams,
            pipelined=True, probe=lambda bench: str(bench.streams), wanted=_is("2")),
-    Switch(name="compile", group="compile", needs=_compiler, turn_on=_compile, probe=_compiled,
-           wanted=lambda reading: _positive(reading.partition(" ")[0])),
+    Switch(name="compile", group="compile", needs=_compiler, turn_on=_compile,
+           probe=lambda bench: compiling.reading(bench, compiling.INDUCTOR), wanted=compiling.took),
 )  # fmt: skip
 """The general switches, those that most often help first: a search with little time tries them in this order."""
 
 
 def switches_of(adapter: object) -> tuple[Switch, ...]:
-    """The adapter's own switches, then the general ones."""
+    """The adapter's own switches, the general ones, and one for each further way to compile on an NPU."""
     own = adapter.switches() if isinstance(adapter, SupportsSwitches) else ()
-    return (*own, *SWITCHES)
+    return (*own, *SWITCHES, *map(_compile_with, compiling.on_npu()))
 
 
 def switch_named(name: str, adapter: object) -> Switch:
