@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from npu_deliver import stacks
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
+from npu_deliver.lint.reading.agreement import COMPARISON as PRECISION
 from npu_deliver.lint.reading.label import dtypes
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.rules.verdicts import PRECISION
 from npu_deliver.lint.rules.versions import components
 
 MODES = rule("NPU015a")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.agreement import COMPARISON as PRECISION
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.rules.verdicts import PRECISION
 
 UNIDENTIFIED = rule("NPU012a")
 NOT_STRICT = rule("NPU012b")
