@@ -73,12 +73,10 @@ def _random(document: Document) -> list[Basis]:
 
 def _is_compared(document: Document, line: Line) -> bool:
     """Whether a line tells the input of a comparison: by its own words, by its heading, or for want of any other."""
-    if _COMPARES.search(line.plain):
-        return True
     titles = " ".join(document.structure.sections[line.section].titles[1:])
-    if _OTHER_SECTION.search(titles) and not _SECTION.search(titles):
-        return False
-    return bool(_INPUTS.search(line.plain))
+    if _COMPARES.search(line.plain) or _SECTION.search(titles):
+        return True
+    return bool(_INPUTS.search(line.plain)) and not _OTHER_SECTION.search(titles)
 
 
 def _single(document: Document) -> list[Basis]:

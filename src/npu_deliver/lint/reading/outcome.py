@@ -40,9 +40,9 @@ _NO_EXCUSE = re.compile(
     r"不可接受|unacceptable|不能接受|not acceptable|无法接受|不可忽略|not negligible|告警|报错|warning", re.IGNORECASE
 )
 _INEQUALITY = re.compile(
-    r"(?<![\d.:/\[])(?P<a>\d{1,20}(?:\.\d{1,20})?(?:[eE][-+]?\d+)?\s?(?P<unit>%|ms|s|FPS|fps|GB|MB)?)\s{0,4}"
+    r"(?<![\d./])(?<!\d:)(?P<a>\d{1,20}(?:\.\d{1,20})?(?:[eE][-+]?\d+)?\s?(?P<unit>%|ms|s|FPS|fps|GB|MB)?)\s{0,4}"
     r"(?P<op><=?|>=?|≤|≥)\s{0,4}"
-    r"(?P<b>\d{1,20}(?:\.\d{1,20})?(?:[eE][-+]?\d+)?\s?(?P<same>%|ms|s|FPS|fps|GB|MB)?)(?![\w.:?/]|\s?[<>])"
+    r"(?P<b>\d{1,20}(?:\.\d{1,20})?(?:[eE][-+]?\d+)?\s?(?P<same>%|ms|s|FPS|fps|GB|MB)?)(?![\w?]|[.:/]\d|\s?[<>])"
 )
 _CONDITION = re.compile(
     r"\b(?:if|elif|when|where|while|until|unless|assert|only|for|must|should|requires?|filter\w*|keep|drop)\b|"
