@@ -25,7 +25,7 @@ _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 _GROUPED = 0xFF0C
 
 _NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.\\$#])(?<![²³]/)"  # nor the 2 of e²/2
+    r"(?:(?<![A-Za-z0-9_.\\$#])|(?<=\d[xX]))(?<![²³]/)"  # nor the 2 of e²/2
     r"(?P<about>[~≈]\s?|约\s?|近\s?|大约\s?)?(?P<bound>[<>≤≥]=?\s?)?(?P<sign>[-+±](?=[\d.]))?"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d{1,3})?"
     r"(?P<unit>\s?(?:"
@@ -34,15 +34,24 @@ _NUMBER = re.compile(
     r"|FPS(?![A-Za-z])|fps(?![A-Za-z])|Fps(?![A-Za-z])|帧/秒|帧/s|帧每秒|帧(?!率)|im(?:a)?ge?s?/s(?:ec|"
     r"econd)?(?![a-z])|张/秒|张/s|张每秒"
     r"|samples?/s(?:ec|econd)?(?![a-z])|样本/秒|QPS(?![A-Za-z])|ips(?![a-z])|/s(?:ec)?(?![a-z])"
-    r"|%|个百分点|percent\b|[x×X✕](?!\w|\.\d)|倍|-?fold\b"
+    r"|%|个百分点|percent\b|(?<!\s)[x×X✕](?!\w|\.\d|\s?[\d.]+\s?[=≈])|(?<=\s)[x×X✕](?!\w|\.\d|\s\d)|倍|-?fold\b"
     r"|[KMGT]i?B(?![a-zA-Z])|dB(?![a-zA-Z])"
     r"))?(?P<more>\+)?"
 )
-_TIMES = re.compile(r"^(?:[x×X✕]\d| [x×X✕] \d)")
-_DAY = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|(?<![A-Za-z\d])\d{1,2}:\d{2}(?::\d{2})?(?!\d|\.\d|\s?(?:ms|FPS|fps|%|s\b))|(?<![\d.])\d{1,20}(?:\.\d{1,20}){2,}\S{0,80}"
-    r"|(?<!\d)\d{1,20}(?:[x×X*]\d{1,20})+|(?<!\d)\d{1,20}(?: [x×X*] \d{1,20})+"
+_TIMES = re.compile(r"^(?:[x×X✕]\d| [x×X✕] \d)(?![\d.x×X✕]{0,60}\s?[=≈]\s?\d)")
+_FACTOR = re.compile(r"[xX]\d[\d.xX]{0,60}\s?[=≈]\s?\d")
+"""What follows the first number of a written product, as in ``3.5x2=7``."""
+_ASIDES = re.compile(
+    r"(?<!\d)(?:19|20)\d\d(?P<sep>[-/.])(?:0?[1-9]|1[0-2])(?P=sep)(?:0?[1-9]|[12]\d|3[01])(?!\d|\s?[=≈])"  # a day
+    r"|\d{1,9}/\d{1,9}\s?\[\d{1,3}:\d\d(?::\d\d)?<[^\]\n]{0,200}\]"  # a bar of progress
+    r"|\d{1,3}%\|[^|\n]{0,200}\|"
+    r"|(?<![A-Za-z\d])\d{1,2}:\d{2}(?::\d{2})?(?!\d|\.\d|\s?(?:ms|FPS|fps|%|s\b))"  # a time of day
+    r"|(?<![\d.])\d{1,20}(?:\.\d{1,20}){2,}\S{0,80}"  # a version
+    # a shape, unless the product stands behind it
+    r"|(?<![\d.])\d{1,20}+(?:[x×X*]\d{1,20}+)++(?!\.\d|\s?[=≈]\s?\d)"
+    r"|(?<![\d.])\d{1,20}+(?: [x×X*] \d{1,20}+)++(?!\.\d|\s?[=≈]\s?\d)"
 )
+"""What holds digits and no quantity."""
 _SECONDS = {"ms": 1e-3, "毫秒": 1e-3, "msec": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "微秒": 1e-6}
 _ABOUT = 0.05
 """How far "about" may reach: a twentieth, which is what rounding to one and a half digits gives."""
@@ -125,8 +134,8 @@ def narrow(line: str) -> str:
 
 
 def numbers(line: str) -> Iterator[Number]:
-    """The numbers of a narrowed line, without those inside versions, dates, times of day, shapes and names."""
-    skip = [match.span() for match in _DAY.finditer(line)]
+    """The numbers of a narrowed line, without those in versions, dates, times, shapes, progress bars and names."""
+    skip = [match.span() for match in _ASIDES.finditer(line)]
     at = 0
     for match in _NUMBER.finditer(line):
         start, end = match.start("digits"), match.end()
@@ -140,7 +149,7 @@ def numbers(line: str) -> Iterator[Number]:
 def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:
     """``top-5``, ``910B4``, ``3×224×224``, ``npu:0`` and ``8p`` hold digits that are no quantity."""
     before, after = line[max(0, match.start() - 2) : match.start("digits")], line[match.end() : match.end() + 1]
-    if not match["unit"] and re.match(r"[A-Za-z_]", after):
+    if not match["unit"] and re.match(r"[A-Za-z_]", after) and not _FACTOR.match(line, match.end()):
         return True
     if re.search(r"[A-Za-z\u4e00-\u9fff\d][-_]$", before):
         return True
