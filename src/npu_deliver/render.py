@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 
 from npu_deliver import words
+from npu_deliver.dataset_words import repaired
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates, templates_folders
 from npu_deliver.summary import Summary
@@ -157,6 +158,7 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "why": lambda text: reason(text, lang),
         "unmeasured": lambda text: unmeasured(text, lang),
         "cause": lambda text: cause(text, lang),
+        "repaired": lambda kind: repaired(kind, lang),
         "optimizer": lambda text: optimizer(text, lang),
         "located": lambda text: located(text, lang),
         "level": lambda text: agreement_level(text, lang),

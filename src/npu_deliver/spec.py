@@ -234,6 +234,7 @@ class Overrides:
     input: Path | None = None
     tier: str | None = None
     data: Path | None = None
+    annotations: str | None = None
     limit: int | None = None
     criteria: str | None = None
     profile: str | None = None
@@ -318,7 +319,7 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
         values["weights"] = {"source": overrides.weights, "mapping": given.get("mapping", "by_name")}
     if overrides.input is not None:
         values["inputs"] = [str(overrides.input.absolute())]
-    if overrides.data is not None or overrides.limit is not None:
+    if (overrides.data, overrides.annotations, overrides.limit) != (None, None, None):
         values["dataset"] = _data(_keys(values, "dataset", where), overrides)
     if overrides.profile is not None:
         values["profile"] = str(overrides.profile)
@@ -336,12 +337,12 @@ def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[
 
 
 def _data(given: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """The data set of the command line; of the spec's own only the limit can change."""
-    if overrides.data is not None:
-        given = {"path": str(overrides.data.absolute())}
+    """The data set of the command line, or the spec's own with another limit or annotation file."""
+    given = given if overrides.data is None else {"path": str(overrides.data.absolute())}
+    changes = {name: v for name in ("limit", "annotations") if (v := getattr(overrides, name)) is not None}
     if "path" not in given:
-        raise SpecError("a limit was given, but no data set", where="LIMIT", fix="name its folder with DATA=… (--data)")
-    return given if overrides.limit is None else {**given, "limit": overrides.limit}
+        raise SpecError(f"{'/'.join(changes)} given, but no data set", where="DATA", fix="name its folder (--data)")
+    return {**given, **changes}
 
 
 def _placed(spec: Spec, folder: Path, weights: str) -> Spec:

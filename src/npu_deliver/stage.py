@@ -23,6 +23,7 @@ from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job
 from npu_eval.architectures import MODEL_FOLDER
+from npu_eval.coco_folder import listing, refuse_several
 from npu_eval.codehash import code_sha256
 from npu_eval.config import PHOTO_SUFFIXES, SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
@@ -92,6 +93,11 @@ def _check_data(job: Job) -> None:
         raise SpecError(
             "there is no such folder", where=data.path, fix="name the data set's folder with DATA=… (--data)"
         )
+    if data.annotations is None:
+        refuse_several(Path(data.path))
+    elif not (Path(data.path) / data.annotations).is_file():
+        raise SpecError(f"has no annotation file {data.annotations}", where=data.path,
+                        fix=f"found {listing(Path(data.path))}; the name starts in the data set's folder")  # fmt: skip
     if data.against is not None and not Path(data.against).is_file():
         raise SpecError("there are no such results", where=data.against, fix="name the dataset.jsonl of another run")
 

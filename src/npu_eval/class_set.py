@@ -14,7 +14,7 @@ from npu_eval.adapter import SupportsClassification
 from npu_eval.bootstrap import Array, paired_differences
 from npu_eval.dataset_data import ClassCounts, Comparison, DatasetData, Unusable
 from npu_eval.errors import AdapterError
-from npu_eval.image_run import Item, Task, check_other, key_of, run_images
+from npu_eval.image_run import Item, Task, check_other, key_of, refuse_nothing_read, run_images
 from npu_eval.jsonio import file_sha256
 from npu_eval.labelled_folder import LabelledSet
 from npu_eval.result_stream import ResultStream, read_results
@@ -43,15 +43,17 @@ def evaluate(task: Task) -> DatasetData:
             take=lambda outputs, photo, size: _best(outputs, adapter, context.spec.adapter),
             encode=lambda best: {"best": best},
         )
+    unreadable = tuple(
+        Unusable(name=line["image"], why=line["unreadable"])
+        for line in read_results(task.results)
+        if "unreadable" in line
+    )
+    refuse_nothing_read(unreadable, len(items), task.data)
     right = {k: _right(task.results, data, k) for k in (1, BEST)}
     comparisons = () if other is None else _compare(task, data, right, other)
     return DatasetData(
         image_set=data.image_set,
-        unreadable=tuple(
-            Unusable(name=line["image"], why=line["unreadable"])
-            for line in read_results(task.results)
-            if "unreadable" in line
-        ),
+        unreadable=unreadable,
         broken_annotations=(),
         missing_categories=(),
         missing_objects=0,

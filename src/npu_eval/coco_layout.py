@@ -5,23 +5,25 @@ Every image that the annotations name belongs to the set, whether its file can b
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from npu_eval import mask_codes
-from npu_eval.dataset_data import ImageSet, Unusable
-from npu_eval.errors import ConfigError, RecordError, nearest
-from npu_eval.jsonio import canonical_sha256, file_sha256, loads
+from npu_eval.coco_folder import LAYOUT, annotation_file, image_folder
+from npu_eval.coco_repair import REPAIRS, plain_name, repaired
+from npu_eval.dataset_data import ImageSet, Repaired, Unusable
+from npu_eval.errors import ConfigError
+from npu_eval.jsonio import canonical_sha256, file_sha256
+from npu_eval.photos import upright_size
 
-LAYOUT = "annotations/instances_val2017.json beside val2017/*.jpg, or one .json file beside its images"
-"""What a folder must hold, in the words of an error message."""
-
-_CANDIDATES = ("annotations/instances_val*.json", "annotations/instances_*.json", "annotations/*.json", "*.json")
+_PROBES = 50
+"""Images whose sizes are compared with the annotations before the first one is evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +52,14 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True)
 class CocoSet:
-    """A data set within its limit. ``annotations`` are those of its images, as they were read."""
+    """A data set within its limit. ``annotations`` are those of its images, ``repairs`` what was mended in it."""
 
     image_set: ImageSet
     folder: Path
     images: tuple[CocoImage, ...]
     categories: dict[str, int]
     annotations: tuple[dict[str, Any], ...]
+    repairs: tuple[Repaired, ...]
 
 
 def read(folder: Path, *, limit: int | None, annotations: Path | None = None) -> CocoSet:
@@ -69,36 +72,34 @@ def read(folder: Path, *, limit: int | None, annotations: Path | None = None) ->
     Raises:
         ConfigError: the folder is laid out otherwise, or the file holds no COCO annotations.
     """
-    path = annotations or _annotation_file(folder)
-    value = _read_json(path)
-    images = sorted((_image(entry, path) for entry in value["images"]), key=lambda image: image.id)
-    _refuse_twins([image.id for image in images], "image", path)
-    if not images:
+    path = annotations or annotation_file(folder)
+    entries = repaired(_read_json(path), str(path))
+    _refuse_twins([image["id"] for image in entries.images], "image", path)
+    _refuse_twins([category["id"] for category in entries.categories], "category", path)
+    _refuse_twins([plain_name(category["name"]) for category in entries.categories], "category", path)
+    if not entries.images:
         raise ConfigError("its annotations name no image", where=path.name, fix=f"expected {LAYOUT}")
-    chosen = tuple(images[:limit])
-    ids = {image.id for image in images}
-    categories = _categories(value["categories"], path)
-    known = set(categories.values())
-    kept, wanted = [], {image.id for image in chosen}
-    for entry in value["annotations"]:
-        _check_annotation(entry, ids, known, path)
-        if entry["image_id"] in wanted:
-            kept.append(entry)
+    listed = sorted(entries.images, key=lambda image: image["id"])
+    place, shorter = image_folder(folder, path, [image["file_name"] for image in listed[:limit]])
+    chosen = tuple(_image(entry, place, shorter, entries.repairs) for entry in listed[:limit])
+    _refuse_other_sizes(place, chosen, path)
+    wanted = {image.id for image in chosen}
     return CocoSet(
         image_set=ImageSet(
             layout="coco",
             folder=folder.name,
             annotations=path.name,
             annotations_sha256=file_sha256(path),
-            available=len(images),
+            available=len(listed),
             limit=limit,
             images=len(chosen),
             sha256=canonical_sha256([[i.id, i.file, i.height, i.width] for i in chosen]),
         ),
-        folder=_image_folder(folder, path, chosen),
+        folder=place,
         images=chosen,
-        categories=categories,
-        annotations=tuple(kept),
+        categories={category["name"]: category["id"] for category in entries.categories},
+        annotations=tuple(entry for entry in entries.annotations if entry["image_id"] in wanted),
+        repairs=tuple(Repaired(kind=kind, count=entries.repairs[kind]) for kind in REPAIRS if entries.repairs[kind]),
     )
 
 
@@ -110,8 +111,8 @@ def match_categories(categories: Mapping[str, int], names: Sequence[str], where:
     Raises:
         ConfigError: no name occurs on both sides.
     """
-    ids = {_plain(name): number for name, number in categories.items()}
-    matched = [ids.get(_plain(name)) for name in names]
+    ids = {plain_name(name): number for name, number in categories.items()}
+    matched = [ids.get(plain_name(name)) for name in names]
     if not any(number is not None for number in matched):
         theirs = ", ".join(list(categories)[:5])
         ours = ", ".join(list(names)[:5])
@@ -165,61 +166,58 @@ def prepare(data: CocoSet, category_ids: Iterable[int], work: Path) -> tuple[Tru
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _annotation_file(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise ConfigError("there is no such folder", where=str(folder), fix=f"expected {LAYOUT}")
-    for pattern in _CANDIDATES:
-        found = sorted(folder.glob(pattern))
-        if len(found) > 1:
-            names = ", ".join(p.name for p in found[:5])
-            raise ConfigError(f"holds several annotation files: {names}", where=str(folder),
-                              fix="name one with --annotations")  # fmt: skip
-        if found:
-            return found[0]
-    raise ConfigError(f"holds no annotations; found {_listing(folder)}", where=str(folder), fix=f"expected {LAYOUT}")
-
-
-def _listing(folder: Path) -> str:
-    names = sorted(p.name + ("/" if p.is_dir() else "") for p in folder.iterdir())
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") if names else "nothing"
-
-
 def _read_json(path: Path) -> dict[str, Any]:
+    """The file with its three lists; NaN stays one number that no box can have, to be named with its annotation."""
     try:
-        value = loads(path.read_text(encoding="utf-8"), path.name)
+        value = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=float)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read ({error})", where=str(path), fix="name the annotation file") from error
-    except RecordError as error:
-        raise ConfigError(error.what, where=str(path), fix="download the annotations again") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"is no JSON ({error})", where=str(path), fix="download the annotations again") from error
     for key in ("images", "annotations", "categories"):
         if not isinstance(value, dict) or not isinstance(value.get(key), list):
-            found = ", ".join(list(value)[:6]) if isinstance(value, dict) else type(value).__name__
+            found = ", ".join(list(value)[:6]) if isinstance(value, dict) else f"a {type(value).__name__}"
             raise ConfigError(f"has no list '{key}'; found {found}", where=str(path),
                               fix="expected COCO's instances: images, annotations, categories")  # fmt: skip
     result: dict[str, Any] = value
     return result
 
 
-def _image(entry: Any, path: Path) -> CocoImage:
-    try:
-        image = CocoImage(id=entry["id"], file=entry["file_name"], height=entry["height"], width=entry["width"])
-    except (KeyError, TypeError) as error:
-        what = f"an image lacks {error}: {json.dumps(entry)[:80]}"
-        raise ConfigError(what, where=str(path), fix="each needs id, file_name, height and width") from error
-    numbers = (image.id, image.height, image.width)
-    if not all(type(n) is int for n in numbers) or min(numbers[1:]) < 1 or not isinstance(image.file, str):
-        raise ConfigError(f"an image is wrong: {json.dumps(entry)[:80]}", where=str(path), fix="sizes are whole pixels")
-    return image
+def _image(entry: dict[str, Any], place: Path, shorter: Mapping[str, str], repairs: Counter[str]) -> CocoImage:
+    """An image with its size, from its file where the annotations give none; 1x1 where neither can be read."""
+    file = shorter.get(entry["file_name"], entry["file_name"])
+    height, width = entry["height"], entry["width"]
+    if not (height and width):
+        try:
+            height, width = upright_size(place / file)
+            repairs["size-from-file"] += 1
+        except OSError:
+            height = width = 1  # it is counted as unreadable when its turn comes
+    repairs["path-shortened"] += file != str(PurePosixPath(entry["given"]))
+    return CocoImage(id=entry["id"], file=file, height=height, width=width)
 
 
-def _categories(entries: Sequence[Any], path: Path) -> dict[str, int]:
-    try:
-        pairs = [(str(entry["name"]), int(entry["id"])) for entry in entries]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"a category has no name or number ({error})", where=str(path)) from error
-    _refuse_twins([number for _, number in pairs], "category", path)
-    _refuse_twins([_plain(name) for name, _ in pairs], "category", path)
-    return dict(pairs)
+def _refuse_other_sizes(place: Path, images: Sequence[CocoImage], path: Path) -> None:
+    """Refuse annotations of which no size is that of its file: every object would lie elsewhere.
+
+    Raises:
+        ConfigError: with the first image, and what it looks like.
+    """
+    sizes = []
+    for image in images[:_PROBES]:
+        with contextlib.suppress(OSError):
+            sizes.append((image, upright_size(place / image.file)))
+    if not sizes or any((image.height, image.width) == size for image, size in sizes):
+        return
+    turned = all((image.width, image.height) == size for image, size in sizes)
+    why = "width and height are exchanged, or the annotations are for the photo before its EXIF orientation"
+    image, (height, width) = sizes[0]
+    raise ConfigError(
+        f"no image has the size that the annotations give: {image.file} is {width}x{height}, they say "
+        f"{image.width}x{image.height}{f' ({why})' if turned else ''}",
+        where=str(path),
+        fix="use the images that were annotated, or annotations of upright images",
+    )
 
 
 def _refuse_twins(keys: Sequence[Any], what: str, path: Path) -> None:
@@ -228,37 +226,12 @@ def _refuse_twins(keys: Sequence[Any], what: str, path: Path) -> None:
         raise ConfigError(f"two of its {what} entries are '{twins[0]}'", where=str(path), fix="make them unique")
 
 
-def _check_annotation(entry: Any, images: set[int], categories: set[int], path: Path) -> None:
-    name = f"annotation {entry.get('id')}" if isinstance(entry, dict) else "an annotation"
-    if not isinstance(entry, dict) or entry.get("image_id") not in images:
-        raise ConfigError(f"{name} is of no image of the file", where=str(path), fix="use matching annotations")
-    if (category := entry.get("category_id")) not in categories:
-        what = f"{name} is of category {category}, which the file does not define"
-        raise ConfigError(what, where=str(path), fix=nearest(str(category), map(str, categories)))
-
-
-def _image_folder(folder: Path, annotations: Path, images: Sequence[CocoImage]) -> Path:
-    split = annotations.stem.partition("_")[2] or annotations.stem
-    places = [folder / split, folder / "images" / split, folder / "images", annotations.parent, folder]
-    probes = images[:50]
-    best = max(places, key=lambda place: sum((place / image.file).is_file() for image in probes))
-    if not any((best / image.file).is_file() for image in images):
-        looked = ", ".join(f"{p.relative_to(folder).as_posix()}/" for p in places if p.is_relative_to(folder))
-        raise ConfigError(f"none of its images is there: {images[0].file} is in none of {looked}; "
-                          f"found {_listing(folder)}", where=str(folder), fix=f"expected {LAYOUT}")  # fmt: skip
-    return best
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.lower().replace("-", " ").replace("_", " ").split())
-
-
 def _plain_object(entry: Mapping[str, Any], code: Mapping[str, Any] | None) -> dict[str, Any] | str:
     """An annotation with the keys that evaluators read, or what is wrong with it."""
     box = entry.get("bbox")
     if box is None and code is not None:
         box = mask_codes.boxes([code])[0]
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box) or min(box[2:]) < 0:
         return f"left out: its box is {json.dumps(box)[:60]}"
     area = entry.get("area")
     if not _is_number(area):

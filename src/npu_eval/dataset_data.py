@@ -6,10 +6,11 @@ The detections themselves are in a file beside the record, which names it by its
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from npu_eval.errors import RecordError
+from npu_eval.jsonio import ABSENT_BY_DEFAULT
 
 IOU_THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
 """COCO's ten intersections over union, .50 to .95."""
@@ -46,6 +47,14 @@ class Unusable:
 
     name: str
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """What was repaired in the annotations before they were used: a kind of `coco_repair.REPAIRS`, and how often."""
+
+    kind: str
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +140,7 @@ class DatasetData:
     detection: tuple[DetectionScores, ...]
     classification: ClassCounts | None
     comparisons: tuple[Comparison, ...]
+    repairs: tuple[Repaired, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
 
 
 def check_dataset(data: DatasetData, where: str) -> None:
@@ -143,6 +153,8 @@ def check_dataset(data: DatasetData, where: str) -> None:
     counts = (data.detections, data.dropped_detections, data.missing_objects, data.resumed_images)
     if images < 1 or min(counts) < 0 or not len(data.unreadable) <= images <= data.image_set.available:
         raise RecordError("a count of images or detections is impossible", where=where)
+    if any(repair.count < 1 for repair in data.repairs):
+        raise RecordError("a repair that was not made is listed", where=f"{where}.repairs")
     if data.classification is not None:
         found = data.classification
         if not 0 <= found.top1 <= found.top5 <= images - len(data.unreadable):

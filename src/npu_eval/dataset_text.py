@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from npu_eval import units
+from npu_eval.coco_repair import REPAIRS
 from npu_eval.dataset_data import COCO_STATS, UNDEFINED, CategoryScore, DatasetData, DetectionScores, Unusable
 from npu_eval.dataset_data import mean_precision as mean_of
 from npu_eval.dataset_stats import interval, metric_values
@@ -49,6 +50,7 @@ def _facts(data: DatasetData) -> list[tuple[str, str]]:
         missing, unused = data.missing_categories, data.unused_classes
         facts += [
             ("broken annotations", units.count(len(data.broken_annotations))),
+            *(("repaired", f"{units.count(repair.count)} {REPAIRS[repair.kind]}") for repair in data.repairs),
             ("detections", f"{units.count(data.detections)}; none in {without} images"),
             ("categories left out", f"{units.count(len(missing))} that the model lacks, with "
                                     f"{units.count(data.missing_objects)} objects{_some(missing)}"),

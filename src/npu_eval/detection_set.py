@@ -15,9 +15,10 @@ from npu_eval import coco_layout, coco_metric, mask_codes
 from npu_eval.adapter import SupportsDetection, checked_detections
 from npu_eval.bootstrap import paired_differences, weighted_ap
 from npu_eval.coco_layout import CocoSet, Truth
+from npu_eval.coco_repair import REPAIRS
 from npu_eval.dataset_data import COCO_STATS, Comparison, DatasetData, DetectionScores, Unusable
-from npu_eval.errors import AdapterError
-from npu_eval.image_run import Item, Task, check_other, key_of, run_images
+from npu_eval.errors import AdapterError, ConfigError
+from npu_eval.image_run import Item, Task, check_other, key_of, refuse_nothing_read, run_images
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256
 from npu_eval.result_stream import ResultStream, read_results
 
@@ -69,6 +70,7 @@ def evaluate(task: Task) -> DatasetData:
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=task.results.parent) as folder:
         work = Path(folder)
         truth, broken = coco_layout.prepare(data, matched, work)
+        _refuse_nothing_to_find(truth, data)
         data = replace(data, annotations=())  # they are in files now, and memory is for the model
         with ResultStream(task.results, key_of(context, data.image_set)) as results:
             resumed = results.done
@@ -77,6 +79,7 @@ def evaluate(task: Task) -> DatasetData:
         context.say(f"[dataset] evaluating the detections on {len(items)} images")
         tally = _Tally()
         scores, evaluations = _scores(task, data, truth, task.results, work, tally)
+        refuse_nothing_read(tally.unreadable, len(items), task.data)
         comparisons = () if other is None else _compare(task, data, truth, work, scores, evaluations, other)
     return DatasetData(
         image_set=data.image_set,
@@ -94,7 +97,21 @@ def evaluate(task: Task) -> DatasetData:
         detection=scores,
         classification=None,
         comparisons=comparisons,
+        repairs=data.repairs,
     )
+
+
+def _refuse_nothing_to_find(truth: Truth, data: CocoSet) -> None:
+    """Refuse a set without an object: its AP is undefined, whatever the model finds.
+
+    Raises:
+        ConfigError: there is none, with how the annotations were lost.
+    """
+    if truth.objects["bbox"].total():
+        return
+    lost = ", ".join(f"{repair.count} {REPAIRS[repair.kind]}" for repair in data.repairs)
+    what = f"no object to find on the {len(data.images)} images: AP is undefined{f' ({lost})' if lost else ''}"
+    raise ConfigError(what, where=data.image_set.annotations, fix="use annotations that belong to the images")
 
 
 def _take(task: Task, outputs: dict[str, torch.Tensor], photo: Path, size: tuple[int, int]) -> _Found:

@@ -16,7 +16,7 @@ import torch
 
 from npu_eval import codehash
 from npu_eval.adapter import checked_forward, checked_preprocess
-from npu_eval.dataset_data import ImageSet
+from npu_eval.dataset_data import ImageSet, Unusable
 from npu_eval.errors import AdapterError, ConfigError, RecordError
 from npu_eval.overlap import overlapped
 from npu_eval.photos import open_upright, upright_size
@@ -107,6 +107,18 @@ def run_images(
     for line in overlapped(items[results.done :], prepare=prepare, work=work, finish=finish, ahead=AHEAD):
         results.append(line)
         progress.count(unreadable="unreadable" in line)
+
+
+def refuse_nothing_read(unreadable: Sequence[Unusable], images: int, folder: Path) -> None:
+    """Refuse a run in which no image could be read: its result would be a number about nothing.
+
+    Raises:
+        ConfigError: with the first image and why.
+    """
+    if images and len(unreadable) >= images:
+        first = unreadable[0]
+        raise ConfigError(f"none of the {images} images could be read; {first.name}: {first.why}", where=str(folder),
+                          fix="check the images of the data set")  # fmt: skip
 
 
 def key_of(context: Context, image_set: ImageSet) -> dict[str, Any]:

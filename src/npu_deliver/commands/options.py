@@ -111,6 +111,9 @@ class What(Where):
     data: Annotated[
         Path | None, typer.Option("--data", help="A data set in COCO's or ImageNet's layout, to evaluate the model on")
     ] = None
+    annotations: Annotated[
+        str | None, typer.Option("--annotations", help="Its annotation file, where the folder has several")
+    ] = None
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on its first so many images")] = None
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="TIME", help="Time to search for speed, e.g. 90s, 10m; 0: none")
@@ -132,8 +135,17 @@ class What(Where):
             if named.scheme == "file" and not named.path.startswith("~"):
                 weights = f"file:{Path(named.path).absolute()}"  # it starts here, not in the spec's folder
         tier = self.tier.value if self.tier else None
-        overrides = Overrides(device=self.device, weights=weights, input=self.input, tier=tier, data=self.data,
-                              limit=self.limit, criteria=self.criteria, profile=self.profile)  # fmt: skip
+        overrides = Overrides(
+            device=self.device,
+            weights=weights,
+            input=self.input,
+            tier=tier,
+            data=self.data,
+            annotations=self.annotations,
+            limit=self.limit,
+            criteria=self.criteria,
+            profile=self.profile,
+        )
         job = load(self.model, self.root, overrides=overrides, output=self.output)
         job = with_server(job) if self.serve else job
         budget_s = self.budget_s()

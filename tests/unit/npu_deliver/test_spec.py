@@ -286,6 +286,12 @@ def test_a_data_set_starts_in_the_specs_folder_and_can_be_given_instead(tmp_path
     assert load(tmp_path, GOOD).spec.dataset is None
 
 
+def test_the_annotation_file_of_the_command_line_is_the_one(tmp_path):
+    text = GOOD + "dataset:\n  path: photos\n  limit: 5\n"
+    found = load(tmp_path, text, annotations="annotations/b.json").spec.dataset
+    assert (found.limit, found.annotations) == (5, "annotations/b.json")
+
+
 def test_a_limit_needs_a_data_set(tmp_path):
     with pytest.raises(SpecError, match="no data set"):
         load(tmp_path, GOOD, limit=5)

@@ -14,6 +14,7 @@ import npu_eval
 from deliverables import IMAGE, job_of, write_model, write_photo
 from npu_deliver import stage
 from npu_deliver.errors import ConfigError, SpecError
+from npu_deliver.spec import Dataset
 from npu_eval.config import read_spec_file
 from npu_eval.jsonio import file_sha256
 from npu_eval.weights import FetchedWeights, fetch
@@ -321,3 +322,24 @@ def test_the_script_of_an_experiment_travels_where_the_spec_asks_for_it(tmp_path
     assert found.spec.evaluation.training.steps == 2
     assert found.spec.evaluation.experiments[-1] == "training"
     assert {c.metric for c in found.spec.evaluation.criteria} >= {"loss_error", "gradient_error"}
+
+
+def test_a_data_set_that_leaves_a_choice_of_annotations_is_told_before_anything_runs(tmp_path):
+    write_model(tmp_path)
+    data = tmp_path / "coco"
+    (data / "annotations").mkdir(parents=True)
+    for year in (2014, 2017):
+        (data / "annotations" / f"instances_val{year}.json").write_text("{}")
+    job = job_of(tmp_path)
+    chosen = Dataset(path=str(data))
+    said = refusal(with_dataset(job, chosen), error=ConfigError)
+    assert "annotations/instances_val2014.json, annotations/instances_val2017.json" in said
+    assert "--annotations" in said
+    named = chosen.model_copy(update={"annotations": "annotations/instances_val2017.json"})
+    assert staged(with_dataset(job, named)).folder.is_dir()
+    absent = chosen.model_copy(update={"annotations": "annotations/other.json"})
+    assert "has no annotation file annotations/other.json" in refusal(with_dataset(job, absent))
+
+
+def with_dataset(job, dataset):
+    return replace(job, spec=job.spec.model_copy(update={"dataset": dataset}))

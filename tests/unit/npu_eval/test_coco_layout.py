@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
 from coco_samples import CATEGORIES, annotation, change_annotations, write_set
 from npu_eval import coco_layout
@@ -89,14 +90,16 @@ def test_several_annotation_files_must_be_chosen_from(tmp_path: Path) -> None:
     [
         ({"images": []}, "name no image"),
         ({"images": {}}, "no list 'images'"),
-        ({"images": [{"id": 1}]}, "lacks 'file_name'"),
-        ({"images": [{"id": 1, "file_name": "a", "height": 0, "width": 1}]}, "an image is wrong"),
-        ({"images": [{"id": 1, "file_name": "a", "height": 1, "width": 1}] * 2}, "two of its image entries are '1'"),
+        ({"images": [{"id": 1}]}, "lacks its id or file_name"),
+        (
+            {"images": [{"id": 1, "file_name": name, "height": 1, "width": 1} for name in "ab"]},
+            "two of its image entries are '1'",
+        ),
         ({"categories": [{"id": 3}]}, "category has no name"),
-        ({"categories": [{"id": 3, "name": "a"}, {"id": 4, "name": "A"}]}, "two of its category entries are 'a'"),
-        ({"annotations": [{"id": 5, "image_id": 99, "category_id": 3}]}, "annotation 5 is of no image"),
-        ({"annotations": [{"id": 5, "image_id": 1, "category_id": 99}]}, "annotation 5 is of category 99"),
-        ({"annotations": [7]}, "an annotation is of no image"),
+        (
+            {"categories": [{"id": 3, "name": "a"}, {"id": 4, "name": "A"}], "annotations": []},
+            "two of its category entries are 'a'",
+        ),
     ],
 )
 def test_annotations_that_contradict_themselves_are_refused(tmp_path: Path, changes: Any, what: str) -> None:
@@ -172,3 +175,137 @@ def test_annotations_without_any_mask_give_boxes_alone(tmp_path: Path) -> None:
     truth, broken = prepared(tmp_path, [entry])
     assert truth.masks is None
     assert broken == []
+
+
+# --- what exporters write --------------------------------------------------------------------------------------------
+
+
+def changed(folder: Path, change: Any) -> Path:
+    """A set of two images whose annotations were changed in place."""
+    path = write_set(folder, 2) / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def each(key: str, **changes: Any) -> Any:
+    """A change of every entry of a list: a function of the entry for each key."""
+
+    def change(content: dict[str, Any]) -> None:
+        for entry in content[key]:
+            entry.update({name: new(entry) for name, new in changes.items()})
+
+    return change
+
+
+REPAIRED = {
+    "number-as-text": [
+        each("images", id=lambda e: str(e["id"])),
+        each("annotations", image_id=lambda e: str(e["image_id"])),
+        each("annotations", image_id=lambda e: f" {e['image_id']}.0"),
+        each("annotations", category_id=lambda e: str(e["category_id"])),
+        each("annotations", category_id=lambda e: float(e["category_id"])),
+        each("categories", id=lambda e: str(e["id"])),
+        each("images", width=lambda e: float(e["width"])),
+        each("images", height=lambda e: str(e["height"])),
+        each("annotations", bbox=lambda e: [str(v) for v in e["bbox"]]),
+    ],
+    "size-from-file": [
+        lambda content: [entry.pop("width") for entry in content["images"]],
+        each("images", width=lambda _: 0, height=lambda _: 0),
+        each("images", height=lambda _: None),
+    ],
+    "path-shortened": [
+        each("images", file_name=lambda e: f"/home/somebody/coco/val2017/{e['file_name']}"),
+        each("images", file_name=lambda e: f"C:\\data\\val2017\\{e['file_name']}"),
+        each("images", file_name=lambda e: f"val2017\\{e['file_name']}"),
+        each("images", file_name=lambda e: f"../../coco/val2017/{e['file_name']}"),
+    ],
+    "category-unused-twin": [
+        lambda content: content["categories"].insert(0, {"id": 0, "name": "Dot", "supercategory": "none"})
+    ],
+    "annotation-of-no-image": [
+        lambda content: content["annotations"].append({**content["annotations"][0], "image_id": 99})
+    ],
+    "annotation-of-no-category": [
+        lambda content: content["annotations"].append({**content["annotations"][0], "category_id": 99}),
+        lambda content: content["annotations"].append({**content["annotations"][0], "category_id": None}),
+    ],
+    "image-repeated": [lambda content: content["images"].append(dict(content["images"][0]))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"), [(kind, change) for kind, changes in REPAIRED.items() for change in changes]
+)
+def test_what_has_one_reading_is_repaired_and_counted(tmp_path: Path, kind: str, change: Any) -> None:
+    wanted = coco_layout.read(write_set(tmp_path / "plain", 2), limit=None)
+    found = coco_layout.read(changed(tmp_path / "changed", change), limit=None)
+    assert wanted.repairs == ()
+    assert {repair.kind for repair in found.repairs} == {kind}
+    assert all(repair.count >= 1 for repair in found.repairs)
+    assert [(i.id, i.height, i.width) for i in found.images] == [(i.id, i.height, i.width) for i in wanted.images]
+    assert all((found.folder / image.file).is_file() for image in found.images)
+    same = [(a["image_id"], a["category_id"], a["bbox"]) for a in wanted.annotations]
+    assert [(a["image_id"], a["category_id"], a["bbox"]) for a in found.annotations] == same
+
+
+def test_ids_that_are_no_numbers_are_numbered_anew(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        for entry, key in ((e, k) for k in ("images", "annotations") for e in content[k]):
+            name = "id" if key == "images" else "image_id"
+            entry[name] = f"img-{entry[name]}"
+
+    found = coco_layout.read(changed(tmp_path, change), limit=None)
+    assert [image.id for image in found.images] == [1, 2]
+    assert [(repair.kind, repair.count) for repair in found.repairs] == [("id-renumbered", 2)]
+    assert {a["image_id"] for a in found.annotations} == {1, 2}
+
+
+def test_a_name_never_leads_out_of_the_data_set(tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40)).save(tmp_path / "outside.png")
+    folder = changed(tmp_path / "set", lambda content: content["images"][0].update(file_name="../outside.png"))
+    found = coco_layout.read(folder, limit=None)
+    assert (found.folder / found.images[0].file).resolve().is_relative_to(folder.resolve())
+
+
+@pytest.mark.parametrize("orientation", [None, 6])
+def test_sizes_of_other_images_are_told_before_anything_runs(tmp_path: Path, orientation: int | None) -> None:
+    swap = each("images", width=lambda e: e["height"], height=lambda e: 60 if e["width"] == 40 else e["width"])
+    folder = changed(tmp_path, swap) if orientation is None else write_set(tmp_path, 2)
+    for photo in (folder / "val2017").iterdir() if orientation else ():
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        with Image.open(photo) as image:
+            image.copy().save(photo, exif=exif)
+    said = refusal(folder)
+    assert "no image has the size that the annotations give" in said
+    assert "EXIF" in said
+
+
+def test_one_image_of_another_size_is_left_to_the_run(tmp_path: Path) -> None:
+    folder = write_set(tmp_path, 2)
+    Image.new("RGB", (9, 9)).save(folder / "val2017" / "000000000001.png")
+    assert len(coco_layout.read(folder, limit=None).images) == 2
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    path = write_set(tmp_path, 1) / "annotations" / "instances_val2017.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(coco_layout.read(tmp_path, limit=None).images) == 1
+
+
+def test_a_box_that_is_no_box_is_named_with_its_annotation(tmp_path: Path) -> None:
+    boxes = ([float("nan"), 2, 5, 4], [1, 2, -5, 4], None, [1, 2, 3])
+    truth, broken = prepared(tmp_path, [
+        *(annotation(n, 1, "dot", (1, 2, 5, 4), bbox=box, segmentation=[]) for n, box in enumerate(boxes)),
+        annotation(9, 1, "dot", (1, 2, 5, 4)),
+    ])  # fmt: skip
+    assert truth.objects["bbox"].total() == 1
+    assert [line.partition("its box is ")[2] for line in broken] == [
+        "[NaN, 2, 5, 4]",
+        "[1, 2, -5, 4]",
+        "null",
+        "[1, 2, 3]",
+    ]

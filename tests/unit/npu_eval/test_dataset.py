@@ -125,6 +125,19 @@ def test_unreadable_images_are_counted_and_stay_in_the_set(tmp_path: Path, data:
     assert metric_values(found)["box_ap"] < 1.0
 
 
+def test_a_run_in_which_nothing_could_be_read_is_no_result(tmp_path: Path, data: Path) -> None:
+    for photo in (data / "val2017").iterdir():
+        photo.write_bytes(b"no image at all")
+    with pytest.raises(ConfigError, match=rf"none of the {IMAGES} images could be read; 000000000001.png: is no image"):
+        evaluate(tmp_path, data)
+
+
+def test_a_set_without_an_object_is_refused_before_the_model_runs(tmp_path: Path, data: Path) -> None:
+    change_annotations(data, annotations=[{"id": 5, "image_id": 99, "category_id": 3, "bbox": [1, 2, 3, 4]}])
+    with pytest.raises(ConfigError, match=r"AP is undefined \(1 annotations of an image that the file does not list"):
+        evaluate(tmp_path, data)
+
+
 class Blind(Rectangles):
     false_ones = False
 
