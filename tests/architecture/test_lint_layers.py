@@ -15,7 +15,6 @@ STILL_READ_TEXT = {
     "gains.py",
     "metrics.py",
     "model.py",
-    "placeholders.py",
     "protocol.py",
     "two_values.py",
     "versions.py",
