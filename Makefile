@@ -12,7 +12,7 @@
 #   PROFILE=eval_results   another layout of the folder: npu_deliverables, eval_results, flat or model_zoo
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
 #   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
-#   STACK=npu SOC=910B4   the image: npu, sam3, cpu or cuda, and the chip     MEMORY=8g      limit of a step
+#   STACK=npu SOC=910B4   the image: npu, npu-9.1, sam3, cpu, cuda; the chip  MEMORY=8g      limit of a step
 #   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
 .DEFAULT_GOAL := help

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from npu_deliver.docker_data import docker_folder
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.profiles import PLATFORM_SUPPLIES
-from npu_deliver.stacks import BaseImage, Stack, docker_folder, platform_of
+from npu_deliver.stacks import BaseImage, Stack, platform_of
 from npu_eval.jsonio import canonical_sha256, file_sha256
 
 REPOSITORY = "npu-deliver"

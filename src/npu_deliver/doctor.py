@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import hardware, stacks
+from npu_deliver import compatibility, hardware, stacks
 from npu_deliver.environment import Containers, default_stack
 from npu_deliver.errors import ConfigError, EngineError
 from npu_deliver.image import PROBE
@@ -251,11 +251,11 @@ def _packages(python: Path) -> Iterator[Check]:
         return
     cann = npu_evidence.cann_version()
     if torch is not None and cann is not None:
-        answer = stacks.compatibility(torch, torch_npu, cann, facts["python"])
-        good = answer.state in (stacks.State.LISTED, stacks.State.PATCH_COMPATIBLE)
-        state = State.FINE if good else State.FAULT if answer.state is stacks.State.CONTRADICTED else State.WARNING
+        answer = compatibility.compatibility(torch, torch_npu, cann, facts["python"])
+        against = answer.state is compatibility.State.CONTRADICTED
+        state = State.FINE if answer.state.fits else State.FAULT if against else State.WARNING
         what = f"torch {torch}, torch_npu {torch_npu}, CANN {cann}: {answer.state.value}"
-        yield Check(name="versions", state=state, what=what, fix="" if good else answer.evidence[0])
+        yield Check(name="versions", state=state, what=what, fix="" if answer.state.fits else answer.evidence[0])
     report = npu_probe.probe(str(python))
     if report.failure is None:
         yield Check(

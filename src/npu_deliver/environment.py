@@ -14,6 +14,7 @@ from pathlib import Path
 
 from npu_deliver import build, hardware, requirements, stacks
 from npu_deliver.build import Build
+from npu_deliver.compatibility import compatibility
 from npu_deliver.engine import Engine, LocalEngine, ReplayEngine
 from npu_deliver.errors import ConfigError, EngineError
 from npu_deliver.image import Image, local_image, replayed_image
@@ -209,13 +210,12 @@ def _prepared(stack: stacks.Stack, base: stacks.BaseImage, text: str, containers
 
 
 def warnings_of(stack_name: str) -> tuple[str, ...]:
-    """What the makers' tables have against a stack's versions; empty where they list it or a patch of it."""
+    """What the makers' tables have against a stack's versions; empty where one of them speaks for it."""
     stack = stacks.load_stacks()[stack_name]
     if stack.torch is None or stack.torch_npu is None or stack.cann is None:
         return ()
-    answer = stacks.compatibility(stack.torch, stack.torch_npu, stack.cann, stack.python)
-    fine = (stacks.State.LISTED, stacks.State.PATCH_COMPATIBLE)
-    return () if answer.state in fine else (f"{answer.state.value}: {answer.evidence[0]}",)
+    answer = compatibility(stack.torch, stack.torch_npu, stack.cann, stack.python)
+    return () if answer.state.fits else (f"{answer.state.value}: {answer.evidence[0]}",)
 
 
 def _own_base(name: str) -> stacks.BaseImage:

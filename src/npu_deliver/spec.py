@@ -160,7 +160,7 @@ class Evaluation(_Strict):
 class ImageSpec(_Strict):
     """In which image the experiments run, where a container engine is used."""
 
-    stack: str | None = Field(default=None, description="npu, sam3, cpu or cuda; default: by the device")
+    stack: str | None = Field(default=None, description="npu, npu-9.1, sam3, cpu or cuda; default: by the device")
     soc: str | None = Field(
         default=None, description="The SoC of an NPU image, such as Ascend910B4; default: npu-smi's"
     )

@@ -1,22 +1,37 @@
 """Which image a model runs in: the base image by chip, CANN, Python and OS, and the stack of packages on top of it.
 
-The answers are data, `docker/images.toml` and `docker/compatibility.toml`; this module reads them and never guesses. A
-base image of a neighbouring chip starts, and then finds no kernel, so the tag is derived from the name that the chip
-itself reports, and a name that does not tell the chip is refused.
+The answers are data, `docker/images.toml`; this module reads them and never guesses. A base image of a neighbouring
+chip starts, and then finds no kernel, so the tag is derived from the name that the chip itself reports, and a name that
+does not tell the chip is refused.
 """
 
 from __future__ import annotations
 
-import enum
 import fnmatch
-import functools
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from npu_deliver.compatibility import Answer, State, compatibility
+from npu_deliver.docker_data import table
 from npu_deliver.errors import ConfigError, nearest
+
+__all__ = [
+    "DEFAULT_NPU_STACK",
+    "Answer",
+    "BaseImage",
+    "Chip",
+    "Stack",
+    "State",
+    "base_image",
+    "choose_stack",
+    "compatibility",
+    "load_stacks",
+    "normal_machine",
+    "platform_of",
+    "registries",
+    "soc_family",
+]
 
 DEFAULT_NPU_STACK = "npu"
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
@@ -80,36 +95,6 @@ class Stack:
     def requirements_without_dependencies(self) -> tuple[str, ...]:
         """What is installed without them: the x86_64 wheels of torch_npu require a torch that PyPI does not have."""
         return (f"torch_npu=={self.torch_npu}",) if self.torch_npu else ()
-
-
-class State(enum.Enum):
-    """What is known about a set of versions."""
-
-    LISTED = "listed"
-    PATCH_COMPATIBLE = "patch-compatible"
-    CONTRADICTED = "contradicted"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """``evidence`` are sentences, each ending with its source."""
-
-    state: State
-    evidence: tuple[str, ...]
-
-
-def docker_folder() -> Path:
-    """The Dockerfile and its data: inside an installed package, or at the top of the repository.
-
-    Raises:
-        ConfigError: there is no such folder.
-    """
-    package = Path(__file__).parent
-    for folder in (package / "_docker", package.parents[1] / "docker"):
-        if (folder / "images.toml").is_file():
-            return folder
-    raise ConfigError("the Dockerfile is missing", where=str(package), fix="reinstall npu-deliver")
 
 
 def normal_machine(machine: str) -> str:
@@ -176,22 +161,38 @@ def base_image(stack: Stack, *, soc: str | None = None, registry: str | None = N
         if soc is None:
             raise ConfigError(f"the stack '{stack.name}' needs the name of the SoC",
                               fix="ask npu-smi info, or torch_npu.npu.get_device_name()")  # fmt: skip
-        image, tag = names["cann"], _cann_tag(stack, stack.cann, soc_family(soc))
+        image, tag = _npu_image(stack, stack.cann, soc_family(soc), names)
     return BaseImage(name=f"{image}:{tag}", digest=data["digests"].get(f"{image}:{tag}"))
 
 
-def _cann_tag(stack: Stack, cann: str, chip: Chip) -> str:
-    published = _images()["published"]
-    for entry in published:
-        if (entry["cann"] == cann and chip.tag in entry["chips"] and stack.os in entry["os"]
-                and stack.python in entry["python"]):  # fmt: skip
-            return f"{cann}-{chip.tag}-{stack.os}-py{stack.python}"
-    known = sorted({entry["cann"] for entry in published if chip.tag in entry["chips"]})
+def _npu_image(stack: Stack, cann: str, chip: Chip, names: dict[str, str]) -> tuple[str, str]:
+    """The repository and the tag: of CANN's image; where none is published, of TorchNPU's with the stack's versions."""
+    if _published("published", stack, cann, chip):
+        return names["cann"], f"{cann}-{chip.tag}-{stack.os}-py{stack.python}"
+    if stack.torch_npu and "torch_npu" in names:
+        for entry in _published("published_torch_npu", stack, cann, chip):
+            if stack.torch_npu in entry["torch_npu"]:
+                return names["torch_npu"], f"{stack.torch_npu}-cann{cann}-{chip.tag}-{stack.os}-py{stack.python}"
+    known = sorted({entry["cann"] for entry in _images()["published"] if chip.tag in entry["chips"]})
+    stacks = load_stacks().values()
+    others = [other.name for other in stacks if other.cann and _published("published", other, other.cann, chip)]
     raise ConfigError(
         f"no image of CANN {cann} for {chip.family} with {stack.os} and Python {stack.python} is known",
         where="images.toml",
-        fix=f"for {chip.family} there is CANN {', '.join(known)}; or name a base image yourself",
+        fix=f"for {chip.family} there is CANN {', '.join(known)}; or use the stack {' or '.join(others)}, "
+        "or name a base image yourself",
     )
+
+
+def _published(kind: str, stack: Stack, cann: str, chip: Chip) -> list[dict[str, Any]]:
+    return [
+        entry
+        for entry in _images()[kind]
+        if entry["cann"] == cann
+        and chip.tag in entry["chips"]
+        and stack.os in entry["os"]
+        and stack.python in entry["python"]
+    ]
 
 
 def load_stacks() -> dict[str, Stack]:
@@ -240,101 +241,5 @@ def choose_stack(name: str | None = None, *, soc: str | None = None, machine: st
     return stack
 
 
-def compatibility(torch: str, torch_npu: str, cann: str, python: str) -> Answer:
-    """What the makers' tables say about a set of versions.
-
-    ``listed``: the table has exactly this pair of CANN and torch_npu. ``patch-compatible``: a release of vllm-ascend
-    was tested with it, or the pair differs from a listed one in the patch of CANN or in the ``.postN`` of torch_npu; a
-    ``.postN`` that the table leaves out counts as its next older listed one, which is how the releases are numbered.
-    ``contradicted``: the table has torch_npu with another CANN only, or torch or Python do not fit. ``unknown``: the
-    tables do not reach this torch or this CANN, which proves nothing either way.
-
-    Args:
-        torch: such as ``2.9.0`` or ``2.9.0+cpu``.
-        torch_npu: such as ``2.9.0.post1+gitee7ba04``.
-        cann: such as ``8.5.1``, ``8.3.RC1`` or ``8.3.rc1``.
-        python: such as ``3.11`` or ``3.11.14``.
-    """
-    torch, torch_npu, cann = torch.partition("+")[0], torch_npu.partition("+")[0], cann.upper()
-    python = ".".join(python.split(".")[:2])
-    against = _misfits(torch, torch_npu, python)
-    if against:
-        return Answer(state=State.CONTRADICTED, evidence=against)
-    data = _compatibility()
-    listed = {release: version for version, releases in data["table"].items() for release in releases}
-    if listed.get(torch_npu) == cann:
-        return Answer(state=State.LISTED, evidence=(_sentence(f"torch_npu {torch_npu} is listed with CANN {cann}"),))
-    for entry in data["tested"]:
-        if entry["cann"].upper() == cann and torch_npu in entry["torch_npu"]:
-            text = f"{entry['release']} is built with torch_npu {torch_npu} and CANN {cann}"
-            return Answer(state=State.PATCH_COMPATIBLE, evidence=(_sentence(text, entry["source"]),))
-    return _nearby(torch_npu, cann, listed)
-
-
-def _misfits(torch: str, torch_npu: str, python: str) -> tuple[str, ...]:
-    """What torch and Python have against torch_npu, whatever the CANN."""
-    against = []
-    if torch != _torch_of(torch_npu):
-        against.append(_sentence(f"torch_npu {torch_npu} is built for torch {_torch_of(torch_npu)}, not for {torch}"))
-    pythons = _compatibility()["python"].get(_torch_of(torch_npu))
-    if pythons is not None and python not in pythons:
-        against.append(_sentence(f"torch_npu {torch_npu} goes with Python {', '.join(pythons)}, not with {python}"))
-    return tuple(against)
-
-
-def _nearby(torch_npu: str, cann: str, listed: dict[str, str]) -> Answer:
-    """The answer for a pair that no table has: by the listed release that this one is a patch of, and its CANN."""
-    torch = _torch_of(torch_npu)
-    siblings = [release for release in listed if _torch_of(release) == torch]
-    older = [release for release in siblings if _post(release) <= _post(torch_npu)]
-    if not siblings:
-        return _unknown(f"no release for torch {torch} is listed")
-    if _minor(cann) not in map(_minor, listed.values()):
-        return _unknown(f"no CANN {'.'.join(_minor(cann))} is listed")
-    if not older:
-        return _unknown(f"torch_npu {torch_npu} is older than the releases for its torch that are listed")
-    base = max(older, key=_post)
-    text = f"torch_npu {base} is listed with CANN {listed[base]}"
-    if base != torch_npu:
-        text = f"torch_npu {torch_npu} is not listed, its next older release {base} is, with CANN {listed[base]}"
-    if _minor(listed[base]) == _minor(cann):
-        same = "" if cann == listed[base] else f", which has the minor version of {cann}"
-        return Answer(state=State.PATCH_COMPATIBLE, evidence=(_sentence(text + same),))
-    here = [f"{release} with CANN {listed[release]}" for release in siblings if _minor(listed[release]) == _minor(cann)]
-    known = f"torch_npu {' and '.join(here)} is listed" if here else f"CANN {cann} has none for torch {torch}"
-    return Answer(state=State.CONTRADICTED, evidence=(_sentence(text), _sentence(known)))
-
-
-def _unknown(text: str) -> Answer:
-    return Answer(state=State.UNKNOWN, evidence=(_sentence(text),))
-
-
-def _sentence(text: str, source: str = "table") -> str:
-    return f"{text} ({_compatibility()['sources'][source]})"
-
-
-def _torch_of(torch_npu: str) -> str:
-    """The torch of a torch_npu release: 2.9.0.post1 and 2.9.0rc1 are for 2.9.0."""
-    return re.sub(r"\.?(post|rc)\d+$", "", torch_npu)
-
-
-def _post(torch_npu: str) -> int:
-    """The number of a .postN; 0 for a release without one, less for a release candidate."""
-    found = re.search(r"(post|rc)(\d+)$", torch_npu)
-    if found is None:
-        return 0
-    return int(found[2]) if found[1] == "post" else -1
-
-
-def _minor(cann: str) -> tuple[str, ...]:
-    return tuple(cann.split(".")[:2])
-
-
-@functools.cache
 def _images() -> dict[str, Any]:
-    return tomllib.loads((docker_folder() / "images.toml").read_text(encoding="utf-8"))
-
-
-@functools.cache
-def _compatibility() -> dict[str, Any]:
-    return tomllib.loads((docker_folder() / "compatibility.toml").read_text(encoding="utf-8"))
+    return table("images.toml")

@@ -175,7 +175,8 @@ class InContainers:
         ),
     ] = EngineName.AUTO  # fmt: skip
     stack: Annotated[
-        str | None, typer.Option("--stack", rich_help_panel=CONTAINERS, help="npu, sam3, cpu or cuda (by the device)")
+        str | None,
+        typer.Option("--stack", rich_help_panel=CONTAINERS, help="npu, npu-9.1, sam3, cpu or cuda (by the device)"),
     ] = None
     soc: Annotated[
         str | None, typer.Option("--soc", rich_help_panel=CONTAINERS, help="Of an NPU image: Ascend910B4, A3 … (asked)")

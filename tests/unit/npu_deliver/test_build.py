@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npu_deliver.build import Build, check_requirements, prepare, transport_arguments, write_context
+from npu_deliver.docker_data import docker_folder
 from npu_deliver.errors import ConfigError, SpecError
-from npu_deliver.stacks import BaseImage, base_image, docker_folder, load_stacks
+from npu_deliver.stacks import BaseImage, base_image, load_stacks
 
 CPU = load_stacks()["cpu"]
 NPU = load_stacks()["npu"]

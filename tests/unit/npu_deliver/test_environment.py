@@ -1,11 +1,12 @@
 """Where steps run: the choice, and the build that a spec, a machine and options come to. No engine is asked."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from deliverables import job_of, write_model
-from npu_deliver import environment, hardware
+from npu_deliver import environment, hardware, stacks
 from npu_deliver.environment import Containers, planned_build, rebuilt
 from npu_deliver.errors import ConfigError, EngineError, SpecError
 from npu_deliver.spec import Overrides, load
@@ -149,10 +150,14 @@ def test_an_npu_stack_keeps_its_set_of_versions():
         rebuilt(facts, "npu:0", "torch==2.8.0\n", Containers(), machine="aarch64")
 
 
-@pytest.mark.parametrize(("stack", "state"), [("npu", ()), ("cpu", ())])
+@pytest.mark.parametrize(("stack", "state"), [("npu", ()), ("npu-9.1", ()), ("sam3", ()), ("cpu", ())])
 def test_a_listed_set_of_versions_gives_no_warning(stack, state):
     assert environment.warnings_of(stack) == state
 
 
-def test_a_contradicted_set_is_said():
-    assert environment.warnings_of("sam3")[0].startswith("contradicted: ")
+def test_a_contradicted_set_is_said(monkeypatch):
+    worse = {"npu": dataclasses.replace(stacks.load_stacks()["npu"], cann="7.0.0")}
+    monkeypatch.setattr(stacks, "load_stacks", lambda: worse)
+    (warning,) = environment.warnings_of("npu")
+    assert warning.startswith("contradicted: torch_npu 2.9.0 (TorchNPU 7.3.0) is listed with CANN 8.5.0, and no source")
+    assert warning.count("\n") == 0

@@ -10,20 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npu_deliver import stacks
+from npu_deliver.compatibility import State, compatibility
+from npu_deliver.docker_data import docker_folder
 from npu_deliver.errors import ConfigError
-from npu_deliver.stacks import State, base_image, choose_stack, compatibility, load_stacks, soc_family
+from npu_deliver.stacks import base_image, choose_stack, load_stacks, soc_family
 
-IMAGES = tomllib.loads((stacks.docker_folder() / "images.toml").read_text(encoding="utf-8"))
-TABLE = tomllib.loads((stacks.docker_folder() / "compatibility.toml").read_text(encoding="utf-8"))
-LISTED = [(cann, release) for cann, releases in TABLE["table"].items() for release in releases]
-
-
-def torch_of(release: str) -> str:
-    return re.sub(r"\.?(post|rc)\d+$", "", release)
-
-
-def python_of(torch: str) -> str:
-    return TABLE["python"].get(torch, ["3.10"])[-1]
+IMAGES = tomllib.loads((docker_folder() / "images.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -112,12 +104,56 @@ def test_the_base_image_of_every_stack_is_published():
 
 def test_an_image_that_nobody_publishes_is_refused_with_what_there_is():
     stack = load_stacks()["npu"]
-    with pytest.raises(ConfigError, match=r"no image of CANN 8.5.1 for 950 .*; for 950 there is CANN 9.0.0, 9.1.0; or"):
+    with pytest.raises(
+        ConfigError,
+        match=r"no image of CANN 8.5.1 for 950 .*; for 950 there is CANN 9.0.0, 9.1.0; or use the stack npu-9.1, or name",
+    ):
         base_image(stack, soc="950DT")
     with pytest.raises(ConfigError, match=r"with debian12 and Python 3\.11"):
         base_image(replace(stack, os="debian12"), soc="910B1")
     with pytest.raises(ConfigError, match=r"and Python 3\.9"):
         base_image(replace(stack, python="3.9"), soc="910B1")
+
+
+def test_a_stack_for_the_newest_chips():
+    stack = load_stacks()["npu-9.1"]
+    assert base_image(stack, soc="950DT").name == "quay.io/ascend/cann:9.1.0-950-ubuntu22.04-py3.11"
+
+
+PUBLISHED = [
+    (entry, torch_npu, chip)
+    for entry in IMAGES["published_torch_npu"]
+    for torch_npu in entry["torch_npu"]
+    for chip in entry["chips"]
+]
+
+
+@pytest.mark.parametrize(("entry", "torch_npu", "chip"), PUBLISHED)
+def test_an_image_of_torchnpu_is_taken_where_no_cann_image_has_the_python_and_the_system(entry, torch_npu, chip):
+    family = IMAGES["chips"][chip]["family"]
+    stack = replace(
+        load_stacks()["npu"], cann=entry["cann"], torch_npu=torch_npu, os="openeuler24.03", python=entry["python"][0]
+    )
+    expected = f"{torch_npu}-cann{entry['cann']}-{chip}-openeuler24.03-py{entry['python'][0]}"
+    assert base_image(stack, soc=family).name == f"quay.io/ascend/torch-npu:{expected}"
+    assert base_image(stack, soc=family, registry="daocloud").name.startswith("m.daocloud.io/quay.io/ascend/torch-npu:")
+    with pytest.raises(ConfigError, match="no image of CANN"):
+        base_image(stack, soc=family, registry="dockerhub")
+    with pytest.raises(ConfigError, match="no image of CANN"):
+        base_image(replace(stack, torch_npu="2.6.0"), soc=family)
+
+
+def test_each_image_of_torchnpu_holds_versions_that_are_listed_together():
+    assert len({(torch_npu, chip) for _, torch_npu, chip in PUBLISHED}) == 5 * 4 + 4 * 3
+    for entry, torch_npu, _ in PUBLISHED:
+        torch = re.sub(r"\.post\d+$", "", torch_npu)
+        for python in entry["python"]:
+            assert compatibility(torch, torch_npu, entry["cann"], python).state is State.LISTED
+
+
+def test_the_reference_stacks_and_the_newest_npu_stack_have_one_torch():
+    stack = load_stacks()
+    assert len({(stack[name].torch, stack[name].torchvision) for name in ("npu", "npu-9.1", "cpu", "cuda")}) == 1
 
 
 def test_a_mirror_changes_the_registry_and_nothing_else():
@@ -164,7 +200,7 @@ def test_the_npu_stacks_are_for_both_machines(machine):
 
 
 def test_what_cannot_be_chosen_is_refused():
-    with pytest.raises(ConfigError, match="neither a stack nor a SoC is named; stacks: npu, sam3, cpu, cuda"):
+    with pytest.raises(ConfigError, match=r"neither a stack nor a SoC is named; stacks: npu, npu-9\.1, sam3"):
         choose_stack(machine="x86_64")
     with pytest.raises(ConfigError, match="no stack 'sam4'; did you mean 'sam3'"):
         choose_stack("sam4", machine="x86_64")
@@ -185,89 +221,16 @@ def test_torch_npu_is_installed_without_its_dependencies_and_everything_is_pinne
     assert load_stacks()["sam3"].requirements_without_dependencies == ("torch_npu==2.7.1.post2",)
 
 
-def test_the_reference_stacks_have_the_torch_of_the_npu_stack():
-    stack = load_stacks()
-    for name in ("cpu", "cuda"):
-        assert (stack[name].torch, stack[name].torchvision) == (stack["npu"].torch, stack["npu"].torchvision)
-
-
-def answer_of(name: str) -> stacks.Answer:
-    stack = load_stacks()[name]
-    assert stack.torch
-    assert stack.torch_npu
-    assert stack.cann
-    return compatibility(stack.torch, stack.torch_npu, stack.cann, stack.python)
-
-
-def test_what_the_tables_say_of_our_own_stacks():
-    assert answer_of("npu").state is State.PATCH_COMPATIBLE
-    assert "vllm-ascend v0.18.0 is built with torch_npu 2.9.0 and CANN 8.5.1" in answer_of("npu").evidence[0]
-    assert answer_of("sam3").state is State.CONTRADICTED
-    assert "torch_npu 2.7.1.post2 is listed with CANN 8.5.0" in answer_of("sam3").evidence[0]
-    assert "torch_npu 2.7.1 with CANN 8.3.RC1 is listed" in answer_of("sam3").evidence[1]
-
-
 @pytest.mark.parametrize(
-    ("torch", "torch_npu", "cann", "python", "state"),
+    ("name", "state", "fact"),
     [
-        ("2.9.0", "2.9.0", "8.5.0", "3.11", State.LISTED),
-        ("2.7.1+cpu", "2.7.1", "8.3.rc1", "3.11.14", State.LISTED),
-        ("2.1.0", "2.1.0.rc1", "7.0.RC1", "3.8", State.LISTED),
-        ("2.9.0+cpu", "2.9.0.post1+gitee7ba04", "8.5.1", "3.11.14", State.PATCH_COMPATIBLE),
-        ("2.8.0", "2.8.0.post3", "8.5.0", "3.11", State.PATCH_COMPATIBLE),  # between .post2 (8.5.0) and .post4 (9.0.0)
-        ("2.7.1", "2.7.1.post1", "8.3.RC2", "3.11", State.PATCH_COMPATIBLE),
-        ("2.9.0", "2.9.0", "8.5.2", "3.11", State.PATCH_COMPATIBLE),
-        ("2.9.0", "2.9.0.post2", "8.5.1", "3.11", State.CONTRADICTED),
-        ("2.7.1", "2.7.1.post11", "8.5.0", "3.11", State.CONTRADICTED),
-        ("2.6.0", "2.6.0", "9.1.0", "3.11", State.CONTRADICTED),
-        ("2.8.0", "2.9.0", "8.5.0", "3.11", State.CONTRADICTED),
-        ("2.9.0", "2.9.0", "8.5.0", "3.9", State.CONTRADICTED),
-        ("2.14.0", "2.14.0", "9.1.0", "3.11", State.UNKNOWN),
-        ("2.9.0", "2.9.0", "9.5.0", "3.11", State.UNKNOWN),
-        ("2.10.0", "2.10.0.post2", "9.1.0", "3.11", State.UNKNOWN),  # older than the only listed .post4
+        ("npu", State.COMPATIBLE, "TorchNPU 7.3.X is compatible with CANN 8.5.X"),
+        ("npu-9.1", State.LISTED, "torch_npu 2.9.0.post6 (TorchNPU 26.1.0) is listed with CANN 9.1.0"),
+        ("sam3", State.COMPATIBLE, "TorchNPU 7.3.0 is compatible with CANN 8.3.RC1"),
     ],
 )
-def test_an_answer_and_its_evidence(torch, torch_npu, cann, python, state):
-    answer = compatibility(torch, torch_npu, cann, python)
+def test_what_the_makers_say_of_our_own_stacks(name, state, fact):
+    stack = load_stacks()[name]
+    answer = compatibility(stack.torch, stack.torch_npu, stack.cann, stack.python)
     assert answer.state is state
-    assert answer.evidence
-    assert all(re.search(r" \(https://\S.*\)$", sentence) for sentence in answer.evidence)
-
-
-@settings(deadline=None)  # the machine may be busy with a build
-@given(st.sampled_from(LISTED))
-def test_every_row_of_the_table_is_listed_and_only_there(row):
-    cann, release = row
-    torch = torch_of(release)
-    for other, _ in LISTED:
-        state = compatibility(torch, release, other, python_of(torch)).state
-        assert (state is State.LISTED) == (other == cann)
-    assert compatibility(torch + ".1", release, cann, python_of(torch)).state is State.CONTRADICTED
-
-
-@settings(deadline=None)  # the machine may be busy with a build
-@given(st.sampled_from(LISTED), st.integers(0, 20))
-def test_a_patch_of_cann_never_contradicts(row, patch):
-    cann, release = row
-    minor = ".".join(cann.split(".")[:2])
-    state = compatibility(torch_of(release), release, f"{minor}.{patch}", python_of(torch_of(release))).state
-    assert state in (State.LISTED, State.PATCH_COMPATIBLE)
-
-
-def test_no_release_is_listed_twice_and_tested_pairs_agree_with_the_table():
-    releases = [release for _, release in LISTED]
-    assert len(releases) == len(set(releases))
-    for row in TABLE["tested"]:
-        assert row["source"] in TABLE["sources"]
-        for release in row["torch_npu"]:
-            state = compatibility(torch_of(release), release, row["cann"], python_of(torch_of(release))).state
-            assert state in (State.LISTED, State.PATCH_COMPATIBLE)
-
-
-def test_an_installation_without_the_dockerfile_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(stacks, "__file__", str(tmp_path / "a/b/stacks.py"))
-    with pytest.raises(ConfigError, match="the Dockerfile is missing; reinstall"):
-        stacks.docker_folder()
-    (tmp_path / "a/b/_docker").mkdir(parents=True)
-    (tmp_path / "a/b/_docker/images.toml").touch()
-    assert stacks.docker_folder() == tmp_path / "a/b/_docker"
+    assert fact in answer.evidence[0]
