@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from npu_deliver import cli
+from npu_deliver import cli, docker_data, plugin_releases
+from npu_deliver.compatibility import State
 from npu_deliver.lint import catalogue
 from npu_deliver.schemas import schema
 from npu_eval.config import TASKS
@@ -23,6 +24,7 @@ def pages() -> dict[str, str]:
     """File name → content."""
     return {
         "cli.md": _cli(),
+        "compatibility.md": _compatibility(),
         "criteria.md": _criteria(),
         "lint-rules.md": _rules(),
         "spec.md": _spec(schema("spec")),
@@ -65,6 +67,61 @@ def _criteria() -> str:
             parts += [f"| `{rule.id}` | `{rule.metric}` {rule.comparison} {rule.threshold:.9g} | {rule.why} |"]
         parts += [""]
     return "\n".join(parts)
+
+
+_STATES = {
+    State.LISTED: "a source lists exactly this torch_npu with this CANN as released together",
+    State.COMPATIBLE: "a matrix of the release notes has the release of TorchNPU with this CANN",
+    State.PATCH_COMPATIBLE: "a release of vllm-ascend was built with the pair, or it differs from a pair of the lists "
+    "below in a patch of CANN, of TorchNPU or of torch_npu's `.postN`; a `.postN` that is not listed counts as those "
+    "around it",
+    State.CONTRADICTED: "every source is against it: torch or Python do not fit torch_npu, or TorchNPU is named with "
+    "other CANN alone",
+    State.UNKNOWN: "no source reaches it: a CANN, TorchNPU or torch_npu newer than the newest below, a version that is "
+    "not listed, or one that is not stated (torch never stands in for torch_npu)",
+}
+
+
+def _compatibility() -> str:
+    """What `docker/compatibility.toml` holds, and what each answer means."""
+    about = (
+        "Whether torch, torch_npu, CANN and Python go together: `npu-deliver doctor` answers it for the machine, the\n"
+        "build of an image for its stack, `npu-deliver lint` for reports. Each answer names its source and its date,\n"
+        "which is that of the commit in its address, or the day on which it was read."
+    )
+    parts = ["# Versions that go together", "", about, "", "| answer | when |", "| --- | --- |"]
+    parts += [f"| `{state.value}` | {_STATES[state]} |" for state in State]
+    names = (
+        "TorchNPU (earlier Ascend Extension for PyTorch, FrameworkPTAdapter) has a version of its own; the pip\n"
+        "package torch_npu is `<torch>[.postN]`, one for each torch. The branch `v<torch>-<TorchNPU>` ties them:\n"
+        "`v2.1.0-7.0.0` is TorchNPU 7.0.0 for torch 2.1.0, its package 2.1.0.post12. A report may name either; one\n"
+        "that says `torch_npu 7.0.0` means TorchNPU's own version."
+    )
+    parts += [
+        "",
+        "## Releases",
+        "",
+        names,
+        "",
+        "| TorchNPU | released with CANN | torch_npu | source |",
+        "| --- " * 4 + "|",
+    ]
+    keys = {source: key for key, source in plugin_releases.sources().items()}
+    for row in plugin_releases.rows():
+        patch = f"{row.version}, a patch of {row.of}" if row.of else row.version
+        parts += [f"| {patch} | {row.cann or '—'} | {', '.join(row.packages)} | {keys[row.source]} |"]
+    parts += ["", "## Compatible by the release notes", "", "| TorchNPU | CANN | source |", "| --- | --- | --- |"]
+    for matrix in plugin_releases.matrices():
+        parts += [f"| {', '.join(matrix.plugins)} | {', '.join(matrix.canns)} | {keys[matrix.source]} |"]
+    parts += ["", "## Built by others", "", "| release | torch_npu | CANN | source |", "| --- " * 4 + "|"]
+    for pair in plugin_releases.tested():
+        parts += [f"| {pair.release} | {', '.join(pair.packages)} | {pair.cann} | {keys[pair.source]} |"]
+    parts += ["", "## Python", "", "| torch | Python | source |", "| --- | --- | --- |"]
+    for entry in docker_data.table("compatibility.toml")["python"]:
+        parts += [f"| {torch} | {', '.join(each)} | {entry['source']} |" for torch, each in entry["torch"].items()]
+    parts += ["", "## Sources", "", "| source | date | address |", "| --- | --- | --- |"]
+    parts += [f"| {key} | {source.date} | <{source.url}> |" for key, source in plugin_releases.sources().items()]
+    return "\n".join(parts) + "\n"
 
 
 def _rules() -> str:
