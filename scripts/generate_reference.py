@@ -73,8 +73,8 @@ _STATES = {
     State.LISTED: "a source lists exactly this torch_npu with this CANN as released together",
     State.COMPATIBLE: "a matrix of the release notes has the release of TorchNPU with this CANN",
     State.PATCH_COMPATIBLE: "a release of vllm-ascend was built with the pair, or it differs from a pair of the lists "
-    "below in a patch of CANN, of TorchNPU or of torch_npu's `.postN`; a `.postN` that is not listed counts as those "
-    "around it",
+    "below in a patch of CANN or of TorchNPU, in torch_npu's `.postN`, or (one built by others) in torch; a `.postN` "
+    "that is not listed counts as those around it",
     State.CONTRADICTED: "every source is against it: torch or Python do not fit torch_npu, or TorchNPU is named with "
     "other CANN alone",
     State.UNKNOWN: "no source reaches it: a CANN, TorchNPU or torch_npu newer than the newest below, a version that is "

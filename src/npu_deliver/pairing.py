@@ -20,8 +20,8 @@ class State(enum.Enum):
 
     ``listed``: a source lists exactly this pair of torch_npu and CANN as released together. ``compatible``: a matrix of
     the release notes has it. ``patch-compatible``: a release of vllm-ascend was built with it, or it differs from a
-    pair of the others in a patch of CANN, of TorchNPU or of torch_npu's ``.postN``. ``contradicted``: every source is
-    against it. ``unknown``: no source reaches it.
+    pair of the others in a patch of CANN or of TorchNPU, in torch_npu's ``.postN``, or (a tested one) in torch.
+    ``contradicted``: every source is against it. ``unknown``: no source reaches it.
     """
 
     LISTED = "listed"
@@ -154,13 +154,11 @@ def _near_matrix(plugin: Plugin, cann: Cann) -> Evidence | None:
 
 
 def _near_tested(plugin: Plugin, cann: Cann) -> Evidence | None:
-    """A tested pair that differs in patches alone."""
+    """A tested pair that differs in patches, or in torch: matrices, too, name TorchNPU's version for every torch."""
     bases = {known.patched(version) for version in plugin.versions}
-    torches = {torch_of(name) for name in plugin.packages}
     for row in known.tested():
         for name in row.packages:
-            same = bases & {known.patched(version) for version in known.releases_of(name)}
-            if same and torch_of(name) in torches and _same_minor(row.cann, cann):
+            if bases & {known.patched(version) for version in known.releases_of(name)} and _same_minor(row.cann, cann):
                 return _tested_fact(row, name)
     return None
 
@@ -240,9 +238,11 @@ def _cell_fact(plugin: Plugin, version: str, base: str, row: known.Matrix, cell:
 
 
 def _tested_fact(row: known.Tested, name: str) -> Evidence:
+    versions = known.releases_of(name)
+    zh, en = (f"（TorchNPU {versions[0]}）", f" (TorchNPU {versions[0]})") if versions else (" ", "")
     return Evidence(
-        zh=f"{row.release} 使用 torch_npu {name} 与 CANN {row.cann} 构建",
-        en=f"{row.release} is built with torch_npu {name} and CANN {row.cann}",
+        zh=f"{row.release} 使用 torch_npu {name}{zh}与 CANN {row.cann} 构建",
+        en=f"{row.release} is built with torch_npu {name}{en} and CANN {row.cann}",
         source=row.source,
     )
 

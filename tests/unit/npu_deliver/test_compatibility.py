@@ -112,7 +112,7 @@ def named_together(package: str, cann: str) -> bool:
     canns = {row["cann"] for row in RELEASES if row["version"] in bases(package) and "cann" in row}
     canns |= {cell for plugin, cell, _ in CELLS for base in bases(package) if plugin in (base, f"{minor(base)}.X")}
     for row in DATA["tested"]:
-        if any(torch_of(name) == torch_of(package) and bases(name) & bases(package) for name in row["torch_npu"]):
+        if any(bases(name) & bases(package) for name in row["torch_npu"]):
             canns.add(row["cann"])
     return minor(cann) in {minor(each) for each in canns}
 
@@ -211,6 +211,7 @@ def test_a_python_that_is_newer_than_every_listed_one_is_unknown():
         ("2.7.1", "2.7.1.post1", "8.3.RC2", "3.11", State.PATCH_COMPATIBLE),
         ("2.8.0", "2.8.0.post1", "8.5.0", "3.11", State.PATCH_COMPATIBLE),  # vllm-ascend v0.13.0rc2
         ("2.8.0", "2.8.0", "8.5.0", "3.11", State.PATCH_COMPATIBLE),  # the release that it patches
+        ("2.7.1", "2.7.1", "8.5.0", "3.11", State.PATCH_COMPATIBLE),  # the same release of TorchNPU, for another torch
         ("2.9.0", "2.9.0.post3", "9.0.0", "3.11", State.PATCH_COMPATIBLE),  # between 26.0.0 and 26.0.1
         ("2.5.1", "2.5.1.post1.dev20250619", "8.1.RC1", "3.11", State.PATCH_COMPATIBLE),
         ("2.9.0", "2.9", "8.5", "3.11", State.PATCH_COMPATIBLE),
