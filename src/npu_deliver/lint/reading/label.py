@@ -17,6 +17,12 @@ class Meaning:
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("share_over", r">\s*1\s*%|(?:超过?|大于|高于|over|above|exceed\w*)\s*1\s*%"),
+    (
+        "schedule",
+        r"\bschd\b|\blr\b|learning[ _]?rate|学习率|scheduler?\b"
+        r"|\b(?:cosine|cos)[ _-]?(?:lr|decay|anneal\w*)|余弦(?:退火|衰减)",
+    ),
+    ("miou", r"m?iou(?![a-z])"),
     ("cosine", r"\bcos(?:ine)?(?:[_ \-]?sim\w*)?\b|cos_sim|余弦"),
     ("relative_l2", r"rel(?:ative)?[_ \-]?l2|l2[_ \-]?rel|相对\s?l2|l2\s?相对|relative euclid"),
     ("rmse", r"\brmse\b|root.mean.square error|均方根误差"),
@@ -35,8 +41,14 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("abs_error", r"abs(?:olute)?[_ ]*(?:err|diff)|绝对误差|绝对差"),
     ("rel_error", r"rel(?:ative)?[_ ]*(?:err|diff)|相对误差|相对差"),
     ("cv", r"\bcv\b|变异系数|coefficient of variation"),
-    ("accuracy5", r"top[-_ ]?5[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?5\b|top[-_ ]?5\s*(?:准确率|精度)"),
-    ("accuracy1", r"top[-_ ]?1[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?1\b|top[-_ ]?1\s*(?:准确率|精度)"),
+    (
+        "accuracy5",
+        r"top[-_ ]?5[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?5\b|top[-_ ]?5\s*(?:准确率|精度)|精度\s?\(?top[-_ ]?5",
+    ),
+    (
+        "accuracy1",
+        r"top[-_ ]?1[\w ]*acc|acc\w*[@_ ]*(?:top[-_ ]?)?1\b|top[-_ ]?1\s*(?:准确率|精度)|精度\s?\(?top[-_ ]?1",
+    ),
     ("top5", r"top[-_ ]?5"),
     ("top1", r"top[-_ ]?1"),
     ("map50", r"m?ap[@_]?\.?(?:0\.)?50\b|\bap50\b"),
@@ -51,14 +63,24 @@ _KINDS: tuple[tuple[str, str], ...] = (
         r"\bvs\.?\b|faster|slower"
         r"|更快|更慢|高出|快了|慢了|增长|[高快慢低]\s*(?:约|了|近)?\s*$",
     ),
-    ("throughput", r"fps|帧率|吞吐|throughput|\bqps\b|im(?:a)?ge?s?\s?/\s?s|张/秒|帧/秒|samples?\s?/\s?s|images per s"),
+    (
+        "throughput",
+        r"fps|帧率|吞吐|throughput|\bqps\b|张/秒|帧/秒|(?:images|samples|frames) per s"
+        r"|(?:im(?:a)?ge?s?|samples?|frames?|videos?|clips?|tokens?|inf|it|iters?|seq\w*)\s?/\s?s(?:ec\w*)?(?![a-z])",
+    ),
     ("total_time", r"总(?:耗时|时间|用时)|total[_ ]?(?:time|elapsed)|elapsed"),
-    ("load_time", r"加载|load|编译|compile|初始化|\binit"),
+    ("load_time", r"加载|(?<![a-z])load|编译|(?<![a-z])compil|初始化|\binit"),
+    (
+        "step_time",
+        r"step[_ ]?time|单步|每步|step\s?(?:平均)?耗时|迭代(?:耗时|时间)|iter(?:ation)?[_ ]?time|per[_ ]step"
+        r"|(?<![a-z])s\s?/\s?it(?:er\w*)?(?![a-z])"
+        r"|\btrain(?:ing)?[_ ]time",
+    ),
     (
         "latency",
-        r"latency|延迟|时延|耗时|推理时间|推理用时|inference[_ ]?time|time[_ ]?(?:per|/)|单次|单帧|单张时间|"
-        r"step[_ ]?time"
-        r"|forward[_ ]?time|\bms\b|_ms\b|毫秒|(?:avg|mean|min|max|p\d\d)_time|time\b",
+        r"latency|延迟|时延|耗时|推理时间|推理用时|inference[_ ]?time|time[_ ]?(?:per|/)|单次|单帧|单张时间"
+        r"|forward[_ ]?time|\bms\b(?!\s?[-+_ ]\s?(?:flip|train|test|coco))|_ms\b|毫秒"
+        r"|(?:avg|mean|min|max|p\d\d)_time|time\b",
     ),
     ("warmup", r"预热|热身|warm[-_ ]?up"),
     (
@@ -74,18 +96,42 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("error", r"误差|\berrors?\b|\bdiff(?:erence)?\b|偏差|差异"),
     ("count", r"数量|个数|count|\bnum\b|数目"),
     ("parameters", r"参数量|params?\b|parameters"),
+    (
+        "score",
+        r"精度|\bprecision\b|recall|召回|(?<![a-z])(?:dice|m?dsc|auc|f1|psnr|ssim|[wc]er|nds|bleu\w*|rouge\w*|mota|hmean|fid|"
+        r"top-?\d|rank-?\d+|pck\w*|epe|m?recall|ndcg|mrr)(?![a-z])",
+    ),
+    ("performance", r"性能|\bperf(?:ormance)?\b"),
 )
+SCORES = frozenset({"miou", "map", "map50", "map75", "accuracy", "accuracy1", "accuracy5", "top1", "top5", "score"})
+"""Results on a data set: they have no unit of time."""
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
 
+
+def _percentile(share: str, *words: str) -> tuple[str, str]:
+    """``P90``, ``tp90``, ``90th``, ``percentile 90``, ``90分位`` and ``90% latency``, which is no share of anything."""
+    measured = r"\s?(?:-?t?ile|latency|延迟|时延|耗时|线|percentile|quantile|time)"
+    ways = (
+        rf"(?<![a-z])t?p{share}(?!\d|[._]9)",
+        rf"(?<![\d.]){share}\s?%{measured}",
+        rf"(?<![\d.]){share}th\b",
+        rf"(?:percentile|quantile)\s?{share}(?!\d)",
+        rf"(?<![\d.]){share}\s?分位",
+    )
+    return f"p{share}", "|".join((*ways, *words))
+
+
 _STATS = (
+    ("interval", r"置信区间|confidence interval|\bci\s?\d\d"),
     ("std", r"\bstd\w*|_std|标准差|标准偏差|stdev|\bsigma\b|σ"),
     ("first", r"首次|第一次|冷启动|\bfirst\b|cold"),
-    ("p50", r"(?<![a-z])p50(?!\d)|median|中位|50\s?分位"),
-    ("p75", r"(?<![a-z])p75(?!\d)"),
-    ("p90", r"(?<![a-z])p90(?!\d)|90\s?分位"),
-    ("p95", r"(?<![a-z])p95(?!\d)|95\s?分位"),
-    ("p99.9", r"(?<![a-z])p99[._]?9(?!\d)"),
-    ("p99", r"(?<![a-z])p99(?![\d.])|99\s?分位"),
+    _percentile("50", "median|中位"),
+    _percentile("75"),
+    _percentile("80"),
+    _percentile("90"),
+    _percentile("95"),
+    ("p99.9", r"(?<![a-z])t?p99[._]?9(?!\d)|(?<!\d)99\.9\s?(?:%|th|分位)"),
+    _percentile("99"),
     ("min", r"\bmin\w*|_min|最小|最低|最快|fastest"),
     ("max", r"\bmax\w*|_max|最大|最高|最慢|slowest|峰值|peak"),
     ("mean", r"\bavg\w*|\bmean\b|average|_avg|_mean|mean_|平均|均值|均延"),
@@ -111,6 +157,36 @@ def statistic(label: str) -> str:
         if pattern.search(label):
             return stat
     return ""
+
+
+_LABEL_UNITS = (
+    (r"(?<![a-z])ms(?![a-z]|\s?[-+_ ]\s?(?:flip|train|test|coco))|毫秒|_ms", ("s", 1e-3)),
+    (r"(?<![a-z])[uµμ]s(?![a-z])|微秒", ("s", 1e-6)),
+    (
+        r"fps|帧率|张/秒|帧/秒|(?:im(?:a)?ge?s?|samples?|frames?|videos?|clips?|tokens?|inf|it|iters?)\s?/\s?s(?:ec\w*)?(?![a-z])"
+        r"|qps|_ips|吞吐|throughput",
+        ("/s", 1.0),
+    ),
+    (r"[(\[]\s*(?:h|hrs?|hours?|小时)\s*[)\]]", ("s", 3600.0)),
+    (
+        r"[(\[/,]\s*(?:s|sec|seconds|秒)\s*(?:/\s?(?:it\w*|step|batch|epoch|im\w*|张|帧|次|步)\s*)?[)\]]?\s*$|_s$|_sec$|_seconds$",
+        ("s", 1.0),
+    ),
+    (r"[(\[/,]\s*%\s*[)\]]?|_percent$|_pct$", ("%", 1.0)),
+    (r"加速比|speed-?_?up|倍数", ("x", 1.0)),
+)
+_UNIT_PATTERNS = tuple((re.compile(pattern), unit) for pattern, unit in _LABEL_UNITS)
+
+
+@functools.lru_cache(maxsize=8192)
+def unit_of(label: str) -> tuple[str, float] | None:
+    """(unit, factor) that a label states, as in ``latency_ms`` or ``延迟 (ms)``; a score has no unit of time."""
+    what = meaning(label)
+    lowered = label.lower()
+    for pattern, unit in _UNIT_PATTERNS:
+        if pattern.search(lowered) and (unit[0] == "%" or what is None or what.kind not in SCORES):
+            return unit
+    return None
 
 
 def by_unit(unit: str) -> Meaning | None:

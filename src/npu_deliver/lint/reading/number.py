@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from npu_deliver.lint.reading.label import unit_of
 
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
     0x2212: "-",
@@ -208,32 +210,10 @@ def _unit(text: str) -> tuple[str, float]:
     return ("/s", 1.0) if plain else ("", 1.0)
 
 
-_LABEL_UNITS = (
-    (r"(?<![a-z])ms(?![a-z])|毫秒|_ms", "s", 1e-3),
-    (r"(?<![a-z])[uµμ]s(?![a-z])|微秒", "s", 1e-6),
-    (r"fps|帧率|张/秒|帧/秒|im(?:a)?ge?s?/s|samples?/s|qps|_ips|吞吐|throughput", "/s", 1.0),
-    (r"[(\[/,]\s*(?:s|sec|seconds|秒)\s*[)\]]?\s*$|_s$|_sec$|_seconds$", "s", 1.0),
-    (r"[(\[/,]\s*%\s*[)\]]?|_percent$|_pct$", "%", 1.0),
-    (r"加速比|speed-?_?up|倍数", "x", 1.0),
-)
-
-
 def with_label_unit(number: Number, label: str) -> Number:
     """A number without a unit takes the one that its label states, as in ``latency_ms`` or ``延迟 (ms)``."""
-    if number.unit:
+    if number.unit or (stated := unit_of(label)) is None:
         return number
-    for pattern, unit, factor in _LABEL_UNITS:
-        if re.search(pattern, label.lower()):
-            whole = number.span if not number.exact else Interval(number.span.lo, number.value + 1.0)
-            return Number(
-                text=number.text,
-                value=number.value * factor,
-                span=whole.times(factor),
-                unit=unit,
-                start=number.start,
-                end=number.end,
-                bound=number.bound,
-                exact=number.exact,
-                signed=number.signed,
-            )
-    return number
+    unit, factor = stated
+    whole = number.span if not number.exact else Interval(number.span.lo, number.value + 1.0)
+    return replace(number, value=number.value * factor, span=whole.times(factor), unit=unit)
