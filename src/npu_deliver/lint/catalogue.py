@@ -16,6 +16,9 @@ from npu_deliver.lint.rules import (
     model,
     placeholders,
     protocol,
+    ratios,
+    scaling,
+    sweeps,
     two_values,
     unread,
     verdicts,
@@ -34,6 +37,9 @@ _MODULES = (
     model,
     environment,
     protocol,
+    ratios,
+    scaling,
+    sweeps,
     evidence,
 )
 

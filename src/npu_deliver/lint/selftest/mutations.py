@@ -155,5 +155,11 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("picture instead of numbers", _append('## 性能截图\n\n<img src="perf_report.png">', "NPU024b")),
         ("scoring field removed", _replace(r"^\| mean_abs_diff \|.*\n", _becomes(""), "NPU025b")),
         ("gain in another baseline", _append("| 配置 | 帧率 | 提升 |\n|---|---|---|\n| 基线 | 40.00 FPS | - |\n| INT8 | 50.00 FPS | +25.0% |\n\nINT8 比基线高 31.7%。", "NPU003b")),
+        ("calculation written wrong", _append("- 四芯吞吐：103.795x4=515.18 FPS", "NPU004h")),
+        ("ratio of another row", _append("| bs | 310 | 310P | 310P/310 |\n|---|---|---|---|\n| 1 | 49.28 | 80.49 | 1.633 |\n| 8 | 96.12 | 150.31 | 1.264 |", "NPU004i")),
+        ("best row of another batch", _append("| bs | 帧率 (FPS) |\n|---|---|\n| 1 | 423.97 |\n| 4 | 426.74 |\n| 8 | 401.30 |\n| 最优bs | 423.97 |", "NPU004j")),
+        ("eight cards slower than one", _append("| NAME | FPS | AMP_Type |\n|---|---|---|\n| 1p-NPU | 4556.28 | O2 |\n| 8p-NPU | 2373.80 | O2 |", "NPU004k")),
+        ("step time of another batch", _append("| 卡数 | global batch size | FPS | 平均step耗时(s) |\n|---|---|---|---|\n| 8p | 64 | 47.16 | 1.722 |", "NPU004l")),
+        ("digit shifted in a sweep", _append("| 芯片 | Batch Size | 性能 |\n|---|---|---|\n| 310P3 | 8 | 86.03 |\n| 310P3 | 16 | 984.99 |\n| 310P3 | 32 | 80.47 |", "NPU004m")),
     )
 )  # fmt: skip

@@ -1,0 +1,121 @@
+"""What several cards can do at most and at least, and what a step of a stated batch makes per second (check 4)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.number import Interval
+from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.trials import Speed, Trial, trials
+
+CARDS = rule("NPU004k")
+STEP = rule("NPU004l")
+RULES = (CARDS, STEP)
+
+_BEYOND_LINEAR = 1.05
+"""N cards at most N times as fast, and a twentieth for what a larger memory or a warmer cache may add."""
+_STEP_SLACK = 0.02
+"""A rate and a step time may be averages over different steps: two hundredths."""
+
+
+def check(submission: Submission) -> Iterator[Finding]:
+    """Every pair of card counts, and every rate beside a step time, of a submission's reports."""
+    for document in submission.reports:
+        by_table: dict[int, list[Trial]] = defaultdict(list)
+        for trial in document.facts(trials):
+            if not trial.best:
+                by_table[trial.table].append(trial)
+        for group in by_table.values():
+            yield from _cards(group)
+            yield from _steps(group)
+
+
+# One card and many
+
+
+def _cards(group: list[Trial]) -> Iterator[Finding]:
+    counted = [t for t in group if t.cards and t.speed is not Speed.TIME]
+    for many in counted:
+        few = [t for t in counted if _comparable(t, many)]
+        verdicts = [_verdict(one, many) for one in few]
+        if few and all(verdicts):
+            yield _told(few[0], many, verdicts[0])
+
+
+def _comparable(one: Trial, many: Trial) -> bool:
+    """Whether two speeds differ in the number of cards alone."""
+    if not one.cards or not many.cards or one.cards >= many.cards or one.speed is not many.speed:
+        return False
+    if one.settings != many.settings or one.whole_batch != many.whole_batch:
+        return False
+    if one.batch is None or many.batch is None:
+        return one.batch is many.batch
+    grown = one.batch * many.cards == many.batch * one.cards
+    return grown or (one.batch == many.batch and not one.whole_batch)
+
+
+def _verdict(one: Trial, many: Trial) -> str:
+    """``slower``, ``faster`` than the cards allow, or empty."""
+    if not one.cards or not many.cards:
+        return ""
+    if many.speed is Speed.RATE and many.number.span.hi < one.number.span.lo:
+        return "slower"
+    most = one.number.span.hi * many.cards / one.cards * _BEYOND_LINEAR
+    return "faster" if many.number.span.lo > most else ""
+
+
+def _told(one: Trial, many: Trial, verdict: str) -> Finding:
+    ratio = many.number.value / one.number.value
+    few, lot = (f"{t.cards} 卡" for t in (one, many))
+    if verdict == "slower":
+        text = Text(
+            f"{lot}的 {many.number.text} 低于 {few}的 {one.number.text}",
+            f"{many.cards} cards give {many.number.text}, below the {one.number.text} of {one.cards}",
+        )
+        expected = f"> {one.number.text}"
+    else:
+        text = Text(
+            f"{lot}的 {many.number.text} 是 {few}（{one.number.text}）的 {ratio:.3g} 倍，超过卡数之比",
+            f"{many.cards} cards give {many.number.text}, {ratio:.3g} times the {one.number.text} of {one.cards}",
+        )
+        expected = f"<= {one.number.value * _BEYOND_LINEAR * (many.cards or 1) / (one.cards or 1):.5g}"
+    return found(CARDS, many.at, text, expected=expected, got=many.number.text, evidence=(one.at,))
+
+
+# Rate × step time = batch
+
+
+def _steps(group: list[Trial]) -> Iterator[Finding]:
+    rows: dict[int, list[Trial]] = defaultdict(list)
+    for trial in group:
+        rows[trial.row].append(trial)
+    for row in rows.values():
+        rates = [t for t in row if t.speed is Speed.RATE and t.number.unit == "/s"]
+        times = [t for t in row if t.speed is Speed.TIME and t.of_step and t.number.unit == "s"]
+        if len(rates) == len(times) == 1 and rates[0].batch:
+            yield from _step(rates[0], times[0], rates[0].batch)
+
+
+def _step(rate: Trial, time: Trial, batch: int) -> Iterator[Finding]:
+    product = (rate.number.span * time.number.span).wider(_STEP_SLACK)
+    allowed = {batch}
+    if not rate.whole_batch:  # a batch may be one card's or all cards', and a rate one card's
+        allowed |= {batch * (rate.cards or 1), max(1, batch // (rate.cards or 1))}
+    if any(product.lo <= size <= product.hi for size in allowed):
+        return
+    size = min(allowed, key=lambda size: abs(size - rate.number.value * time.number.value))
+    expected = Interval(size, size) / time.number.span
+    value = rate.number.value * time.number.value
+    yield found(
+        STEP,
+        rate.at,
+        Text(
+            f"{rate.number.text} × {time.number.text} = {value:.4g}，而批大小为 {size}",
+            f"{rate.number.text} × {time.number.text} = {value:.4g}, and the batch size is {size}",
+        ),
+        expected=f"{expected} /s",
+        got=rate.number.text,
+        evidence=(time.at,),
+    )

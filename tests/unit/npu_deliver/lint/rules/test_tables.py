@@ -1,0 +1,185 @@
+"""Tables of speeds: ratio columns, best rows and sentences, several cards, step times, shifted digits."""
+
+from __future__ import annotations
+
+import pytest
+
+from lint_reports import linted
+
+RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m")
+
+
+def _said(text: str) -> list[tuple[str, int]]:
+    return [(f.rule, f.line) for f in linted(f"# 模型（昇腾 NPU）\n\n{text}") if f.rule in RULES]
+
+
+def _table(*rows: str) -> str:
+    head, *body = (f"| {' | '.join(row.split())} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *body]) + "\n"
+
+
+FIRST = 5
+"""The line of a table's first row."""
+
+WRONG = {
+    "a ratio of chips": (
+        _table(
+            "batch 310 310P T4 310P/310 310P/T4",
+            "bs4 49.28 80.48 38.85 1.633 2.2446",
+            "bs64 508.6 730.0 613.2 1.435 1.19",
+        ),
+        [("NPU004i", FIRST)],
+    ),
+    "each ratio column by itself": (
+        _table("bs 310 310P T4 310P/310 310P/T4", "4 49.28 80.48 38.85 1.633 2.2446", "64 508.6 730.0 613.2 1.19 1.19"),
+        [("NPU004i", FIRST), ("NPU004i", FIRST + 1)],
+    ),
+    "a ratio in longer names": (
+        "| 模型 | 310性能 | 310P性能(FPS) | 310P/310 |\n|---|---|---|---|\n| a(bs1) | 100 | 200 | 2.00 |\n"
+        "| a(bs4) | 150 | 250 | 1.20 |\n",
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a ratio of one row": (_table("bs NPU GPU NPU/GPU", "8 100.0 50.0 1.50"), [("NPU004i", FIRST)]),
+    "a ratio in rows": (
+        _table("_ bs1 bs4", "310 100.0 200.0", "310P 150.0 360.0", "310P/310 1.50 2.80"),
+        [("NPU004i", FIRST + 2)],
+    ),
+    "a ratio said with vs": (
+        _table("bs NPU CPU NPU_vs_CPU", "1 10.0 5.0 2.0", "4 20.0 8.0 3.5").replace("_vs_", " vs "),
+        [("NPU004i", FIRST + 1)],
+    ),
+    "latencies one of which is not inverse": (
+        "| bs | NPU(ms) | GPU(ms) | NPU/GPU 加速比 |\n|---|---|---|---|\n| 1 | 5.00 | 10.0 | 2.00 |\n"
+        "| 4 | 8.00 | 24.0 | 2.50 |\n"
+        "| 8 | 9.00 | 36.0 | 4.00 |\n",
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a best row that is another row": (
+        _table("batch FPS", "1 423.97", "4 426.74", "8 401.30", "最优bs 423.97"),
+        [("NPU004j", FIRST + 3)],
+    ),
+    "a best row that is nowhere": (
+        _table("bs 310P T4", "1 423.97 221.78", "4 426.74 260.80", "最优batch 436.74 260.80"),
+        [("NPU004j", FIRST + 2)],
+    ),
+    "a best latency": (
+        _table("batch 时延(ms)", "1 4.97", "4 16.74", "best 16.74"),
+        [("NPU004j", FIRST + 2)],
+    ),
+    "a best row named in its second cell": (
+        "| Batch | 精度 | 310P3 |\n|---|---|---|\n| 1 | 70% | 2333.6 |\n| 4 | 70% | 4778.7 |\n| 8 | 70% | 6308.3 |\n"
+        "| | **最优性能** | **4778.7** |\n",
+        [("NPU004j", FIRST + 3)],
+    ),
+    "a best row of one part": (
+        "| Throughput | 310 | 310P |\n|---|---|---|\n| net bs1 part1 | 10.5 | 20.5 |\n| net bs1 part2 | 30.5 | 40.5 |\n"
+        "| net bs4 part1 | 11.5 | 21.5 |\n| net bs4 part2 | 31.5 | 41.5 |\n| 最优batch part1 | 11.5 | 41.5 |\n"
+        "| 最优batch part2 | 31.5 | 41.5 |\n",
+        [("NPU004j", FIRST + 4)],
+    ),
+    "a best sentence with another value": (
+        "在310P设备上，当batchsize设为8时模型性能最优，达 2736.9 fps。\n\n"
+        + _table("芯片型号 BatchSize 性能", "310P3 4 2300.75", "310P3 8 2388.07", "310P3 16 2336.78"),
+        [("NPU004j", 3)],
+    ),
+    "a best sentence for another batch": (
+        "最优 batch size 为 4。\n\n" + _table("batch FPS", "4 2300.75", "8 2388.07", "16 2336.78"),
+        [("NPU004j", 3)],
+    ),
+    "a best sentence in English": (
+        "The best performance is at batch size 4.\n\n" + _table("batch FPS", "4 2300.75", "8 2388.07", "16 2336.78"),
+        [("NPU004j", 3)],
+    ),
+    "eight cards slower than one": (
+        _table("NAME Acc@1 FPS Epochs", "1p-NPU - 4556.28 1", "8p-NPU 70.1 2373.8 90"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "eight cards in a column": (
+        _table("Acc FPS Npu_nums Epochs AMP_Type", "- 295 1 250 O2", "78.4 3251 8 240 O2"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "eight cards with their side": (
+        _table("FPS Device", "153 1pNpu", "1669 8pNpu").replace("pNpu", "p Npu"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "cards in words": (_table("配置 吞吐(FPS)", "单卡 100.5", "八卡 60.2"), [("NPU004k", FIRST + 1)]),
+    "cards across": (
+        "| device | fps of 1p | fps of 8p |\n|---|---|---|\n| NPU | 94.54 | 54.09 |\n",
+        [("NPU004k", FIRST)],
+    ),
+    "sixteen cards and eight": (_table("卡数 FPS", "8p 100.0", "16p 260.0"), [("NPU004k", FIRST + 1)]),
+    "the batch of one card stays": (
+        _table("卡数 Batchsize FPS", "1 64 100.0", "8 512 1900.0"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "stages in one cell": (
+        "| FPS | Npu_nums |\n|---|---|\n| TEM:215 PEM:880 | 1 |\n| TEM:6500 PEM:3000 | 8 |\n",
+        [("NPU004k", FIRST + 1)],
+    ),
+    "a rate that its step time does not make": (
+        _table("芯片 卡数 global_batch_size FPS 平均step耗时(s)", "A2 8p 64 47.16 1.722"),
+        [("NPU004l", FIRST)],
+    ),
+    "a step time in milliseconds": (
+        _table("卡数 batch_size 单步迭代耗时(ms) FPS", "8p 8 1590 44.1"),
+        [("NPU004l", FIRST)],
+    ),
+    "a shifted point without a unit": (
+        _table("芯片 Batch_Size 精度 性能", "310P3 8 0.970 86.03", "310P3 16 0.970 984.99", "310P3 32 0.970 80.47"),
+        [("NPU004m", FIRST + 1)],
+    ),
+    "a lost digit": (_table("bs FPS", "4 860.3", "8 98.4", "16 904.7"), [("NPU004m", FIRST + 1)]),
+    "a shifted latency": (_table("bs 时延(ms)", "8 8.6", "16 98.4", "32 10.7"), [("NPU004m", FIRST + 1)]),
+}
+
+HONEST = {
+    "ratios cut off or rounded": _table("bs 310 310P 310P/310", "1 1611.32 2942.48 1.82", "4 9959.2 18891.84 1.90"),
+    "ratios of latencies, all inverse": _table("bs NPU GPU NPU/GPU", "1 5.00 10.0 2.00", "4 8.00 24.0 3.00"),
+    "ratios as gains": _table("bs NPU GPU NPU/GPU", "1 12.0 10.0 20%", "4 30.0 24.0 25%"),
+    "ratios per watt": _table("bs NPU GPU NPU/GPU", "1 12.0 10.0 2.4", "4 30.0 24.0 2.5", "8 36.0 40.0 1.8"),
+    "the best ratio in the best row": _table(
+        "bs 310 310P 310P/310", "1 10.0 20.0 2.0", "4 20.0 30.0 1.5", "最优bs 20.0 30.0 2.0"
+    ),
+    "pairs of names": _table("Model top1/top5 AP/FPS Npu/Gpu_nums", "a 76.1/93.0 30/20 1", "b 77.1/94.0 31/21 8"),
+    "a ratio of what is not in the table": _table("bs 310P 310P/T4", "1 100.0 3.0"),
+    "a ratio of stages in one cell": "| 模型 | 310P性能 | T4性能 | 310P/T4 | 310P精度 |\n|---|---|---|---|---|\n"
+    "| a | 分档:430fps;动态:25fps | 261fps | 1.647 | 5.4% |\n",
+    "a best row": _table(
+        "bs 310P T4 310P/T4", "1 423.97 221.78 1.91", "64 375.20 276.37 1.36", "最优bs 423.97 276.37 1.53"
+    ),
+    "best rows below one another": "| a | FPS |\n|---|---|\n| bs1 | 10.5 |\n| bs4 | 20.5 |\n| 最优 | 20.5 |\n"
+    "| bs1 | 30.5 |\n"
+    "| bs4 | 33.5 |\n| 最优 | 33.5 |\n",
+    "a best checkpoint": _table("weights FPS", "last.pth 30.5", "best.pth 20.5", "first.pth 10.5"),
+    "a best sentence": "在310P设备上，当 batchsize 为 8 时模型性能最优，达 2388.1 fps。\n\n"
+    + _table("芯片型号 BatchSize 性能", "310P3 4 2300.75", "310P3 8 2388.07", "T4 4 1300.0", "T4 8 1200.0"),
+    "a best sentence of another table": "batch 4 时性能最优\n\n" + _table("bs FPS", "1 10.0", "2 20.0"),
+    "eight cards": _table("NAME FPS AMP_Type", "1p-NPU 164.08 O1", "8p-NPU 1257.4 O1", "8p-竞品V 100.0 O1"),
+    "cards of other formats": _table("NAME FPS AMP_Type", "1p-NPU 164.08 O1", "8p-NPU 1657.4 O2"),
+    "cards of another version": _table("NAME FPS Torch_Version", "1p-NPU 164.08 1.5", "8p-NPU 1657.4 1.8"),
+    "cards with another batch": _table("NAME FPS Bs", "1p-NPU 1432 512", "8p-NPU 723 32", "8p-NPU 9587 512"),
+    "cards of other sizes": _table("Size FPS Npu_nums", "256 254 1", "256 1075 8", "736 34 1", "736 218 8"),
+    "rounded small rates": _table("NAME FPS", "1p-NPU 4", "8p-NPU 34"),
+    "time for a step grows with the cards": _table("名称 性能", "NPU-8p 2.2s/step", "NPU-1p 1.1s/step"),
+    "two measurements of one card": _table("NAME FPS", "1p-NPU 100.0", "1p-NPU 300.0", "8p-NPU 2000.0"),
+    "rate, step time and global batch": _table(
+        "卡数 global_batch_size FPS 平均step耗时(s)", "8p 64 37.16 1.722", "16p 192 145.60 1.32"
+    ),
+    "the batch of one card": _table("卡数 batch_size 单步耗时(ms) FPS", "8p 8 540 118.5"),
+    "step time rounded": _table("卡数 global_batch_size 单步耗时(s) FPS", "8p 64 1.01 63"),
+    "a sweep that falls": _table("bs 性能", "1 1642.5", "4 869.4", "8 497.7", "16 252.4", "32 80.6", "64 47.5"),
+    "a sweep that grows": _table("bs 性能", "1 5.3", "4 21.3", "8 42.0", "16 82.6", "32 83.1"),
+    "sweeps of several inputs": "| mel | Batch | 性能 |\n|---|---|---|\n| 250 | 1 | 339.6 |\n| 1000 | 1 | 21.5 |\n"
+    "| 250 | 8 | 637.9 |\n"
+    "| 1000 | 8 | 39.7 |\n",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), WRONG.values(), ids=WRONG.keys())
+def test_a_table_that_contradicts_itself_is_named(text: str, expected: list[tuple[str, int]]) -> None:
+    assert _said(text) == expected
+
+
+@pytest.mark.parametrize("text", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_table_is_left_alone(text: str) -> None:
+    assert _said(text) == []
