@@ -121,10 +121,10 @@ def valued(name: str, cell: str) -> Settings:
     value = re.sub(r"[`*\s]+", " ", cell).strip().lower()
     if not re.search(r"[^\W_]", value):
         return frozenset()
-    if name in ("batch", "cards", "dtype", "chip", "resolution", "torch", "epochs"):
+    if name in ("batch", "cards", "dtype", "chip", "resolution", "torch"):
         own = {n: v for n, v in settings(f"{_LEAD.get(name, '')}{value}") if n == name}
         return frozenset(own.items()) if own else frozenset({(name, value)})
     return frozenset({(name, value)})
 
 
-_LEAD = {"batch": "batch ", "cards": "卡数 ", "torch": "torch ", "epochs": "epochs "}
+_LEAD = {"batch": "batch ", "cards": "卡数 ", "torch": "torch "}
