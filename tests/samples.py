@@ -51,6 +51,7 @@ from npu_eval.performance_data import (
     SampledOutput,
     ThroughputRun,
 )
+from npu_eval.phrases import NOTHING, Phrase, said
 from npu_eval.precision_data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
 from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
@@ -516,7 +517,7 @@ def training_data(**changes: Any) -> TrainingData:
         side=256,
         objects=6,
         steps=2,
-        optimizer="SGD, momentum 0.9",
+        optimizer=said("sgd", momentum="0.9", norm="10"),
         learning_rate=0.001,
         losses=tuple(
             LossPoint(step=step, name=name, reference=value, candidate=value * (1 + 2.0**-12))
@@ -634,8 +635,11 @@ def located(index: int = 0, **changes: Any) -> LocatedOperator:
     found = LocatedOperator(index=index, operator="aten::convolution", module=f"layer{index}.conv", call=0,
                             backward=False, shapes=((1, 3, 8, 8), (4, 3, 3, 3)), error=2.0**-23,
                             bands={"fp32": 2.0**-23, "hf32": 2.0**-13, "tf32-or-fp16": 2.0**-12, "bf16": 2.0**-9},
-                            cause="ok", evidence="1 times the float32 error")  # fmt: skip
+                            cause="ok", evidence=said("times-float32", times="1"))  # fmt: skip
     return replace(found, **changes)
+
+
+WRONG_ARGUMENT = said("times-float32", times="2.1e+06").then(said("argument", ours="2", theirs="1"))
 
 
 def localisation_data(**changes: Any) -> LocalisationData:
@@ -646,10 +650,15 @@ def localisation_data(**changes: Any) -> LocalisationData:
         candidate_dtype="float32",
         outputs=(OutputError(output="logits", error=2.0**-8, floor=2.0**-22, bitwise_equal=False),),
         operators=(
-            located(0, error=2.0**-13, cause="hf32", evidence="operands in hf32 leave 1e-07 unexplained"),
+            located(0, error=2.0**-13, cause="hf32", evidence=said("left-operands", format="hf32", left="1e-07")),
             located(1, operator="aten::relu"),
-            located(2, error=0.25, cause="fault", evidence="2.1e+06 times the float32 error; argument 2 instead of 1"),
-            located(3, error=None, cause="fault", evidence="1 NaN or infinite on one side only"),
+            located(
+                2,
+                error=0.25,
+                cause="fault",
+                evidence=WRONG_ARGUMENT,
+            ),
+            located(3, error=None, cause="fault", evidence=said("one-sided", count="1")),
         ),
     )
     return replace(found, **changes)
@@ -770,8 +779,8 @@ def trial(*switches: str, factor: float = 1.0, pairs: int = 5, **changes: Any) -
         timed="forward",
         defaults=dict.fromkeys(switches, "off"),
         readings=dict.fromkeys(switches, "on"),
-        refused="",
-        ended="",
+        refused=NOTHING,
+        ended=NOTHING,
         first_call_s=3.5,
         peak_memory_bytes=90 * 2**20,
         resident_bytes=700 * 2**20,
@@ -781,7 +790,10 @@ def trial(*switches: str, factor: float = 1.0, pairs: int = 5, **changes: Any) -
     return replace(found, **changes)
 
 
-def refused_trial(switch: str = "tcmalloc", why: str = "libtcmalloc is not installed") -> Trial:
+NO_TCMALLOC = said("no-library", name="tcmalloc")
+
+
+def refused_trial(switch: str = "tcmalloc", why: Phrase = NO_TCMALLOC) -> Trial:
     return trial(switch, refused=why, readings={}, pairs=0, precision=None, peak_memory_bytes=None,
                  resident_bytes=None, first_call_s=None)  # fmt: skip
 
@@ -820,10 +832,10 @@ def optimisation_data(**changes: Any) -> OptimisationData:
             trial(),
             trial("fold-batch-norm", factor=1.12, readings={"fold-batch-norm": "49"}),
             trial("channels-last", factor=1.3),
-            trial("half-the-threads", factor=0.7, pairs=2, ended="clearly slower: dropped"),
+            trial("half-the-threads", factor=0.7, pairs=2, ended=said("slower")),
             trial("bfloat16", factor=1.5, precision=breaking_precision(), defaults={"bfloat16": "float32"}),
             trial("huge-pages", factor=1.001),
-            trial("hf32-conv", refused="it already reads 'on' without us", pairs=0, precision=None),
+            trial("hf32-conv", refused=said("already-reads", reading="on"), pairs=0, precision=None),
             refused_trial(),
             trial("channels-last", factor=1.3, stage="combination", pairs=4),
             trial(*both[::-1], factor=1.45, stage="combination", pairs=4),
@@ -856,7 +868,7 @@ def optimisation_data(**changes: Any) -> OptimisationData:
             fallbacks=(OperatorTime(name="NonMaxSuppression", calls=5, self_s=0.004),),
         ),
         machine=(machine_state(), machine_state(when="during", watched_s=571.0, foreign_cpus=30.0)),
-        ended="",
+        ended=NOTHING,
     )  # fmt: skip
     return replace(found, **changes)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from npu_eval.criteria import Criterion
 from npu_eval.localisation_data import LocalisationData, LocatedOperator, counts, output_level, ranked
+from npu_eval.phrases import Phrase
 
 SHOWN = 12
 """Operators that a page shows; the record holds them all."""
@@ -25,7 +26,7 @@ class LocatedRow:
     band: float
     expected: float | None
     cause: str
-    evidence: str
+    evidence: Phrase
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,14 @@ from npu_deliver.precision_summary import Precision
 from npu_deliver.profiles import templates
 from npu_deliver.summary import Performance, Summary
 from npu_deliver.training_summary import Training
-from npu_deliver.words import COMPONENTS, LANGUAGES, located
+from npu_deliver.words import COMPONENTS, LANGUAGES, located, phrase_words
 from npu_eval import units
 from npu_eval.criteria import CONTEST_ERROR
 from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
 from npu_eval.layout import Layout
 from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
+from npu_eval.phrases import Phrase
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
 _TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
@@ -284,7 +285,9 @@ def _scope(things: list[Any]) -> Scope:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Phrase):  # as it is said, in either language
+        value = tuple(phrase_words(value, lang) for lang in LANGUAGES) + tuple(value.args.values())
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         for key, item in value.items():

@@ -10,6 +10,7 @@ from npu_eval import effects
 from npu_eval.config import Criterion
 from npu_eval.effects import Outcome, Row, Scaling, SweepPoint
 from npu_eval.optimisation_data import OptimisationData, ProfileData
+from npu_eval.phrases import Phrase
 from npu_eval.speed import HostBound, WholeWay, is_busy
 
 DOMINANT = 0.4
@@ -93,7 +94,7 @@ class Optimisation:
     profile: Profile | None
     directions: tuple[Direction, ...]
     busy: bool
-    ended: str
+    ended: Phrase
 
 
 def optimisation(

@@ -10,6 +10,7 @@ from npu_eval import stats
 from npu_eval.config import EvalSpec, Side
 from npu_eval.criteria import CONTEST_ERROR
 from npu_eval.judge import NOT_STORED, held_outputs
+from npu_eval.phrases import Phrase
 from npu_eval.precision_levels import Level, levels
 from npu_eval.records import BundleOrigin, PrecisionData
 from npu_eval.switching_data import ModeRow, mode_rows
@@ -58,7 +59,7 @@ class Precision:
     bundle: BundleOrigin | None
     levels: tuple[Level, ...]
     modes: tuple[ModeRow, ...]
-    no_modes: str
+    no_modes: Phrase
 
 
 def summarize_precision(

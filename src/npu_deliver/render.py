@@ -27,18 +27,15 @@ from npu_deliver.words import (
     cause,
     ended,
     located,
-    optimizer,
     phase,
-    reason,
-    seen,
-    unmeasured,
 )
 from npu_eval import units
-from npu_eval.criteria import CONTEST_ERROR
+from npu_eval.criteria import CONTEST_ERROR, Criterion, origin
 from npu_eval.dataset_data import COCO_STATS
 from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
 from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
+from npu_eval.phrases import AS_WRITTEN
 from npu_eval.stamps import UNTIMED, Stamp, named, stamp_words, stamped_name, told
 
 PLACEHOLDER = re.compile(
@@ -155,19 +152,16 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "bound": units.bound,
         "yes": lambda value: ("是" if value else "否") if lang == "zh" else ("yes" if value else "no"),
         "flag": lambda value: "true" if value else "false",
-        "why": lambda text: reason(text, lang),
-        "unmeasured": lambda text: unmeasured(text, lang),
+        "said": lambda phrase: words.phrase_words(phrase, lang, _part),
+        "why": lambda criterion: _origin(criterion, lang),
         "cause": lambda text: cause(text, lang),
         "repaired": lambda kind: repaired(kind, lang),
-        "optimizer": lambda text: optimizer(text, lang),
         "located": lambda text: located(text, lang),
         "level": lambda text: agreement_level(text, lang),
         "ended": lambda text: ended(text, lang),
-        "seen": lambda text: seen(text, lang),
         "phase": lambda name: phase(name, lang),
         "outcome": lambda name: words.outcome(str(name), lang),
         "stage_word": lambda name: words.stage_word(name, lang),
-        "refusal": lambda why: words.refusal(why, lang),
         "ended_sweep": lambda by: words.ended_sweep(by, lang),
         "component": lambda name: COMPONENTS.get(name, name),
         "status": str,
@@ -278,6 +272,17 @@ def _code(text: Any) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", one_line)), default=0))
     pad = " " if one_line.startswith("`") or one_line.endswith("`") else ""
     return f"{fence}{pad}{one_line}{pad}{fence}"
+
+
+def _part(text: str, code: bool) -> str:
+    """A part of a sentence: a name or somebody else's words as code, anything else as it is."""
+    return _code(text) if code else _cell(text)
+
+
+def _origin(criterion: Criterion, lang: str) -> str:
+    """Where a threshold comes from; what a user wrote is the user's prose, and no code."""
+    found = origin(criterion)
+    return _cell(criterion.why) if found.code == AS_WRITTEN else words.phrase_words(found, lang, _part)
 
 
 def _src(path: Any) -> str:

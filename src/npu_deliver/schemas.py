@@ -21,5 +21,7 @@ def schema(what: str) -> dict[str, Any]:
         return spec.json_schema()
     if what == "summary":
         adapter = TypeAdapter(summary.Summary)
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter.json_schema(mode="serialization")}
+        found = adapter.json_schema(mode="serialization")
+        found["$defs"]["Phrase"] = {"anyOf": [{"type": "string"}, found["$defs"]["Phrase"]]}  # text: see `Textual`
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     raise ConfigError(f"there is no schema '{what}'", fix=nearest(what, ("spec", "summary")))

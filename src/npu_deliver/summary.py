@@ -36,7 +36,7 @@ from npu_eval.records import (
 from npu_eval.stamps import Stamp, is_real_npu, stamps_of
 from npu_eval.training_data import TrainingData
 
-SCHEMA = "npu-deliver/summary/1"
+SCHEMA = "npu-deliver/summary/2"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from npu_eval.phrases import Phrase
+
 T = TypeVar("T")
 
 _START, _MIDDLE, _END = "\ue000", "\ue001", "\ue002"
@@ -72,6 +74,8 @@ def _trace(value: Any, pointer: str) -> Any:
         copied = object.__new__(type(value))
         for field in dataclasses.fields(value):
             object.__setattr__(copied, field.name, _trace(getattr(value, field.name), f"{pointer}/{field.name}"))
+        if isinstance(value, Phrase):  # a page shows it as a whole
+            object.__setattr__(copied, "pointer", pointer)
         return copied
     if isinstance(value, (enum.Enum, bool)) or value is None:
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from npu_eval.phrases import Phrase
 from npu_eval.training_data import (
     GradientAgreement,
     LossAgreement,
@@ -21,7 +22,7 @@ class Training:
     side: int
     objects: int
     steps: int
-    optimizer: str
+    optimizer: Phrase
     learning_rate: float
     losses: tuple[LossAgreement, ...]
     gradients: tuple[GradientAgreement, ...]

@@ -13,13 +13,18 @@ from types import TracebackType
 from typing import Self
 
 from npu_eval.messages import Reply, Request, Role, line_of, message_of
+from npu_eval.phrases import Phrase, said
 
 START_TIMEOUT_S = 300.0
 """Seconds in which a process must have loaded its model: CANN compiles operators at a first start."""
 
 
 class ProcessEnded(Exception):  # noqa: N818  it is an answer, not an error of ours
-    """A process under test died, or did not answer in time; ``str()`` of it says how."""
+    """A process under test died, or did not answer in time; ``how`` says how."""
+
+    def __init__(self, how: Phrase) -> None:
+        super().__init__(str(how))
+        self.how = how
 
 
 class Worker:
@@ -100,7 +105,7 @@ class Worker:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(timeout=left):
                     self._child.kill()
-                    raise ProcessEnded(f"did not answer within {timeout_s:.0f} s")
+                    raise ProcessEnded(said("no-answer", seconds=f"{timeout_s:.0f}"))
                 chunk = os.read(self._child.stdout.fileno(), 1 << 16)
                 if not chunk:
                     raise ProcessEnded(self._how())
@@ -108,9 +113,14 @@ class Worker:
         line, _, self._rest = self._rest.partition(b"\n")
         return message_of(Reply, line.decode())
 
-    def _how(self) -> str:
+    def _how(self) -> Phrase:
         code = self._child.wait()
         self._words.seek(0)
-        said = self._words.read().decode("utf-8", "replace").strip().splitlines()
-        how = f"the process was killed by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
-        return f"{how}: {' '.join(said[-1].split())[:200]}" if said else how
+        words = self._words.read().decode("utf-8", "replace").strip().splitlines()
+        last = {"said": " ".join(words[-1].split())[:200]} if words else {}
+        saying = "-saying" if words else ""
+        return (
+            said(f"killed{saying}", signal=-code, **last)
+            if code < 0
+            else said(f"exited{saying}", exit_code=code, **last)
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.metrics import METRICS, Of
+from npu_eval.phrases import Phrase, as_written, said
 
 
 class Comparison(enum.StrEnum):
@@ -68,8 +69,23 @@ class Criterion:
         return canonical_sha256(self)
 
 
+_WHYS: dict[str, Phrase] = {}
+
+
+def why(code: str, **about: object) -> str:
+    """A threshold's origin, for the ``why`` of a criterion of ours: English, as it is hashed, and known to `origin`."""
+    phrase = said(code, **about)
+    _WHYS[str(phrase)] = phrase
+    return str(phrase)
+
+
+def origin(criterion: Criterion) -> Phrase:
+    """Where a threshold comes from; what a user wrote stands as it was written."""
+    return _WHYS.get(criterion.why) or as_written(criterion.why)
+
+
 NO_FALLBACK = Criterion(
     id="no-cpu-fallback", metric="cpu_fallback_operators", comparison=Comparison.AT_MOST, threshold=0.0,
-    why="an operator that torch_npu hands to the CPU has not run on the NPU",
+    why=why("why-no-fallback"),
 )  # fmt: skip
 """Added to a spec's criteria unless it says that a fallback is only to be flagged."""

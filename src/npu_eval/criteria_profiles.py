@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from npu_eval.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion
+from npu_eval import units
+from npu_eval.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion, why
 from npu_eval.errors import ConfigError, nearest
 
 DEFAULT = "contest-1pct"
+
+_CONTEST = {
+    what: why(f"why-contest-{what}", bound=units.bound(CONTEST_ERROR))
+    for what in ("output", "score", "loss", "gradient")
+}
+_REPEATABLE = why("why-repeatable")
+_MLPERF_99 = why("why-mlperf-result", share=units.bound(0.99))
+_COCO_STRICTEST = why("why-coco-strictest")
+_ENOUGH_CALLS = why("why-enough-calls")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +67,16 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
     """
     rules = [
         Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
-                  why="contest rule: error below 1 %, read as relative L2 error of every declared output"),
+                  why=_CONTEST["output"]),
         FINITE,
         Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST,
                   threshold=CONTEST_ERROR / 10,
-                  why="a tenth of the allowed error, so that the verdict does not depend on which run is looked at"),
+                  why=_REPEATABLE),
     ]  # fmt: skip
     if task == "classification":
         rules += [
             Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
-                      why="MLPerf Inference: task result at least 99 % of the reference's")
+                      why=_MLPERF_99)
             for metric in ("top1_agreement", "top5_agreement")
         ]  # fmt: skip
     if task in ("detection", "instance-segmentation"):
@@ -74,43 +84,43 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
     if training:
         rules += [
             Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
-                      why="contest rule: error below 1 %, read as relative error of every loss of every step"),
+                      why=_CONTEST["loss"]),
             Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST,
                       threshold=CONTEST_ERROR,
-                      why="contest rule: error below 1 %, read as relative L2 error of the gradients of every part"),
+                      why=_CONTEST["gradient"]),
         ]  # fmt: skip
     rules.append(
         Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
-                  why="fewest timed calls that support a p90 at 99 % confidence (MLPerf LoadGen early stopping)")
+                  why=_ENOUGH_CALLS)
     )  # fmt: skip
     return tuple(rules)
 
 
 def _detection_criteria(task: str) -> list[Criterion]:
-    strictest = "COCO's strictest threshold: above it, both sides found the same object at each threshold of AP"
     rules = [
         Criterion(id="detection-match", metric="detections_matched", comparison=Comparison.AT_LEAST, threshold=0.99,
-                  why="MLPerf Inference: task result at least 99 % of the reference's"),
+                  why=_MLPERF_99),
         Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
-                  why=strictest),
+                  why=_COCO_STRICTEST),
         Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST,
                   threshold=CONTEST_ERROR,
-                  why="contest rule: error below 1 %, read as the largest difference of a score"),
+                  why=_CONTEST["score"]),
     ]  # fmt: skip
     if task == "instance-segmentation":
         rules.append(Criterion(id="detection-mask", metric="detection_mask_iou", comparison=Comparison.AT_LEAST,
-                               threshold=0.95, why=strictest))  # fmt: skip
+                               threshold=0.95, why=_COCO_STRICTEST))  # fmt: skip
     return rules
 
 
 FINITE = Criterion(
     id="finite", metric="nonfinite_mismatch", comparison=Comparison.AT_MOST, threshold=0.0,
-    why="a NaN or infinity on one side only is a defect whatever the other elements do",
+    why=why("why-finite"),
 )  # fmt: skip
 
 
-def _rule(metric: str, comparison: Comparison, threshold: float, why: str) -> Criterion:
-    return Criterion(id=metric.replace("_", "-"), metric=metric, comparison=comparison, threshold=threshold, why=why)
+def _rule(metric: str, comparison: Comparison, threshold: float, reason: str) -> Criterion:
+    name = metric.replace("_", "-")
+    return Criterion(id=name, metric=metric, comparison=comparison, threshold=threshold, why=reason)
 
 
 _NO_FLOOR = "none: every element that is finite on both sides counts"
@@ -121,17 +131,17 @@ def _msprobe_dual(level: str, common: float, largest: float) -> CriteriaProfile:
 
     The published benchmark is a GPU; ours is the reference's device in float32, the one that is always there.
     """
-    why = f"msprobe API pre-check, dual benchmark, level {level}: error of the candidate over float32's own"
+    reason = why("why-msprobe-dual", level=level)
     return CriteriaProfile(
         name=f"msprobe-{level.lower()}",
         about=f"The dual benchmark of msprobe, level {level}, with the reference's float32 as the benchmark",
         floor="values of |r| up to 2^-20 (float32) or 2^-10 (half) are small: judged by their absolute error",
         source="MindStudio Probe (mindstudio-probe) API accuracy pre-check, benchmark comparison standard",
         rules=(
-            _rule("dual_rmse_ratio", Comparison.AT_MOST, common, why),
-            _rule("dual_mean_relative_ratio", Comparison.AT_MOST, common, why),
-            _rule("dual_max_relative_ratio", Comparison.AT_MOST, largest, why),
-            _rule("dual_small_value_ratio", Comparison.AT_MOST, 2.0, why),
+            _rule("dual_rmse_ratio", Comparison.AT_MOST, common, reason),
+            _rule("dual_mean_relative_ratio", Comparison.AT_MOST, common, reason),
+            _rule("dual_max_relative_ratio", Comparison.AT_MOST, largest, reason),
+            _rule("dual_small_value_ratio", Comparison.AT_MOST, 2.0, reason),
             FINITE,
         ),
     )
@@ -139,33 +149,33 @@ def _msprobe_dual(level: str, common: float, largest: float) -> CriteriaProfile:
 
 def _cann(dtype: str, exponent: int) -> CriteriaProfile:
     """MERE < T and MARE < 10 T, of relative errors over |r| + 1e-7."""
-    why = f"CANN operator precision standard for {dtype}, single benchmark: T = 2^-{exponent}"
+    reason = why("why-cann", dtype=dtype, exponent=exponent)
     return CriteriaProfile(
         name=f"cann-{dtype}",
         about=f"CANN's operator standard for {dtype}: MERE < T and MARE < 10 T with T = 2^-{exponent}",
         floor="1e-7 is added to |r|",
         source="CANN operator precision standard, community single benchmark (also ATK single_benchmark_config)",
         rules=(
-            _rule("mean_relative_error", Comparison.BELOW, 2.0**-exponent, why),
-            _rule("max_relative_error", Comparison.BELOW, 10 * 2.0**-exponent, why),
+            _rule("mean_relative_error", Comparison.BELOW, 2.0**-exponent, reason),
+            _rule("max_relative_error", Comparison.BELOW, 10 * 2.0**-exponent, reason),
             FINITE,
         ),
     )
 
 
 def _mlperf(name: str, share: float) -> CriteriaProfile:
-    why = f"MLPerf Inference: task metric on the data set at least {share * 100:g} % of the reference's"
+    reason = why("why-mlperf", share=units.bound(share))
     return CriteriaProfile(
         name=f"mlperf-{name}",
         about=f"MLPerf Inference's accuracy target: at least {share * 100:g} % of the reference's task metric",
         floor="no elements are compared: the task metric on a data set decides (DATA=…, against the reference's run)",
         source="MLPerf Inference rules, quality target",
-        rules=(_rule("task_metric_ratio", Comparison.AT_LEAST, share, why), FINITE),
+        rules=(_rule("task_metric_ratio", Comparison.AT_LEAST, share, reason), FINITE),
     )
 
 
-_MSPROBE_COMPARE = "msprobe compare, tensor mode: what it calls acceptable"
-_POLYGRAPHY = "Polygraphy CompareFunc.simple: defaults atol = rtol = 1e-5, check_error_stat elemwise"
+_MSPROBE_COMPARE = why("why-msprobe-compare")
+_POLYGRAPHY = why("why-polygraphy")
 
 _DECLARED = (
     CriteriaProfile(
@@ -199,8 +209,7 @@ _DECLARED = (
         source="NVIDIA Polygraphy documentation, CompareFunc.simple",
         rules=(
             _rule("max_mixed_error", Comparison.AT_MOST, 1e-5, _POLYGRAPHY),
-            _rule("nonfinite_elements", Comparison.AT_MOST, 0.0,
-                  "Polygraphy CompareFunc.simple: a NaN is a mismatch, and equal infinities are by default too"),
+            _rule("nonfinite_elements", Comparison.AT_MOST, 0.0, why("why-polygraphy-finite")),
         ),
     ),
     _mlperf("99", 0.99),

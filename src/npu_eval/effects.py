@@ -17,6 +17,7 @@ from npu_eval.intervals import mean_interval, t_quantile
 from npu_eval.judge import Status, judge_precision, overall
 from npu_eval.metrics import METRICS, Of
 from npu_eval.optimisation_data import Burst, DeviceRace, OptimisationData, Pair, ScalingRun, SweepRun, Trial
+from npu_eval.phrases import NOTHING, Phrase
 
 CONFIDENCE = 0.95
 MIN_PAIRS = 2
@@ -178,7 +179,7 @@ class Row:
     default: str
     reading: str
     outcome: Outcome
-    reason: str
+    reason: Phrase
     effect: Effect | None
     off_s: float | None
     on_s: float | None
@@ -258,6 +259,7 @@ class SweepPoint:
     high_per_s: float | None
     peak_memory_bytes: int | None
     ended_by: str
+    failed: Phrase
 
 
 def sweep(runs: Sequence[SweepRun]) -> tuple[SweepPoint, ...]:
@@ -277,6 +279,7 @@ def sweep(runs: Sequence[SweepRun]) -> tuple[SweepPoint, ...]:
                 high_per_s=high,
                 peak_memory_bytes=max(memory, default=None),
                 ended_by=next((r.ended_by for r in same if r.ended_by != "protocol"), "protocol"),
+                failed=next((r.failed for r in same if r.ended_by != "protocol"), NOTHING),
             )
         )
     return tuple(points)

@@ -6,6 +6,7 @@ missing keys, wrong types, NaN and infinity, and names the place as a path (``da
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import dataclasses
 import enum
@@ -19,7 +20,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from npu_eval.errors import RecordError, nearest
 
@@ -34,12 +35,27 @@ ABSENT_BY_DEFAULT: Mapping[str, bool] = types.MappingProxyType({"absent by defau
 records leaves the text and the hash of all others as they were."""
 
 
+class Textual(abc.ABC):
+    """A dataclass that is stored as plain text where text says all of it."""
+
+    @abc.abstractmethod
+    def as_text(self) -> str | None:
+        """The text; None where it takes an object."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_text(cls, text: str) -> Self:
+        """The inverse of `as_text`."""
+
+
 def to_json(value: Any) -> Any:
     """The JSON value of a dataclass, enum, mapping, sequence or scalar.
 
     Raises:
         RecordError: a float is NaN or infinite, or the type has no JSON form.
     """
+    if isinstance(value, Textual) and (text := value.as_text()) is not None:
+        return to_json(text)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             f.name: to_json(getattr(value, f.name))
@@ -147,6 +163,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
             raise _mismatch("an object", value, where)
         item = typing.get_args(kind)[1]
         return {_read(str, k, where): _read(item, v, _join(where, k)) for k, v in value.items()}
+    if isinstance(value, str) and isinstance(kind, type) and issubclass(kind, Textual):
+        return kind.from_text(_read_scalar(str, value, where))
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, value, where)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -215,7 +233,11 @@ def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     absent = [name for name, (_, optional) in fields.items() if not optional and name not in value]
     if absent:
         raise RecordError(f"key '{absent[0]}' is missing", where=where)
-    return kind(**{k: _read(fields[k][0], v, _join(where, k)) for k, v in value.items()})
+    content = {k: _read(fields[k][0], v, _join(where, k)) for k, v in value.items()}
+    try:
+        return kind(**content)
+    except RecordError as error:  # what a dataclass itself refuses knows no place
+        raise RecordError(error.what, where=error.where or where, fix=error.fix) from error
 
 
 def _join(where: str, key: str) -> str:

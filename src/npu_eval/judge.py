@@ -13,6 +13,7 @@ from npu_eval.detection_data import DetectionComparison, detection_agreement, ma
 from npu_eval.levels import held
 from npu_eval.metrics import Of
 from npu_eval.performance_data import ThroughputRun
+from npu_eval.phrases import NOTHING, Phrase, said
 from npu_eval.records import DatasetData, Difference, LatencyRun, PerformanceData, PrecisionData, Record
 from npu_eval.training_data import TrainingData, gradient_agreement, loss_agreement
 
@@ -30,8 +31,8 @@ class Status(enum.StrEnum):
 class Verdict:
     """What one criterion came to.
 
-    ``value`` is the worst value seen and ``evidence`` says of which input and output; None when nothing was measured.
-    ``reason`` says why there is no value.
+    ``value`` is the worst value seen, None when nothing was measured; ``reason`` then says why. ``evidence`` says of
+    which input and output.
     """
 
     criterion: str
@@ -41,15 +42,15 @@ class Verdict:
     threshold: float
     status: Status
     value: float | None
-    evidence: str
+    evidence: Phrase
     compared: int
-    reason: str
+    reason: Phrase
 
 
 def judge(record: Record | None, criterion: Criterion) -> Verdict:
     """The verdict of one criterion on a record of its experiment; None stands for a record that does not exist."""
     if record is None:
-        return _verdict(criterion, Status.NOT_MEASURED, reason=f"there is no {criterion.experiment} record")
+        return _verdict(criterion, Status.NOT_MEASURED, reason=said("no-record", experiment=criterion.experiment))
     if record.kind != criterion.experiment:
         raise ValueError(f"criterion '{criterion.id}' judges {criterion.experiment} records, not {record.kind}")
     return _judged(criterion, _values(record, criterion.metric))
@@ -75,16 +76,16 @@ def _judged(criterion: Criterion, values: list[_Value]) -> Verdict:
     wanted = criterion.outputs
     absent = [name for name in wanted if name != "*" and not any(v.output == name for v in values)]
     if absent:
-        return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no output '{absent[0]}'")
+        return _verdict(criterion, Status.NOT_MEASURED, reason=said("no-output", output=absent[0]))
     chosen = [v for v in values if criterion.covers(v.output)]
     if not chosen:
-        return _verdict(criterion, Status.NOT_MEASURED, reason=f"the record holds no {criterion.metric}")
+        return _verdict(criterion, Status.NOT_MEASURED, reason=said("no-metric", metric=criterion.metric))
     pick = max if criterion.comparison.from_above else min
     worst = pick((v for v in chosen if v.measured), key=lambda v: v.value, default=None)
     holds = worst is None or criterion.comparison.holds(worst.value, criterion.threshold)
     missing = next((v for v in chosen if not v.measured), None)
     if missing is not None and holds:
-        return _verdict(criterion, Status.NOT_MEASURED, reason=f"{missing.evidence}: {missing.missing}")
+        return _verdict(criterion, Status.NOT_MEASURED, evidence=missing.evidence, reason=missing.missing)
     assert worst is not None
     compared = sum(v.compared for v in chosen if v.measured)
     status = Status.PASS if holds else Status.FAIL
@@ -102,8 +103,8 @@ def overall(verdicts: Iterable[Verdict]) -> Status:
     return max((v.status for v in verdicts), key=order.index, default=Status.NOT_MEASURED)
 
 
-def _verdict(criterion: Criterion, status: Status, *, value: float | None = None, evidence: str = "",
-             compared: int = 0, reason: str = "") -> Verdict:  # fmt: skip
+def _verdict(criterion: Criterion, status: Status, *, value: float | None = None, evidence: Phrase = NOTHING,
+             compared: int = 0, reason: Phrase = NOTHING) -> Verdict:  # fmt: skip
     return Verdict(
         criterion=criterion.id,
         criterion_sha256=criterion.sha256,
@@ -126,10 +127,10 @@ class _Value:
     """
 
     output: str
-    evidence: str
+    evidence: Phrase
     value: float
     compared: int = 1
-    missing: str = ""
+    missing: Phrase = NOTHING
 
     @property
     def measured(self) -> bool:
@@ -141,7 +142,8 @@ def _values(record: Record, metric: str) -> list[_Value]:
     data = record.data
     if metric == "cpu_fallback_operators":
         names = [fallback.operator for fallback in record.provenance.fallbacks]
-        return [_Value("*", ", ".join(names) or "all operators", float(len(names)))]
+        where = said("operators", names=", ".join(names)) if names else said("all-operators")
+        return [_Value("*", where, float(len(names)))]
     if isinstance(data, PrecisionData):
         return _precision_values(data, metric)
     if isinstance(data, PerformanceData):
@@ -153,14 +155,11 @@ def _values(record: Record, metric: str) -> list[_Value]:
     if isinstance(data, DatasetData) and metric == "task_metric_ratio":
         return _task_metric_values(data)
     if isinstance(data, DatasetData) and metric in (values := metric_values(data)):
-        return [_Value(data.image_set.layout, "all images", values[metric], data.image_set.images)]
+        return [_Value(data.image_set.layout, said("all-images"), values[metric], data.image_set.images)]
     return []
 
 
-HOLLOW = "no element is finite on both sides"
-NOT_STORED = "the record was made before this was stored"
-NO_FLOOR = "the record holds no error of float32 itself"
-"""Why a value is missing; `words` has them in Chinese."""
+HOLLOW, NOT_STORED, NO_FLOOR = said("hollow"), said("not-stored"), said("no-floor")
 
 MIN_RUN = 4
 """Samples below which a run has no statistics at all (quarters of a run would be empty)."""
@@ -176,7 +175,7 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
         if not data.rankings:
             return []
         value = stats.top_k_agreement(data.rankings, _TOP_K[metric])
-        return [_Value(data.rankings[0].output, "all inputs", value, len(data.rankings))]
+        return [_Value(data.rankings[0].output, said("all-inputs"), value, len(data.rankings))]
     if of is Of.DETECTIONS:
         return _detection_values(data.detections, metric)
     if metric in elements.DUAL:
@@ -189,24 +188,24 @@ def _precision_values(data: PrecisionData, metric: str) -> list[_Value]:
 
 def _precision_value(d: Difference, name: str) -> _Value:
     """An output whose elements are all NaN or infinite, on one side or on both, was not compared: it has no error."""
-    evidence = f"{d.input}, {d.output}"
+    evidence = said("output", input=d.input, output=d.output)
     if name == "nonfinite_elements":
         return _Value(d.output, evidence, float(d.count - d.finite_count))
     if stats.hollow(d) and name != "nonfinite_mismatch":
         return _Value(d.output, evidence, 0.0, missing=HOLLOW)
     if name in elements.PLAIN:
         found = elements.metric(d, name)
-        return _Value(d.output, evidence, found or 0.0, missing=NOT_STORED if found is None else "")
+        return _Value(d.output, evidence, found or 0.0, missing=NOT_STORED if found is None else NOTHING)
     return _Value(d.output, evidence, float(getattr(stats.agreement(d), name)))
 
 
 def _dual_value(d: Difference, floor: Difference | None, metric: str) -> _Value:
-    evidence = f"{d.input}, {d.output}"
+    evidence = said("output", input=d.input, output=d.output)
     if stats.hollow(d):
         return _Value(d.output, evidence, 0.0, missing=HOLLOW)
     found = elements.dual(d, floor, metric)
     why = NO_FLOOR if floor is None else NOT_STORED
-    return _Value(d.output, evidence, found or 0.0, missing=why if found is None else "")
+    return _Value(d.output, evidence, found or 0.0, missing=why if found is None else NOTHING)
 
 
 _DETECTION_FIELDS = {
@@ -223,41 +222,45 @@ def _detection_values(comparisons: Sequence[DetectionComparison], metric: str) -
     if metric == "detections_matched":
         share = matched_share(comparisons)
         counted = sum(c.reference_count + c.candidate_count for c in comparisons)
-        missing = "no detection on either side" if share is None else ""
-        return [_Value("detections", "all inputs", share or 0.0, counted, missing)]
+        missing = said("no-detection") if share is None else NOTHING
+        return [_Value("detections", said("all-inputs"), share or 0.0, counted, missing)]
     values = [(c, getattr(detection_agreement(c), _DETECTION_FIELDS[metric])) for c in comparisons]
     found = [
-        _Value("detections", f"{c.input}, detections", value, len(c.pairs)) for c, value in values if value is not None
+        _Value("detections", said("output", input=c.input, output="detections"), value, len(c.pairs))
+        for c, value in values
+        if value is not None
     ]
-    return found or [_Value("detections", "all inputs", 0.0, missing="no detection with a partner")]
+    return found or [_Value("detections", said("all-inputs"), 0.0, missing=said("no-partner"))]
 
 
 def _task_metric_values(data: DatasetData) -> list[_Value]:
     """Each metric over that of the run it was compared with, on the same images."""
     return [
-        _Value(c.metric, f"{c.metric} against {c.other}", c.value / c.other_value if c.other_value > 0 else 0.0,
-               data.image_set.images, "" if c.other_value > 0 else f"the other run has no {c.metric}")
+        _Value(c.metric, said("against", metric=c.metric, other=c.other),
+               c.value / c.other_value if c.other_value > 0 else 0.0, data.image_set.images,
+               NOTHING if c.other_value > 0 else said("other-lacks-metric", metric=c.metric))
         for c in data.comparisons
-    ] or [_Value("*", "all images", 0.0, missing="no run of the reference was compared with")]  # fmt: skip
+    ] or [_Value("*", said("all-images"), 0.0, missing=said("no-reference-run"))]  # fmt: skip
 
 
 def _training_values(data: TrainingData, metric: str) -> list[_Value]:
     if metric == "gradient_error":
-        parts = [(g.part, f"step 1, {g.part}", g.relative_l2) for g in map(gradient_agreement, data.gradients)]
+        parts = [(1, g.part, g.relative_l2) for g in map(gradient_agreement, data.gradients)]
     else:
-        parts = [(a.name, f"step {a.step}, {a.name}", a.relative_error) for a in map(loss_agreement, data.losses)]
+        parts = [(a.step, a.name, a.relative_error) for a in map(loss_agreement, data.losses)]
     return [
-        _Value(name, evidence, error or 0.0, missing="not finite" if error is None else "")
-        for name, evidence, error in parts
-    ]
+        _Value(name, said("step", step=step, name=name), error or 0.0,
+               missing=said("not-finite") if error is None else NOTHING)
+        for step, name, error in parts
+    ]  # fmt: skip
 
 
 def _performance_value(run: LatencyRun, metric: str) -> _Value:
-    evidence = f"batch {run.batch_size}"
+    evidence = said("batch", size=run.batch_size)
     if metric == "sample_count":
         return _Value(str(run.batch_size), evidence, float(len(run.samples_s)))
     if len(run.samples_s) < MIN_RUN:
-        return _Value(str(run.batch_size), evidence, 0.0, missing=f"{len(run.samples_s)} calls, {run.ended_by}")
+        return _Value(str(run.batch_size), evidence, 0.0, missing=_too_few("calls", len(run.samples_s), run))
     latency = stats.latency(run)
     if metric == "latency_p50_s":  # without support the worst sample stands in: never better than the truth
         value = latency.percentiles_s.get("p50", latency.max_s)
@@ -266,7 +269,11 @@ def _performance_value(run: LatencyRun, metric: str) -> _Value:
     return _Value(str(run.batch_size), evidence, value)
 
 
+def _too_few(what: str, number: int, run: LatencyRun | ThroughputRun) -> Phrase:
+    return said(f"{what}-{run.ended_by.replace(' ', '-')}", **{what: number})
+
+
 def _throughput_value(run: ThroughputRun) -> _Value:
-    missing = "" if run.windows_s else f"0 windows, {run.ended_by}"
+    missing = NOTHING if run.windows_s else _too_few("windows", 0, run)
     value = speed.images_per_s(run) if run.windows_s else 0.0
-    return _Value(str(run.batch_size), f"batch {run.batch_size}", value, missing=missing)
+    return _Value(str(run.batch_size), said("batch", size=run.batch_size), value, missing=missing)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import TypedDict
 
@@ -20,6 +21,7 @@ from npu_eval.config import AUTOCAST, Side
 from npu_eval.device import open_device
 from npu_eval.localisation_data import LocalisationData, LocatedOperator, OutputError
 from npu_eval.locate import OperatorFinding, locate, locate_from
+from npu_eval.phrases import Phrase
 from npu_eval.reference_operators import forward_of, operators_of
 from npu_eval.references import Outputs, read_outputs, reference_of
 from npu_eval.session import Context
@@ -101,11 +103,16 @@ def _stored(finding: OperatorFinding) -> LocatedOperator:
     )
 
 
-def _plain(text: str) -> str:
-    """Evidence on one line, with the words that a page may not hold (they look like empty values) written out."""
+def _plain(phrase: Phrase) -> Phrase:
+    """Evidence without the words that a page may not hold, because they look like empty values."""
+    args = {name: _written_out(text) for name, text in phrase.args.items()}
+    return replace(phrase, args=args, more=tuple(map(_plain, phrase.more)))
+
+
+def _written_out(text: str) -> str:
     for word, written in (("inf", "infinity"), ("nan", "not a number"), ("None", "nothing")):
         text = re.sub(rf"\b{word}\b", written, text)
-    return " ".join(text.split())
+    return text
 
 
 class _How(TypedDict):

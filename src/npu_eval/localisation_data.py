@@ -10,6 +10,7 @@ from typing import ClassVar
 from npu_eval.criteria import Criterion
 from npu_eval.errors import RecordError
 from npu_eval.levels import CAUSES, held, level
+from npu_eval.phrases import Phrase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class LocatedOperator:
     error: float | None
     bands: dict[str, float]
     cause: str
-    evidence: str
+    evidence: Phrase
 
     @property
     def excess(self) -> float | None:

@@ -177,7 +177,7 @@ def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]
     for v in verdicts:
         rule = f"{v.metric} {v.comparison} {v.threshold:g}"
         if v.value is None:
-            found = v.reason
+            found = f"{v.evidence}: {v.reason}" if v.evidence else str(v.reason)
         else:
             value = UNTIMED if simulated and METRICS[v.metric].timed else f"{v.value:.6g}"
             found = f"worst {value} of {v.compared} ({v.evidence})"

@@ -12,6 +12,7 @@ from typing import TypeVar
 from npu_eval.config import EvalSpec
 from npu_eval.jsonio import from_json, loads, to_json
 from npu_eval.optimisation_data import ProfileData
+from npu_eval.phrases import NOTHING, Phrase
 from npu_eval.precision_data import PrecisionData
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Request:
 class Reply:
     """What came of a request; ``failed`` says why nothing did, ``full`` whether memory was the reason."""
 
-    failed: str = ""
+    failed: Phrase = NOTHING
     full: bool = False
     times_s: tuple[float, ...] = ()
     first_call_s: float | None = None

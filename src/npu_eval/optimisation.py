@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Required, TypedDict
 
 import torch
 
@@ -20,8 +21,9 @@ from npu_eval.config import AUTOCAST
 from npu_eval.crew import ProcessEnded, Worker
 from npu_eval.device import is_out_of_memory
 from npu_eval.durations import seconds
-from npu_eval.messages import Request, Role
+from npu_eval.messages import Reply, Request, Role
 from npu_eval.optimisation_data import DeviceRace, OptimisationData, ProfileData, ScalingRun, SweepRun
+from npu_eval.phrases import NOTHING, Phrase, as_written, said
 from npu_eval.references import reference_of
 from npu_eval.search import WARM_S, Arm, Search, State, run_to
 from npu_eval.session import Context
@@ -87,7 +89,7 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
         readings: dict[str, str] = {}
         profile: ProfileData | None = None
         untried: list[str] = []
-        ended = ""
+        ended = NOTHING
         try:
             readings, profile = _first_look(search, place, switches)
             _search(search, place, switches, readings, started, arguments.budget)
@@ -96,7 +98,7 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
                 untried = _together(search, place, switches, started + TOGETHER_SHARE * arguments.budget)
             races = _races(search, context)
         except ProcessEnded as stopped:
-            ended, races = f"the model without switches: {stopped}", ()
+            ended, races = said("without-switches").then(stopped.how), ()
     singles = {s.arm.switches for s in search.states if s.pairs or s.refused}
     left_out = [s.arm.switches[0] for s in search.states if s.stage == "single" and s.arm.switches not in singles]
     return OptimisationData(
@@ -158,10 +160,10 @@ def _search(
     for switch in switches:
         state = _alone(switch, place)
         search.states.append(state)
-        state.refused = switch.needs(place)
+        state.refused = as_written(switch.needs(place))
         reading = readings.get(switch.name)
         if not state.refused and reading is not None and switch.wanted(reading):
-            state.refused = f"it already reads '{reading}' without us"
+            state.refused = said("already-reads", reading=reading)
         if not state.refused:
             waiting.append(state)
     until, latest = started + SINGLES_SHARE * budget, started + TOGETHER_SHARE * budget
@@ -191,18 +193,27 @@ def _sweep(search: Search, worker: Worker, block: int) -> None:
             return
         warm = worker.ask(Request(do="warm", batch_size=size, seconds=0.1), timeout_s=120)
         if warm.failed:
-            ended = "out of memory" if warm.full else warm.failed
             search.sweep.append(SweepRun(block=block, batch_size=size, calls=1, windows_s=(), peak_memory_bytes=None,
-                                         ended_by=ended))  # fmt: skip
+                                         **_ended(warm)))  # fmt: skip
             return
         times = warm.times_s or (warm.first_call_s or SWEEP_WINDOW_S,)
         calls = throughput.calls_in(SWEEP_WINDOW_S, times)
         reply = worker.ask(Request(do="windows", batch_size=size, calls=calls, windows=2), timeout_s=120)
-        ended = "protocol" if not reply.failed else "out of memory" if reply.full else reply.failed
         search.sweep.append(SweepRun(block=block, batch_size=size, calls=calls, windows_s=reply.times_s,
-                                     peak_memory_bytes=reply.peak_memory_bytes, ended_by=ended))  # fmt: skip
+                                     peak_memory_bytes=reply.peak_memory_bytes, **_ended(reply)))  # fmt: skip
         if reply.failed or min(times) > SWEEP_CALL_S / 2:
             return
+
+
+class _Ended(TypedDict, total=False):
+    ended_by: Required[str]
+    failed: Phrase
+
+
+def _ended(reply: Reply) -> _Ended:
+    if reply.full or not reply.failed:
+        return {"ended_by": "out of memory" if reply.failed else "protocol"}
+    return {"ended_by": "failed", "failed": reply.failed}
 
 
 def _together(search: Search, place: Place, switches: Sequence[Switch], until: float) -> list[str]:

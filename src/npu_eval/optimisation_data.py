@@ -5,11 +5,13 @@ Standard library only; `effects` derives everything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from npu_eval.errors import RecordError
+from npu_eval.jsonio import ABSENT_BY_DEFAULT
 from npu_eval.performance_data import MachineState
+from npu_eval.phrases import NOTHING, Phrase
 from npu_eval.precision_data import PrecisionData, check_precision
 
 
@@ -68,8 +70,8 @@ class Trial:
     timed: str
     defaults: dict[str, str]
     readings: dict[str, str]
-    refused: str
-    ended: str
+    refused: Phrase
+    ended: Phrase
     first_call_s: float | None
     peak_memory_bytes: int | None
     resident_bytes: int | None
@@ -79,7 +81,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRun:
-    """One batch size in one process: windows of ``calls`` pipelined calls; none where it did not fit into memory."""
+    """One batch size in one process: windows of ``calls`` pipelined calls; none where it did not fit into memory.
+
+    ``ended_by`` is as for a `LatencyRun`, or ``failed``, and ``failed`` then says how.
+    """
 
     block: int
     batch_size: int
@@ -87,6 +92,7 @@ class SweepRun:
     windows_s: tuple[float, ...]
     peak_memory_bytes: int | None
     ended_by: str
+    failed: Phrase = field(default=NOTHING, metadata=ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +130,7 @@ class OptimisationData:
     scaling: tuple[ScalingRun, ...]
     profile: ProfileData | None
     machine: tuple[MachineState, ...]
-    ended: str
+    ended: Phrase
 
 
 def check_optimisation(data: OptimisationData, where: str) -> None:

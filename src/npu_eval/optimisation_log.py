@@ -77,7 +77,7 @@ def _sweep(data: OptimisationData, u: Any) -> list[str]:
             units.count(p.processes),
             "-" if p.images_per_s is None else u.rate(p.images_per_s),
             "-" if p.low_per_s is None or p.high_per_s is None else f"{u.rate(p.low_per_s)} .. {u.rate(p.high_per_s)}",
-            p.ended_by,
+            str(p.failed) or p.ended_by,
         )
         for p in points
     ]

@@ -154,12 +154,23 @@ class PerformanceData:
     machine: tuple[MachineState, ...] = ()
 
 
+ENDS = ("protocol", "limit", "call limit", "out of memory")
+"""How the calls of a batch size end, see `LatencyRun`."""
+
+
+def _check_ends(data: PerformanceData, where: str) -> None:
+    for end in [run.ended_by for run in data.runs] + [run.ended_by for run in data.throughput]:
+        if end not in ENDS:
+            raise RecordError(f"no run ends by '{end}'", where=where)
+
+
 def check_performance(data: PerformanceData, where: str) -> None:
     """Refuse numbers that no experiment writes.
 
     Raises:
         RecordError: a batch size, a count or a duration is not above zero, or a sum is negative.
     """
+    _check_ends(data, where)
     for i, run in enumerate(data.runs):
         _check_latency(run, f"{where}.runs[{i}]")
     for i, windows in enumerate(data.throughput):

@@ -18,6 +18,7 @@ from npu_eval.crew import START_TIMEOUT_S, ProcessEnded, Worker
 from npu_eval.effects import Outcome
 from npu_eval.messages import Reply, Request, Role
 from npu_eval.optimisation_data import Burst, Pair, SweepRun, Trial
+from npu_eval.phrases import NOTHING, Phrase, said
 from npu_eval.precision_data import PrecisionData
 
 BURST_S = 0.1
@@ -61,8 +62,8 @@ class State:
     against: Arm
     defaults: dict[str, str]
     pairs: list[Pair] = field(default_factory=list)
-    refused: str = ""
-    ended: str = ""
+    refused: Phrase = NOTHING
+    ended: Phrase = NOTHING
     warm: Reply = field(default_factory=Reply)
     precision: PrecisionData | None = None
 
@@ -168,7 +169,7 @@ class Search:
         try:
             worker, state.warm = self.start(state.arm)
         except ProcessEnded as ended:
-            state.refused = state.refused or str(ended)
+            state.refused = state.refused or ended.how
             self.say(f"[optimisation] {' + '.join(state.arm.switches)}: {ended}")
             return
         with worker:
@@ -180,7 +181,7 @@ class Search:
                 if not state.refused:
                     state.pairs.append(self._bursts(baselines[key], worker, pipelined=state.arm.pipelined))
             except ProcessEnded as ended:
-                state.refused = str(ended)
+                state.refused = ended.how
         self._tell(state)
 
     def learn(self, start_s: float, warm: Reply) -> None:
@@ -224,11 +225,11 @@ class Search:
             if state.stage == "a/a" or found is None or not state.open:
                 continue
             if found.high < 1 and effects.outcome(found, aa=aa, min_effect=self.min_effect) is Outcome.LOSS:
-                state.ended = "clearly slower: dropped"
+                state.ended = said("slower")
             elif found.high < 1 + self.min_effect and len(state.pairs) >= 3:
-                state.ended = "no gain left in its interval: dropped"
+                state.ended = said("no-gain-left")
             elif len(state.pairs) >= 4 and effects.outcome(found, aa=aa, min_effect=self.min_effect) is Outcome.GAIN:
-                state.ended = "clearly quicker: measured anew in the combination"
+                state.ended = said("quicker")
 
 
 def run_to(

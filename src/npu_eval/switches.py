@@ -23,6 +23,7 @@ from torch import nn
 from npu_eval import autocasting, compiling, host_memory
 from npu_eval.bench import Bench
 from npu_eval.folding import fold, is_norm
+from npu_eval.phrases import NOTHING, Phrase, said
 from npu_eval.records import DeviceFacts
 
 Environment = Mapping[str, str]
@@ -55,9 +56,9 @@ class Place:
         return next((family for start, family in _FAMILIES if name.startswith(start)), self.kind)
 
 
-def _anywhere(place: Place) -> str:
+def _anywhere(place: Place) -> Phrase:
     del place
-    return ""
+    return NOTHING
 
 
 def _nothing(place: Place) -> Environment:
@@ -76,7 +77,7 @@ class Switch:
     Args:
         group: of one group a combination holds one switch only.
         settles: further groups about which it decides, so that a combination with it holds no switch of these.
-        needs: the reason why it cannot be turned on at a place; empty where it can.
+        needs: the reason why it cannot be turned on at a place, in words or as a phrase; empty where it can.
         default: value without us, by SoC family or device kind; ``*`` is any other.
         environment: variables that are set before the process starts.
         turn_on: changes the bench, after the model is loaded and before anything is timed.
@@ -91,7 +92,7 @@ class Switch:
     probe: Callable[[Bench], str]
     wanted: Callable[[str], bool]
     default: Mapping[str, str] = field(default_factory=lambda: {"*": "off"})
-    needs: Callable[[Place], str] = _anywhere
+    needs: Callable[[Place], Phrase | str] = _anywhere
     environment: Callable[[Place], Environment] = _nothing
     turn_on: Callable[[Bench], None] = _as_it_is
     upload: bool = False
@@ -129,20 +130,24 @@ def _is(text: str) -> Callable[[str], bool]:
     return lambda reading: reading == text
 
 
-def _only(*kinds: str) -> Callable[[Place], str]:
-    return lambda place: "" if place.kind in kinds else f"not on {place.kind}"
+def _only(*kinds: str) -> Callable[[Place], Phrase]:
+    return lambda place: NOTHING if place.kind in kinds else said("not-on", kind=place.kind)
 
 
-def _rearranges(place: Place) -> str:
-    return "" if callable(getattr(place.network, "optimise", None)) else "the network has no optimise() of its own"
+def _unless(there: bool, code: str, **about: object) -> Phrase:
+    return NOTHING if there else said(code, **about)
 
 
-def _has_norms(place: Place) -> str:
-    return "" if any(is_norm(m) for m in place.network.modules()) else "the network has no batch norm"
+def _rearranges(place: Place) -> Phrase:
+    return _unless(callable(getattr(place.network, "optimise", None)), "no-optimise")
 
 
-def _has_convolutions(place: Place) -> str:
-    return "" if any(isinstance(m, nn.Conv2d) for m in place.network.modules()) else "the network has no convolution"
+def _has_norms(place: Place) -> Phrase:
+    return _unless(any(is_norm(m) for m in place.network.modules()), "no-norm")
+
+
+def _has_convolutions(place: Place) -> Phrase:
+    return _unless(any(isinstance(m, nn.Conv2d) for m in place.network.modules()), "no-convolution")
 
 
 # --- the model -------------------------------------------------------------------------------------------------------
@@ -215,8 +220,8 @@ def _casting(bench: Bench) -> str:
     return autocasting.reading(bench.model)
 
 
-def _float32(place: Place) -> str:
-    return "" if place.dtype == "float32" else f"the model already runs in {place.dtype}"
+def _float32(place: Place) -> Phrase:
+    return _unless(place.dtype == "float32", "runs-in", dtype=place.dtype)
 
 
 def _hf32(part: str) -> tuple[Callable[[Bench], None], Callable[[Bench], str]]:
@@ -244,15 +249,15 @@ def _tf32(bench: Bench) -> None:
 def _allocator(name: str) -> dict[str, Any]:
     return {
         "group": "allocator",
-        "needs": lambda place: "" if host_memory.library(name) else f"lib{name} is not installed",
+        "needs": lambda place: _unless(bool(host_memory.library(name)), "no-library", name=name),
         "environment": lambda place: {"LD_PRELOAD": host_memory.library(name)},
         "probe": lambda bench: "on" if host_memory.is_loaded(name) else "off",
         "wanted": _on,
     }
 
 
-def _told_by_glibc(place: Place) -> str:
-    return _only("cpu")(place) or ("" if host_memory.tells_usage() else "the C library does not tell what it keeps")
+def _told_by_glibc(place: Place) -> Phrase:
+    return _only("cpu")(place) or _unless(host_memory.tells_usage(), "no-memory-usage")
 
 
 def _variable(name: str) -> Callable[[Bench], str]:
@@ -298,8 +303,8 @@ def _flushed(bench: Bench) -> str:
     return "on" if (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item() == 0.0 else "off"
 
 
-def _grants_huge_pages(place: Place) -> str:
-    return _only("cpu")(place) or ("" if host_memory.grants_huge_pages() else "the kernel grants no huge pages")
+def _grants_huge_pages(place: Place) -> Phrase:
+    return _only("cpu")(place) or _unless(host_memory.grants_huge_pages(), "no-huge-pages")
 
 
 def _more_streams(bench: Bench) -> None:
@@ -347,7 +352,7 @@ SWITCHES: tuple[Switch, ...] = (
     Switch(name="pin-threads", group="affinity", needs=_only("cpu"), turn_on=_pin, probe=_pinned, wanted=_on),
     Switch(name="half-the-threads", group="threads", turn_on=_fewer_threads, probe=_threads,
            wanted=lambda reading: int(reading.split(" of ")[0]) < int(reading.split(" of ")[1]), default={"*": "all"},
-           needs=lambda place: _only("cpu")(place) or ("" if place.threads > 1 else "there is one thread")),
+           needs=lambda place: _only("cpu")(place) or _unless(place.threads > 1, "one-thread")),
     *(Switch(name=name, group="dtype", needs=_float32, default={"*": "float32"}, turn_on=_full(dtype),
              probe=_parameters, wanted=_is(name)) for name, dtype in _REDUCED),
     Switch(name="PYTORCH_NPU_ALLOC_CONF=expandable_segments", group="npu-allocator", needs=_only("npu"),

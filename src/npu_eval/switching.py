@@ -17,6 +17,7 @@ from npu_eval.compare import difference
 from npu_eval.device import Device, timed
 from npu_eval.device_modes import REDUCED_FORMATS
 from npu_eval.operator_calls import uncounted
+from npu_eval.phrases import NOTHING, Phrase, said
 from npu_eval.switching_data import ModeDifference, ModeRun, Switching
 
 Outputs = dict[str, torch.Tensor]
@@ -35,7 +36,7 @@ class _Mode:
     wanted: dict[str, bool]
     settings: dict[str, str]
     deployed: bool
-    reason: str = ""
+    reason: Phrase = NOTHING
     differences: list[ModeDifference] = field(default_factory=list)
     samples_s: list[float] = field(default_factory=list)
 
@@ -54,11 +55,11 @@ class Switched:
         names = REDUCED_FORMATS.get(kind, ())
         now = device.numeric_modes()
         self._names = tuple(name for name in names if name in now)
-        self.reason = ""
+        self.reason = NOTHING
         if not self._names:
-            self.reason = f"{kind} has no switch for a reduced format"
+            self.reason = said("no-mode", kind=kind)
         elif dtype != "float32":
-            self.reason = f"the candidate runs in {dtype}, on which the switches do not act"
+            self.reason = said("not-float32", dtype=dtype)
         self._modes = [] if self.reason else self._combinations(now)
 
     def _combinations(self, now: dict[str, str]) -> list[_Mode]:
@@ -120,7 +121,9 @@ class Switched:
         back = self._device.set_numeric_modes(mode.wanted)
         wrong = [name for name, wanted in mode.settings.items() if back.get(name) != wanted]
         if wrong:
-            mode.reason = f"{wrong[0]} stays {back.get(wrong[0], 'unknown')}"
+            value = back.get(wrong[0])
+            known = said("mode-stays", mode=wrong[0], value=value)
+            mode.reason = said("mode-unknown", mode=wrong[0]) if value is None else known
         return not wrong
 
     def _restore(self) -> None:

@@ -11,6 +11,7 @@ import statistics
 from dataclasses import dataclass
 
 from npu_eval.errors import RecordError
+from npu_eval.phrases import NOTHING, Phrase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class ModeRun:
     deployed: bool
     differences: tuple[ModeDifference, ...]
     samples_s: tuple[float, ...]
-    reason: str = ""
+    reason: Phrase = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Switching:
     """The combinations, the deployed one first. ``reason`` says why there are none."""
 
     modes: tuple[ModeRun, ...]
-    reason: str = ""
+    reason: Phrase = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class ModeRow:
     errors: dict[str, float | None]
     median_s: float | None
     calls: int
-    reason: str
+    reason: Phrase
 
 
 def mode_rows(found: Switching) -> tuple[ModeRow, ...]:

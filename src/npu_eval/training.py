@@ -18,6 +18,7 @@ from npu_eval.autocasting import casting
 from npu_eval.config import Side, TrainingProtocol
 from npu_eval.device import open_device
 from npu_eval.errors import AdapterError, ConfigError
+from npu_eval.phrases import said
 from npu_eval.session import Context
 from npu_eval.shapes import ShapesImage, shapes_image
 from npu_eval.training_data import TOTAL, GradientDifference, LossPoint, TrainingData
@@ -63,7 +64,7 @@ def run(context: Context, arguments: argparse.Namespace) -> TrainingData:
         side=protocol.side,
         objects=sum(len(image.classes) for image in images),
         steps=protocol.steps,
-        optimizer=f"SGD, momentum {MOMENTUM:g}, gradients clipped to norm {MAX_GRADIENT_NORM:g}",
+        optimizer=said("sgd", momentum=f"{MOMENTUM:g}", norm=f"{MAX_GRADIENT_NORM:g}"),
         learning_rate=protocol.learning_rate,
         losses=tuple(
             LossPoint(step=step, name=name, reference=_finite(ours[name]), candidate=_finite(theirs[name]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from npu_eval.errors import RecordError
+from npu_eval.phrases import Phrase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class TrainingData:
     side: int
     objects: int
     steps: int
-    optimizer: str
+    optimizer: Phrase
     learning_rate: float
     losses: tuple[LossPoint, ...]
     gradients: tuple[GradientDifference, ...]

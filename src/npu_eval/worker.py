@@ -21,6 +21,7 @@ from npu_eval.compare import difference
 from npu_eval.device import is_out_of_memory
 from npu_eval.errors import DeliverError
 from npu_eval.messages import Reply, Request, Role, line_of, message_of
+from npu_eval.phrases import NOTHING, said
 from npu_eval.records import PrecisionData
 from npu_eval.session import open_context
 from npu_eval.stats import STEADY_WINDOW, is_steady
@@ -54,8 +55,9 @@ def _say(stream: TextIO, reply: Reply) -> None:
 
 
 def _failed(error: BaseException) -> Reply:
-    said = str(error) if isinstance(error, DeliverError) else f"{type(error).__name__}: {error}"
-    return Reply(failed=" ".join(said.split())[:500] or type(error).__name__, full=is_out_of_memory(error))
+    words = str(error) if isinstance(error, DeliverError) else f"{type(error).__name__}: {error}"
+    told = " ".join(words.split())[:500] or type(error).__name__
+    return Reply(failed=said("raised", error=told), full=is_out_of_memory(error))
 
 
 def _open(role: Role) -> tuple[Bench, tuple[Switch, ...]]:
@@ -79,7 +81,7 @@ def _warm(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply
             break
     readings = {switch.name: switch.probe(bench) for switch in switches}
     untaken = next((s.name for s in switches if not s.wanted(readings[s.name])), None)
-    failed = "" if untaken is None else f"{untaken} did not take: it reads '{readings[untaken]}'"
+    failed = NOTHING if untaken is None else said("not-taken", switch=untaken, reading=readings[untaken])
     return Reply(failed=failed, first_call_s=first, times_s=tuple(warm), readings=readings,
                  peak_memory_bytes=device.peak_memory(), resident_bytes=_resident())  # fmt: skip
 

@@ -21,7 +21,9 @@ def verdict_line(verdict: Verdict, *, simulated: bool, width: int = 16, counted:
     untimed = simulated and METRICS[verdict.metric].timed
     number = UNTIMED if untimed else f"{verdict.value or 0.0:.6g}"
     of = f" of {verdict.compared}" if counted else ""
-    value = verdict.reason if verdict.value is None else f"worst {number}{of} ({verdict.evidence})"
+    value = f"worst {number}{of} ({verdict.evidence})"
+    if verdict.value is None:
+        value = f"{verdict.evidence}: {verdict.reason}" if verdict.evidence else str(verdict.reason)
     status = told(verdict.status, simulated=simulated)
     asked = f"{verdict.metric} {verdict.comparison} {verdict.threshold:g}"
     return f"{status:<12} {verdict.criterion:<{width}} {asked}: {value}"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from npu_eval.locate.measure import relative_error
+from npu_eval.phrases import NOTHING, Phrase, said
 
 SAMPLE = 1 << 20
 """Rows of indices compared as sets at most; beyond, in order."""
@@ -15,7 +16,7 @@ SAMPLE = 1 << 20
 
 def judge_choice(
     name: str, args: tuple[Any, ...], references: list[torch.Tensor], candidates: list[torch.Tensor]
-) -> tuple[float, str]:
+) -> tuple[float, Phrase]:
     """The error of a choice and what it looks like.
 
     Values that were chosen (top-k, sort, median …) are compared as numbers, with the indices checked to lead to them;
@@ -28,18 +29,20 @@ def judge_choice(
     return _sets(references[0], candidates[0])
 
 
-def _values(args: tuple[Any, ...], references: list[torch.Tensor], candidates: list[torch.Tensor]) -> tuple[float, str]:
+def _values(
+    args: tuple[Any, ...], references: list[torch.Tensor], candidates: list[torch.Tensor]
+) -> tuple[float, Phrase]:
     error = relative_error(references[0], candidates[0])
     if references[1].shape != candidates[1].shape:
-        return error, f"chooses {candidates[1].numel()} instead of {references[1].numel()}"
+        return error, said("chooses", ours=candidates[1].numel(), theirs=references[1].numel())
     differ = int((references[1] != candidates[1]).sum())
     if not differ:
-        return error, ""
+        return error, NOTHING
     dim = _dimension(args, references[1])
     led = args[0].gather(dim, candidates[1].long()) if args[0].dim() and args[0].dim() == candidates[1].dim() else None
     if led is not None:
         error = max(error, relative_error(references[0], led))
-    return error, f"{differ} of {references[1].numel()} indices differ"
+    return error, said("indices-differ", wrong=differ, length=references[1].numel())
 
 
 def _dimension(args: tuple[Any, ...], indices: torch.Tensor) -> int:
@@ -53,13 +56,13 @@ def _dimension(args: tuple[Any, ...], indices: torch.Tensor) -> int:
     return given[-1] if given else -1
 
 
-def _through_indices(args: tuple[Any, ...], reference: torch.Tensor, candidate: torch.Tensor) -> tuple[float, str]:
+def _through_indices(args: tuple[Any, ...], reference: torch.Tensor, candidate: torch.Tensor) -> tuple[float, Phrase]:
     """Compare what the indices lead to, so that either of two equal values will do."""
     if reference.shape != candidate.shape:
-        return 1.0, f"shape {tuple(candidate.shape)} instead of {tuple(reference.shape)}"
+        return 1.0, said("other-shape", ours=tuple(candidate.shape), theirs=tuple(reference.shape))
     differ = int((reference != candidate).sum())
     if not differ:
-        return 0.0, ""
+        return 0.0, NOTHING
     source = args[0]
     if len(args) < 2 or args[1] is None:
         led = [source.reshape(-1)[index.long()] for index in (reference, candidate)]
@@ -67,19 +70,21 @@ def _through_indices(args: tuple[Any, ...], reference: torch.Tensor, candidate: 
         dim = args[1] if isinstance(args[1], int) and not isinstance(args[1], bool) else -1
         keep = reference.dim() == source.dim()
         led = [source.gather(dim, i.long() if keep else i.long().unsqueeze(dim)) for i in (reference, candidate)]
-    return relative_error(led[0].float(), led[1].float()), f"{differ} of {reference.numel()} indices differ"
+    words = said("indices-differ", wrong=differ, length=reference.numel())
+    return relative_error(led[0].float(), led[1].float()), words
 
 
-def _sets(reference: torch.Tensor, candidate: torch.Tensor) -> tuple[float, str]:
+def _sets(reference: torch.Tensor, candidate: torch.Tensor) -> tuple[float, Phrase]:
     if max(reference.shape[:1].numel(), candidate.shape[:1].numel()) > SAMPLE and reference.shape == candidate.shape:
         differ = int((reference != candidate).sum())
-        return differ / reference.numel(), f"{differ} of {reference.numel()} places differ" if differ else ""
+        words = said("places-differ", wrong=differ, length=reference.numel()) if differ else NOTHING
+        return differ / reference.numel(), words
     ours, theirs = _rows(reference), _rows(candidate)
     only_reference, only_candidate = sum((ours - theirs).values()), sum((theirs - ours).values())
     total = sum((ours | theirs).values())
     if not only_reference and not only_candidate:
-        return 0.0, ""
-    words = f"{only_reference} chosen by the reference only and {only_candidate} by the candidate only"
+        return 0.0, NOTHING
+    words = said("chosen-by-one", reference=only_reference, candidate=only_candidate)
     return (only_reference + only_candidate) / total, words
 
 

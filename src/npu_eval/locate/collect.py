@@ -29,6 +29,7 @@ from npu_eval.locate.operators import CHOOSING, OPERANDS, is_random
 from npu_eval.locate.record import RecordedOp, Recording
 from npu_eval.locate.trace import FALLBACK, Judge, Trace
 from npu_eval.locate.values import Ref
+from npu_eval.phrases import Phrase, said
 
 
 @dataclass
@@ -38,8 +39,8 @@ class Collector(Judge):
     recording: Recording
     found: dict[int, Judgement] = field(default_factory=dict)
 
-    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[str],
-                 again: Callable[[], list[torch.Tensor]] | None, notes: list[str]) -> None:  # fmt: skip
+    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[Phrase],
+                 again: Callable[[], list[torch.Tensor]] | None, notes: list[Phrase]) -> None:  # fmt: skip
         """Judge an operator's outputs, and ask for a second run where nothing explains them."""
         candidates = [None if t is None or t.layout is not torch.strided else t.detach().cpu() for t in outputs]
         references = [self.recording.tensor(ref) for ref in op.outputs]
@@ -47,19 +48,19 @@ class Collector(Judge):
         if judgement.cause == "fault" and again is not None:
             judgement = _repeated(judgement, candidates, again)
         if judgement.cause == "fault" and op.index in self.recording.unstable:
-            words = f"the reference's own result changes from run to run; {judgement.evidence}"
+            words = said("unstable-reference").then(judgement.evidence)
             judgement = replace(judgement, cause="non-deterministic", evidence=words)
         if notes and (judgement.error or FALLBACK in notes):
-            judgement = replace(judgement, evidence="; ".join([judgement.evidence, *notes]))
+            judgement = replace(judgement, evidence=judgement.evidence.then(*notes))
         if FALLBACK in notes and judgement.cause != "fault":
             judgement = replace(judgement, cause="fallback")
         self._add(op, judgement)
 
-    def incomparable(self, op: RecordedOp, evidence: str) -> None:
+    def incomparable(self, op: RecordedOp, evidence: Phrase) -> None:
         """Note that there is nothing to judge."""
         self._add(op, Judgement(0.0, nominal_bands(), "not-comparable", evidence))
 
-    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool = False,
+    def altered(self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False,
                 replaced: bool = False) -> None:  # fmt: skip
         """Judge a value that code around an operator changed."""
         bands = self.found[op.index].bands if op.index in self.found else self._bands(op)
@@ -70,7 +71,7 @@ class Collector(Judge):
         elif near is not None:
             cause = near
         elif random and error <= RANDOM_LIMIT:
-            cause, evidence = "non-deterministic", f"{evidence}, which draw random numbers"
+            cause, evidence = "non-deterministic", evidence.then(said("random-too"))
         else:
             cause = "fault"
         self._add(op, Judgement(error, bands, cause, evidence))
@@ -83,7 +84,7 @@ class Collector(Judge):
         judgement = self.found.get(op.index)
         if judgement is None:
             extra = ", ".join(dict.fromkeys(trace.extra.get(op.scope, ())))
-            words = f"the candidate does not run it{f'; it runs {extra}' if extra else ''}"
+            words = said("runs-instead", names=extra) if extra else said("not-run")
             judgement = Judgement(0.0, nominal_bands(), "not-comparable", words)
         return OperatorFinding(
             index=op.index,
@@ -99,9 +100,9 @@ class Collector(Judge):
         )
 
     def _judge(self, op: RecordedOp, references: list[torch.Tensor], candidates: list[torch.Tensor | None],
-               differences: list[str]) -> Judgement:  # fmt: skip
+               differences: list[Phrase]) -> Judgement:  # fmt: skip
         if not references or not all(r.layout is torch.strided and not r.is_complex() for r in references):
-            return Judgement(0.0, nominal_bands(), "not-comparable", "the result is no plain array of real numbers")
+            return Judgement(0.0, nominal_bands(), "not-comparable", said("not-plain"))
         present = [c for c in candidates if c is not None]
         if is_random(op.func):
             return _random(references, present)
@@ -109,7 +110,7 @@ class Collector(Judge):
         if op.name in CHOOSING and len(present) == len(references):
             error, words = choices.judge_choice(op.name, call.args, references, present)
             small = error <= UNIT_ROUNDOFF["fp32"] * 4
-            evidence = "; ".join([w for w in [words, *differences] if w]) or "the same choice"
+            evidence = words.then(*differences) or said("same-choice")
             return Judgement(error, {"fp32": UNIT_ROUNDOFF["fp32"]}, "ok" if small else "fault", evidence)
         return judge(call, references, candidates, differences)
 
@@ -134,9 +135,9 @@ class Collector(Judge):
 
 def _random(references: list[torch.Tensor], candidates: list[torch.Tensor]) -> Judgement:
     if len(references) == len(candidates) and all(map(same_bits, references, candidates)):
-        return Judgement(0.0, nominal_bands(), "ok", "the same random numbers")
+        return Judgement(0.0, nominal_bands(), "ok", said("same-random"))
     error = relative_error(references[0], candidates[0]) if candidates else 0.0
-    return Judgement(error, nominal_bands(), "non-deterministic", "draws random numbers; the reference's were used")
+    return Judgement(error, nominal_bands(), "non-deterministic", said("random"))
 
 
 def _repeated(judgement: Judgement, candidates: list[torch.Tensor | None],
@@ -145,11 +146,11 @@ def _repeated(judgement: Judgement, candidates: list[torch.Tensor | None],
     try:
         second = [t.detach().cpu() for t in again()]
     except RuntimeError as error:  # it did run a moment ago
-        return replace(judgement, evidence=f"{judgement.evidence}; fails when run again ({error})")
+        return replace(judgement, evidence=judgement.evidence.then(said("fails-again", error=error)))
     pairs = [(a, b) for a, b in zip(candidates, second, strict=False) if a is not None and a.dtype.is_floating_point]
     if all(same_bits(a, b) for a, b in pairs):
         return judgement
     change = max(relative_error(a, b) for a, b in pairs)
-    words = f"two runs on the same inputs differ by {change:.2g}"
+    words = said("two-runs-differ", change=f"{change:.2g}")
     cause = "non-deterministic" if judgement.error <= RANDOM_LIMIT else "fault"
-    return replace(judgement, cause=cause, evidence=f"{judgement.evidence}; {words}")
+    return replace(judgement, cause=cause, evidence=judgement.evidence.then(words))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from npu_eval.levels import CAUSES
+from npu_eval.phrases import Phrase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class OperatorFinding:
     it (empty: the model itself), ``call`` the number of that module's call, from 0. ``shapes`` are those of the tensor
     inputs. ``error`` is the relative L2 error of the output, infinite where a NaN, an infinity or a shape is on one
     side only; for operators that choose (sort, top-k, NMS …) it is the share chosen by one side only. ``bands`` maps a
-    format to the error that it is expected to cause here. ``evidence`` says in words what was seen.
+    format to the error that it is expected to cause here. ``evidence`` says what was seen; ``str()`` of it is English.
     """
 
     index: int
@@ -28,7 +29,7 @@ class OperatorFinding:
     error: float
     bands: dict[str, float]
     cause: str
-    evidence: str
+    evidence: Phrase
     backward: bool = False
 
 

@@ -156,19 +156,22 @@ def to_nearest(name: str) -> Convert:
 
 
 def emulations(name: str) -> dict[str, tuple[Convert, Convert, Convert | None]]:
-    """Every way in which devices apply a format → (to operands, to other tensors, to the result), likeliest first."""
+    """Every way in which devices apply a format, likeliest first.
+
+    By its code in `phrases` → (what it does to operands, to other tensors, to the result).
+    """
     near = to_nearest(name)
     cut: Rounding = floating(lambda t: truncated(t, MANTISSA_BITS[name]))
     found: dict[str, tuple[Convert, Convert, Convert | None]] = {
-        "operands": (near, single, None),
-        "operands and result": (near, single, near),
-        "every tensor": (near, near, None),
-        "every tensor and result": (near, near, near),
-        "result only": (single, single, near),
-        "operands, towards zero": (cut, single, None),
+        "left-operands": (near, single, None),
+        "left-operands-and-result": (near, single, near),
+        "left-every-tensor": (near, near, None),
+        "left-every-tensor-and-result": (near, near, near),
+        "left-result": (single, single, near),
+        "left-towards-zero": (cut, single, None),
     }
     if name == "tf32-or-fp16":
         half = floating(through_half)
-        found["half-precision operands"] = (half, single, None)
-        found["half-precision operands and result"] = (half, half, half)
+        found["left-half-operands"] = (half, single, None)
+        found["left-half-operands-and-result"] = (half, half, half)
     return found

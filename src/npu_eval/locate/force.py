@@ -24,8 +24,9 @@ from npu_eval.locate.measure import relative_error, same_bits
 from npu_eval.locate.operators import UNFILLED, is_random, written_arguments
 from npu_eval.locate.record import RecordedOp, Recording, Signature, fresh_outputs, signature, state_of
 from npu_eval.locate.scopes import Scope, Scopes
-from npu_eval.locate.trace import FALLBACK, Judge, Trace
+from npu_eval.locate.trace import FALLBACK, Judge, Trace, by
 from npu_eval.locate.values import Ref, Storages, has_storage
+from npu_eval.phrases import Phrase, said
 
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
 Plan = dict[Scope, list[int | None]]
@@ -123,7 +124,7 @@ class Forced(TorchDispatchMode):
     def _paired(self, scope: Scope, mark: Signature, op: RecordedOp, func: Any, args: Any, kwargs: Any) -> Any:
         differences = self._differences(op, args, kwargs)
         extra = dict.fromkeys(self.trace.extra.get(scope, ()))
-        notes = [f"the candidate's code also calls {', '.join(extra)}"] if extra else []
+        notes = [said("also-calls", names=", ".join(extra))] if extra else []
         args, kwargs = self._with_reference_inputs(op, args, kwargs, notes)
         writes = written_arguments(func, args, kwargs)
         try:
@@ -133,7 +134,8 @@ class Forced(TorchDispatchMode):
             if is_out_of_memory(error):
                 raise
             self._note(scope, mark, op)
-            what = f"does not run: {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+            first = str(error).strip().splitlines()[0] if str(error) else ""
+            what = said("does-not-run", error=f"{type(error).__name__}: {first}")
             self._judge.operator(op, [None] * len(op.outputs), [what, *differences], None, notes)
             return self._rebuilt(op.result, args, kwargs, op)
         outputs = [*fresh_outputs(args, kwargs, result), *written_arguments(func, args, kwargs)]
@@ -147,7 +149,7 @@ class Forced(TorchDispatchMode):
 
         started = self._started_different(op, writes, outputs)
         if started:
-            self._judge.incomparable(op, f"updates '{started}', which differed before")
+            self._judge.incomparable(op, said("updates", name=started))
         else:
             self._judge.operator(op, paired, differences, None if writes or is_random(func) else again, notes)
         return self._forced(op, result, outputs)
@@ -158,24 +160,24 @@ class Forced(TorchDispatchMode):
         names = [ref.name for ref in op.inputs if ref.name in self._different]
         return names[0] if only_state and names else ""
 
-    def _differences(self, op: RecordedOp, args: Any, kwargs: Any) -> list[str]:
+    def _differences(self, op: RecordedOp, args: Any, kwargs: Any) -> list[Phrase]:
         """What differs before the operator even runs: its other arguments, and the weights that it is given."""
         found = []
         ours, theirs = _others((op.args, op.kwargs)), _others((args, kwargs))
         if ours != theirs:
-            found += [f"argument {b} instead of {a}" for a, b in zip(ours, theirs, strict=False) if a != b]
-            found += ["other arguments"] if len(ours) != len(theirs) else []
-        found += [f"'{ref.name}' differs from the reference's" for ref in op.inputs if ref.name in self._different]
+            found += [said("argument", ours=b, theirs=a) for a, b in zip(ours, theirs, strict=False) if a != b]
+            found += [said("other-arguments")] if len(ours) != len(theirs) else []
+        found += [said("weight-differs", name=ref.name) for ref in op.inputs if ref.name in self._different]
         return list(dict.fromkeys(found))
 
-    def _with_reference_inputs(self, op: RecordedOp, args: Any, kwargs: Any, notes: list[str]) -> tuple[Any, Any]:
+    def _with_reference_inputs(self, op: RecordedOp, args: Any, kwargs: Any, notes: list[Phrase]) -> tuple[Any, Any]:
         """The arguments, with each value that the candidate's code altered charged to its maker and put right."""
         leaves, structure = tree_flatten((args, kwargs))
         refs = tree_flatten((op.args, op.kwargs))[0]
         tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         expected = [leaf for leaf in refs if isinstance(leaf, Ref)]
         if len(tensors) != len(expected):
-            notes.append(f"{len(tensors)} tensor inputs instead of {len(expected)}")
+            notes.append(said("tensor-inputs", ours=len(tensors), theirs=len(expected)))
             return args, kwargs
         for i, ref in zip(tensors, expected, strict=True):
             replacement = self._input(op, leaves[i], ref, notes)
@@ -184,7 +186,7 @@ class Forced(TorchDispatchMode):
         changed: tuple[Any, Any] = tree_unflatten(leaves, structure)
         return changed
 
-    def _input(self, op: RecordedOp, tensor: torch.Tensor, ref: Ref, notes: list[str]) -> torch.Tensor | None:
+    def _input(self, op: RecordedOp, tensor: torch.Tensor, ref: Ref, notes: list[Phrase]) -> torch.Tensor | None:
         """What to put in the place of an altered input; None to leave it."""
         if ref.kind != "value" or not has_storage(tensor) or self._state.of(tensor) is not None:
             return None
@@ -197,10 +199,10 @@ class Forced(TorchDispatchMode):
         if _equal(reference, tensor):
             self._clean.add(ref.value)
             if maker is not None and maker.index not in self.trace.partners:
-                self._judge.altered(maker, 0.0, "done by other operators, with the same result")
+                self._judge.altered(maker, 0.0, said("done-by-others"))
             return None
         if maker is None or reference.shape != tensor.shape:
-            notes.append(f"its input of shape {tuple(tensor.shape)} was altered by the candidate's code")
+            notes.append(said("input-altered", shape=tuple(tensor.shape)))
             return None
         self._charge(maker, reference, tensor, where, taker=op, value=ref.value)
         return reference.to(device=tensor.device, dtype=tensor.dtype)
@@ -231,26 +233,25 @@ class Forced(TorchDispatchMode):
         another operator takes unaltered is not its maker's fault.
         """
         extra = ", ".join(dict.fromkeys(self.trace.extra.get(where, ()))) if where is not None else ""
-        extra = extra or "the module's code"
         random = where is not None and where in self.trace.random
         error = relative_error(reference, tensor.detach().cpu())
         if op.index in self.trace.partners and taker is not None:
             self._open.append((value, op, taker, error, extra, random))
         elif op.index in self.trace.partners:
-            self._judge.altered(op, error, f"altered after the operator by {extra}", random=random)
+            self._judge.altered(op, error, by("altered-after", extra), random=random)
         elif op.outputs and op.outputs[0].shape == tuple(tensor.shape) and not random:
             outputs: list[torch.Tensor | None] = [tensor, *[None] * (len(op.outputs) - 1)]
-            self._judge.operator(op, outputs, [], None, [f"replaced by {extra}"])
+            self._judge.operator(op, outputs, [], None, [by("replaced", extra)])
         else:
-            self._judge.altered(op, error, f"replaced by {extra}", random=random, replaced=True)
+            self._judge.altered(op, error, by("replaced", extra), random=random, replaced=True)
 
     def finish(self) -> None:
         """Charge the altered inputs, now that it is known which values were taken unaltered too."""
         for value, maker, taker, error, extra, random in self._open:
             if value in self._clean:
-                self._judge.altered(taker, error, f"its input was altered by {extra}", random=random)
+                self._judge.altered(taker, error, by("prepared", extra), random=random)
             else:
-                self._judge.altered(maker, error, f"altered after the operator by {extra}", random=random)
+                self._judge.altered(maker, error, by("altered-after", extra), random=random)
 
     # --- results -----------------------------------------------------------------------------------------------------
 
@@ -315,7 +316,7 @@ class Forced(TorchDispatchMode):
             op = self._own(scope)
             if expected is None or op is None or scope.path == "" or is_out_of_memory(error):
                 raise
-            self._judge.altered(op, math.inf, f"the module's code raises {type(error).__name__}: {error}")
+            self._judge.altered(op, math.inf, said("module-raises", error=f"{type(error).__name__}: {error}"))
             device = next((p.device for p in module.parameters()), None)
             with _disable_current_modes():
                 return tree_map(lambda leaf: self._fresh(leaf, device), expected)
@@ -330,9 +331,8 @@ class Forced(TorchDispatchMode):
         if len(leaves) != len(refs):
             op = self._own(scope)
             if op is not None:
-                self._judge.altered(
-                    op, math.inf, f"the module returns {len(leaves)} values instead of {len(refs)}", random=False
-                )
+                words = said("module-returns", ours=len(leaves), theirs=len(refs))
+                self._judge.altered(op, math.inf, words, random=False)
             return output
         for i, (leaf, ref) in enumerate(zip(leaves, refs, strict=True)):
             if isinstance(leaf, torch.Tensor) and isinstance(ref, Ref) and has_storage(leaf):
@@ -348,7 +348,7 @@ class Forced(TorchDispatchMode):
         missing = made is not None and made.index not in self.trace.partners
         if _equal(reference, tensor):
             if missing and made is not None:
-                self._judge.altered(made, 0.0, "done by other operators, with the same result")
+                self._judge.altered(made, 0.0, said("done-by-others"))
             return tensor
         if self._holding.of(tensor) is not None and ref.value == self._holding.of(tensor) and tensor.dtype != ref.dtype:
             return tensor
@@ -374,13 +374,13 @@ class Forced(TorchDispatchMode):
     # --- fallbacks ---------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _fallback_watch(self, op: RecordedOp, notes: list[str]) -> Iterator[None]:
+    def _fallback_watch(self, op: RecordedOp, notes: list[Phrase]) -> Iterator[None]:
         """Note when a backend says that it has no such operator and runs it on the CPU; it says so once a name."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
-        said = [str(w.message) for w in caught]
-        if any("fall back" in text.lower() and "cpu" in text.lower() for text in said):
+        words = [str(w.message).lower() for w in caught]
+        if any("fall back" in text and "cpu" in text for text in words):
             self._fallbacks.add(op.name)
         if op.name in self._fallbacks:
             notes.append(FALLBACK)

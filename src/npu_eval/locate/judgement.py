@@ -13,6 +13,7 @@ from npu_eval.locate.emulate import Call, Convert
 from npu_eval.locate.fit import Fit
 from npu_eval.locate.formats import HALF_TYPES, MANTISSA_BITS, UNIT_ROUNDOFF
 from npu_eval.locate.measure import Sums, relative_error, same_bits
+from npu_eval.phrases import NOTHING, Phrase, altogether, said
 
 ALTERED_EQUAL = 1.0
 """In place of `FP32_EQUAL` where an argument, a weight or the code is known to differ: then chance is no excuse."""
@@ -47,7 +48,7 @@ class Judgement:
     error: float
     bands: dict[str, float]
     cause: str
-    evidence: str
+    evidence: Phrase
 
 
 def nominal_bands() -> dict[str, float]:
@@ -56,7 +57,7 @@ def nominal_bands() -> dict[str, float]:
 
 
 def judge(
-    call: Call, references: list[torch.Tensor], candidates: list[torch.Tensor | None], differences: list[str]
+    call: Call, references: list[torch.Tensor], candidates: list[torch.Tensor | None], differences: list[Phrase]
 ) -> Judgement:
     """The worst judgement over an operator's outputs.
 
@@ -65,19 +66,19 @@ def judge(
         references: the reference's outputs.
         candidates: the candidate's, on the CPU; None where it has none. Only the first one has to be there: code that
             replaces an operator need not make its by-products.
-        differences: known differences of arguments, weights or code, as words.
+        differences: known differences of arguments, weights or code.
     """
     equal = [c is not None and same_bits(r, c) for r, c in zip(references, candidates, strict=True)]
     present = [i for i, c in enumerate(candidates) if c is not None] or [0]
     if all(equal[i] for i in present):
-        return Judgement(0.0, bands_of(call, references), "ok", "bit for bit the reference's")
+        return Judgement(0.0, bands_of(call, references), "ok", said("same-bits"))
     judged = [
         _output(call, references, i, candidates[i], differences)
         for i in present
         if not equal[i] and (i == 0 or references[i].dtype.is_floating_point)
     ]
     if not judged:  # only secondary whole numbers differ: indices among equal values
-        return Judgement(0.0, bands_of(call, references), "ok", "values agree; indices differ")
+        return Judgement(0.0, bands_of(call, references), "ok", said("same-values"))
     return max(judged, key=lambda j: (CAUSES.index(j.cause), j.error))
 
 
@@ -96,21 +97,19 @@ def nearest_format(error: float, bands: dict[str, float]) -> str | None:
 
 
 def _output(
-    call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor | None, differences: list[str]
+    call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor | None, differences: list[Phrase]
 ) -> Judgement:
     reference = references[index]
-    words = "; ".join(differences)
+    words = altogether(*differences)
     if candidate is None:
-        return Judgement(math.inf, nominal_bands(), "fault", words or "gives no result")
+        return Judgement(math.inf, nominal_bands(), "fault", words or said("no-result"))
     if candidate.shape != reference.shape:
-        what = f"shape {tuple(candidate.shape)} instead of {tuple(reference.shape)}"
-        return Judgement(math.inf, nominal_bands(), "fault", _join(what, words))
+        what = said("other-shape", ours=tuple(candidate.shape), theirs=tuple(reference.shape))
+        return Judgement(math.inf, nominal_bands(), "fault", what.then(words))
     if not reference.dtype.is_floating_point or not candidate.dtype.is_floating_point:
         error = relative_error(reference, candidate)
-        cause = "fault" if error else "ok"
-        return Judgement(
-            error, {"fp32": 0.0}, cause, _join("whole numbers or truth values differ" if error else "", words)
-        )
+        differ = said("whole-numbers") if error else NOTHING
+        return Judgement(error, {"fp32": 0.0}, "fault" if error else "ok", differ.then(words))
     sums = Sums()
     sums.add(reference, candidate)
     emit = HALF_TYPES.get(candidate.dtype) if reference.dtype not in HALF_TYPES else None
@@ -118,9 +117,9 @@ def _output(
     found = {name: f[index] for name, f in _all_fits(call, references, sides, emit).items()}
     bands = {name: f.band for name, f in found.items()}
     if sums.one_sided:
-        return Judgement(math.inf, bands, "fault", _join(f"{sums.one_sided} NaN or infinite on one side only", words))
+        return Judgement(math.inf, bands, "fault", said("one-sided", count=sums.one_sided).then(words))
     verdict = _explain(call, references, index, candidate, found, sums, emit, altered=bool(differences))
-    return replace(verdict, evidence=_join(verdict.evidence, words))
+    return replace(verdict, evidence=verdict.evidence.then(words))
 
 
 def _explain(call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor, found: dict[str, Fit],
@@ -128,34 +127,40 @@ def _explain(call: Call, references: list[torch.Tensor], index: int, candidate: 
     error, bands = sums.relative, {name: f.band for name, f in found.items()}
     floor = max(bands["fp32"], UNIT_ROUNDOFF["fp32"])
     if error <= (ALTERED_EQUAL if altered else FP32_EQUAL) * floor:
-        return Judgement(error, bands, "ok", f"{error / floor:.2g} times the float32 error")
+        return Judgement(error, bands, "ok", said("times-float32", times=f"{error / floor:.2g}"))
     names = [emit] if emit else list(MANTISSA_BITS)
     for name in names:
         if _explained(found[name], floor):
-            return Judgement(error, bands, name, f"operands in {name} leave {found[name].residual:.2g} unexplained")
+            return Judgement(error, bands, name, _left("left-operands", name, found[name]))
     for name in names:
         if WORTH_TRYING[0] <= _ratio(error, bands[name]) <= WORTH_TRYING[1]:
             words = _emulated(call, references, index, candidate, name, floor)
             if words:
                 return Judgement(error, bands, name, words)
     if emit and error <= NEAR[1] * bands[emit] and found[emit].unevenness <= MAX_UNEVENNESS:
-        return Judgement(error, bands, emit, f"the candidate computes in {emit}: {error / bands[emit]:.2g} of its band")
+        return Judgement(error, bands, emit, said("computes-in", format=emit, share=f"{error / bands[emit]:.2g}"))
     if call.contracts:
         near = nearest_format(error, bands)
         if near is not None and _resembles(found[near], sums.gain):
-            return Judgement(error, bands, near, f"{error / bands[near]:.2g} of the {near} band, and of its kind")
+            return Judgement(error, bands, near, said("of-the-band", share=f"{error / bands[near]:.2g}", format=near))
     return Judgement(error, bands, "fault", _symptom(found, error, floor, sums.gain))
 
 
 def _emulated(call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor, name: str,
-              floor: float) -> str:  # fmt: skip
-    """In which less likely way of a format the candidate computed; empty when in none."""
+              floor: float) -> Phrase:  # fmt: skip
+    """In which less likely way of a format the candidate computed; nothing when in none."""
     sides: list[torch.Tensor | None] = [candidate if i == index else None for i in range(len(references))]
     for way, (operand, other, result) in fits.emulations(name).items():
         again = _try(call, references, sides, operand, other, result)
         if again and _explained(again[index], floor):
-            return f"{name} ({way}) leaves {again[index].residual:.2g} unexplained"
-    return ""
+            return _left(way, name, again[index])
+    return NOTHING
+
+
+def _left(way: str, name: str, found: Fit) -> Phrase:
+    """What a way of a format leaves unexplained."""
+    left = {"left": f"{found.residual:.2g}"}
+    return said(way, **left) if way.startswith("left-half") else said(way, format=name, **left)
 
 
 def _explained(found: Fit, floor: float) -> bool:
@@ -168,11 +173,11 @@ def _resembles(found: Fit, gain: float) -> bool:
     return found.alignment >= MIN_ALIGNMENT and abs(gain) <= MAX_GAIN and found.unevenness <= MAX_UNEVENNESS
 
 
-def _symptom(found: dict[str, Fit], error: float, floor: float, gain: float) -> str:
+def _symptom(found: dict[str, Fit], error: float, floor: float, gain: float) -> Phrase:
     """What the error looks like, for a person who has to find its cause."""
-    text = f"{error / floor:.3g} times the float32 error"
+    text = said("times-float32", times=f"{error / floor:.3g}")
     if abs(gain) > 0.99:
-        return f"{text}; the output is {1 + math.copysign(error, gain):.6g} times the reference"
+        return text.then(said("scaled", times=f"{1 + math.copysign(error, gain):.6g}"))
     profiles = found["fp32"].profiles
     for axis, (energy, _) in sorted(profiles.items(), key=lambda item: -float(item[1][0].max())):
         total, most = float(energy.sum()), float(energy.max())
@@ -180,8 +185,8 @@ def _symptom(found: dict[str, Fit], error: float, floor: float, gain: float) -> 
         if total and (most > 0.9 * total or wrong <= energy.numel() // 2) and wrong < energy.numel():
             where = int(energy.argmax())
             if most > 0.9 * total:
-                return f"{text}; nearly all of it at index {where} of axis {axis} ({energy.numel()} long)"
-            return f"{text}; only {wrong} of {energy.numel()} places of axis {axis} differ"
+                return text.then(said("one-index", index=where, axis=axis, length=energy.numel()))
+            return text.then(said("few-places", wrong=wrong, length=energy.numel(), axis=axis))
     return text
 
 
@@ -218,7 +223,3 @@ def _try(call: Call, references: list[torch.Tensor], candidates: list[torch.Tens
 
 def _ratio(error: float, band: float) -> float:
     return error / band if band else math.inf
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

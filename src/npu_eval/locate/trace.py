@@ -9,9 +9,15 @@ import torch
 
 from npu_eval.locate.record import RecordedOp, Signature
 from npu_eval.locate.scopes import Scope
+from npu_eval.phrases import Phrase, said
 
-FALLBACK = "the backend ran it on the CPU"
+FALLBACK = said("ran-on-cpu")
 """The note of an operator that did not run where it was meant to."""
+
+
+def by(what: str, names: str) -> Phrase:
+    """What was done, by the operators of these names, or by the module's code where there are none."""
+    return said(f"{what}-by-operators", names=names) if names else said(f"{what}-by-code")
 
 
 @dataclass
@@ -27,17 +33,17 @@ class Trace:
 class Judge:
     """Takes what is found on the way. This one only listens: it serves the first run, which finds out the structure."""
 
-    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[str],
-                 again: Callable[[], list[torch.Tensor]] | None, notes: list[str]) -> None:  # fmt: skip
+    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[Phrase],
+                 again: Callable[[], list[torch.Tensor]] | None, notes: list[Phrase]) -> None:  # fmt: skip
         """An operator gave ``outputs``; ``again`` runs it once more on the same inputs.
 
         ``differences`` are those of its arguments and weights, which excuse nothing; ``notes`` say what else was seen.
         """
 
-    def incomparable(self, op: RecordedOp, evidence: str) -> None:
+    def incomparable(self, op: RecordedOp, evidence: Phrase) -> None:
         """An operator ran, but there is nothing to hold its result against."""
 
-    def altered(self, op: RecordedOp, error: float, evidence: str, *, random: bool = False,
+    def altered(self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False,
                 replaced: bool = False) -> None:  # fmt: skip
         """The candidate's code around ``op`` changed a value by ``error``, with ``random`` numbers perhaps.
 

@@ -24,6 +24,7 @@ from npu_deliver.numerals import allowed_numbers, stray_numerals
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES
+from npu_eval.phrases import said
 from npu_eval.stamps import Stamp, stamp_words, stamped_name
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -134,7 +135,7 @@ CASES = {
     "optimised": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record()}),
     "nothing-gained": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
         data=samples.optimisation_data(trials=(samples.trial(), samples.trial("x")), sweep=(), scaling=(),
-                                       profile=None, untried=(), ended="did not answer within 5 s"))}),
+                                       profile=None, untried=(), ended=said("no-answer", seconds="5")))}),
     "nothing-in-time": lambda: summary_of(records=samples.records() | {"optimisation": samples.optimisation_record(
         data=samples.optimisation_data(trials=(), sweep=(), scaling=(), profile=None))}),
 }  # fmt: skip
@@ -252,9 +253,9 @@ def test_a_reference_from_a_bundle_is_told_with_who_computed_it(lang):
     origin = samples.bundle_origin()
     rows = [row for table in tables(text) for row in table if any(row)]
     told = "\n".join(" | ".join(cells(row)) for row in rows)
-    for said in (origin.sha256, origin.made_at, "NVIDIA A100-SXM4-40GB", "AMD EPYC 7742", "torch 2.6.0+cu124",
+    for fact in (origin.sha256, origin.made_at, "NVIDIA A100-SXM4-40GB", "AMD EPYC 7742", "torch 2.6.0+cu124",
                  "`tf32_conv=off`", origin.code_sha256, "cuda:0"):  # fmt: skip
-        assert said in told
+        assert fact in told
     assert origin.sha256 not in pages(summary_of(), lang)["readme.md"]
 
 

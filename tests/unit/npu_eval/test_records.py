@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import samples
 from npu_eval.errors import RecordError
+from npu_eval.performance_data import ENDS
 from npu_eval.records import (
     RELATIVE_ERROR_BOUNDS,
     SCHEMA,
@@ -84,7 +85,7 @@ precision = st.builds(
 runs = st.builds(
     LatencyRun, batch_size=st.integers(1, 4096), samples_s=tuples(durations), warmup_s=tuples(durations),
     first_call_s=st.none() | durations, peak_memory_bytes=st.none() | counts, enqueue_s=st.just(()),
-    device_s=st.just(()),
+    device_s=st.just(()), ended_by=st.sampled_from(ENDS),
 )  # fmt: skip
 performance = st.builds(PerformanceData, runs=tuples(runs))
 records = st.builds(
@@ -206,7 +207,8 @@ def test_device_times_are_stored_beside_the_samples_and_leave_other_records_as_t
 @pytest.mark.parametrize("kind", ALL)
 def test_a_missing_key_is_refused_unless_the_field_has_a_default(kind: str) -> None:
     optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections",
-                "elements", "floors", "switching", "reason", "reference_bundle"}  # fmt: skip
+                "elements", "floors", "switching", "reason", "reference_bundle",
+                "more"}  # fmt: skip
     optional |= {"throughput", "processes", "end_to_end", "enqueue", "cache", "sampled", "machine"}
     for path in places(json.loads(record_text(ALL[kind]))):
         free = path[:2] in (("provenance", "versions"), ("provenance", "numeric_modes"), ("provenance", "environment"))

@@ -21,6 +21,7 @@ from npu_eval.config import EvalSpec
 from npu_eval.crew import ProcessEnded
 from npu_eval.messages import Reply, Request, Role
 from npu_eval.optimisation import _gains, _go_on, _search, _sweep, _together
+from npu_eval.phrases import NOTHING, said
 from npu_eval.search import Arm, Search, State, run_to
 from npu_eval.switches import SWITCHES, Place, Switch
 
@@ -34,9 +35,9 @@ class FakeWorker:
 
     def __init__(self, role: Role, environment: dict[str, str], *, timeout_s: float = 0.0) -> None:
         type(self).started.append(role.switches)
-        self.role, self.refused, self.start_s = role, "", 0.001
+        self.role, self.refused, self.start_s = role, NOTHING, 0.001
         if "refuses" in role.switches:
-            self.refused = "ValueError: this machine cannot"
+            self.refused = said("raised", error="ValueError: this machine cannot")
         if "crashes" in role.switches:
             raise ProcessEnded("the process was killed by signal 11")
         factor = 1.0
@@ -55,7 +56,7 @@ class FakeWorker:
 
     def ask(self, request: Request, *, timeout_s: float) -> Reply:
         if request.do == "warm" and request.batch_size >= 8:
-            return Reply(failed="NPU out of memory", full=True)
+            return Reply(failed=said("raised", error="NPU out of memory"), full=True)
         if request.do == "warm":
             return Reply(
                 first_call_s=0.02, times_s=(self.call_s,) * 10, readings=dict.fromkeys(self.role.switches, "on")
@@ -113,9 +114,9 @@ def test_what_is_decided_costs_no_more_time(tmp_path: Path, fake: type[FakeWorke
     fake.factors = {"slow": 0.5}
     found, _ = searched(tmp_path, tuple(map(switch, ("slow", "nothing"))))
     by_name = {s.arm.switches: s for s in found.states}
-    assert by_name["slow",].ended == "clearly slower: dropped"
+    assert by_name["slow",].ended == said("slower")
     assert len(by_name["slow",].pairs) <= 3
-    assert by_name["nothing",].ended == "no gain left in its interval: dropped"
+    assert by_name["nothing",].ended == said("no-gain-left")
 
 
 def test_a_switch_that_crashes_refuses_or_is_on_already_is_told_and_the_others_go_on(
@@ -123,7 +124,7 @@ def test_a_switch_that_crashes_refuses_or_is_on_already_is_told_and_the_others_g
 ) -> None:
     fake.factors = {"good": 1.2}
     found, _ = searched(tmp_path, tuple(map(switch, ("crashes", "refuses", "already", "good"))))
-    refused = {s.arm.switches[0]: s.refused for s in found.states if s.stage == "single"}
+    refused = {s.arm.switches[0]: str(s.refused) for s in found.states if s.stage == "single"}
     assert refused == {
         "crashes": "the process was killed by signal 11",
         "refuses": "ValueError: this machine cannot",
@@ -200,8 +201,8 @@ def test_a_network_with_an_optimise_of_its_own_is_rearranged_by_it(tmp_path: Pat
 
     declared = {s.name: s for s in SWITCHES}["network-optimise"]
     here = place(tmp_path)
-    assert declared.needs(here) == "the network has no optimise() of its own"
-    assert declared.needs(dataclasses.replace(here, network=Network(1, 1, 1))) == ""
+    assert declared.needs(here) == said("no-optimise")
+    assert declared.needs(dataclasses.replace(here, network=Network(1, 1, 1))) == NOTHING
     bench = Bench(context=context(tmp_path), model=Network(1, 1, 1), singles=[])
     assert not declared.wanted(declared.probe(bench))
     declared.turn_on(bench)
@@ -269,9 +270,9 @@ def test_the_general_switches_say_where_they_belong(tmp_path: Path) -> None:
     here = place(tmp_path)
     assert len({s.name for s in SWITCHES}) == len(SWITCHES)
     refused = {s.name: s.needs(here) for s in SWITCHES}
-    assert refused["TASK_QUEUE_ENABLE=2"] == "not on cpu"
-    assert refused["fold-batch-norm"] == "the network has no batch norm"
-    assert refused["channels-last"] == refused["bfloat16"] == ""
+    assert refused["TASK_QUEUE_ENABLE=2"] == said("not-on", kind="cpu")
+    assert refused["fold-batch-norm"] == said("no-norm")
+    assert refused["channels-last"] == refused["bfloat16"] == NOTHING
     assert all(s.default_at(here) for s in SWITCHES)
 
 

@@ -10,6 +10,7 @@ import torch
 from npu_eval import switching
 from npu_eval.device import open_device
 from npu_eval.device_modes import REDUCED_FORMATS
+from npu_eval.phrases import said
 from npu_eval.switching import Switched
 from npu_eval.switching_data import Switching, mode_rows
 
@@ -94,19 +95,19 @@ def test_a_slow_model_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_switch_that_does_not_take_is_said_and_not_measured() -> None:
     found = found_on(FakeDevice(stuck="hf32_matmul"))
     refused = [run for run in found.modes if run.settings["hf32_matmul"] == "on"]
-    assert [run.reason for run in refused] == ["hf32_matmul stays off"] * 2
+    assert [str(run.reason) for run in refused] == ["hf32_matmul stays off"] * 2
     assert all(not run.differences and not run.samples_s for run in refused)
     assert all(run.differences for run in found.modes if run not in refused)
 
 
 def test_a_cpu_has_no_such_switch() -> None:
     found = found_on(open_device("cpu"), run=lambda: REFERENCE)
-    assert found == Switching(modes=(), reason="cpu has no switch for a reduced format")
+    assert found == Switching(modes=(), reason=said("no-mode", kind="cpu"))
 
 
 def test_half_precision_is_not_what_the_switches_act_on() -> None:
     found = found_on(FakeDevice(), dtype="float16")
-    assert found == Switching(modes=(), reason="the candidate runs in float16, on which the switches do not act")
+    assert found == Switching(modes=(), reason=said("not-float32", dtype="float16"))
 
 
 def test_an_older_backend_without_one_of_them_is_asked_for_the_other() -> None:

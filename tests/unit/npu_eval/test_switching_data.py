@@ -6,6 +6,7 @@ import pytest
 
 import samples
 from npu_eval.errors import RecordError
+from npu_eval.phrases import said
 from npu_eval.switching_data import ModeDifference, ModeRun, Switching, check_switching, mode_rows
 
 
@@ -34,8 +35,8 @@ def test_what_is_not_finite_has_no_error_whatever_other_inputs_say() -> None:
 
 
 def test_without_times_there_is_no_median() -> None:
-    (row,) = mode_rows(Switching(modes=(run(samples_s=(), reason="hf32_conv stays off"),)))
-    assert (row.median_s, row.calls, row.reason) == (None, 0, "hf32_conv stays off")
+    (row,) = mode_rows(Switching(modes=(run(samples_s=(), reason=said("mode-stays", mode="hf32_conv", value="off")),)))
+    assert (row.median_s, row.calls, str(row.reason)) == (None, 0, "hf32_conv stays off")
 
 
 @pytest.mark.parametrize(
@@ -51,4 +52,4 @@ def test_what_no_experiment_writes_is_refused(modes: tuple[ModeRun, ...]) -> Non
     with pytest.raises(RecordError, match=r"^data\.switching"):
         check_switching(Switching(modes=modes), "data.switching")
     check_switching(samples.switching(), "data.switching")
-    check_switching(Switching(modes=(), reason="cpu has no switch for a reduced format"), "data.switching")
+    check_switching(Switching(modes=(), reason=said("no-mode", kind="cpu")), "data.switching")

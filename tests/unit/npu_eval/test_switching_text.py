@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import samples
+from npu_eval.phrases import said
 from npu_eval.switching_data import Switching
 from npu_eval.switching_text import switching_lines
 
@@ -21,7 +22,7 @@ def test_a_simulated_device_has_no_times() -> None:
 
 
 def test_a_device_without_the_switch_is_said() -> None:
-    none = Switching(modes=(), reason="cpu has no switch for a reduced format")
+    none = Switching(modes=(), reason=said("no-mode", kind="cpu"))
     assert switching_lines(none, simulated=False)[1] == (
         "attribution by switching: not applicable, cpu has no switch for a reduced format"
     )
@@ -30,6 +31,7 @@ def test_a_device_without_the_switch_is_said() -> None:
 
 def test_a_combination_that_was_not_run_is_named_with_its_reason() -> None:
     found = samples.switching()
-    stuck = dataclasses.replace(found.modes[1], differences=(), samples_s=(), reason="hf32_matmul stays off")
+    off = said("mode-stays", mode="hf32_matmul", value="off")
+    stuck = dataclasses.replace(found.modes[1], differences=(), samples_s=(), reason=off)
     lines = switching_lines(Switching(modes=(found.modes[0], stuck, *found.modes[2:])), simulated=False)
     assert lines[-1] == "hf32_conv=on hf32_matmul=on: not run, hf32_matmul stays off"

@@ -39,7 +39,7 @@ def test_a_loss_that_is_not_finite_is_not_measured_and_no_pass() -> None:
     record = samples.training_record(data=samples.training_data(losses=losses))
     verdict = judge(record, samples.criterion("loss_error"))
     assert verdict.status is Status.NOT_MEASURED
-    assert verdict.reason == "step 2, bad: not finite"
+    assert f"{verdict.evidence}: {verdict.reason}" == "step 2, bad: not finite"
 
 
 @pytest.mark.parametrize(

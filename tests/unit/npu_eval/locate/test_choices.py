@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 
 from npu_eval.locate.choices import judge_choice
+from npu_eval.phrases import NOTHING
 
 
 def test_ties_may_come_in_another_order() -> None:
@@ -12,7 +13,7 @@ def test_ties_may_come_in_another_order() -> None:
         "aten::topk", (x, 2), [values, torch.tensor([[0, 2]])], [values, torch.tensor([[2, 0]])]
     )
     assert error == 0.0
-    assert words == "2 of 2 indices differ"
+    assert str(words) == "2 of 2 indices differ"
 
 
 def test_an_index_that_leads_elsewhere_is_an_error() -> None:
@@ -24,10 +25,10 @@ def test_an_index_that_leads_elsewhere_is_an_error() -> None:
 
 def test_nms_is_a_set() -> None:
     kept, other = torch.tensor([4, 1, 7]), torch.tensor([7, 4, 1])
-    assert judge_choice("torchvision::nms", (), [kept], [other]) == (0.0, "")
+    assert judge_choice("torchvision::nms", (), [kept], [other]) == (0.0, NOTHING)
     error, words = judge_choice("torchvision::nms", (), [kept], [torch.tensor([4, 1])])
     assert error == 1 / 3
-    assert words == "1 chosen by the reference only and 0 by the candidate only"
+    assert str(words) == "1 chosen by the reference only and 0 by the candidate only"
 
 
 def test_nonzero_is_a_set_of_rows() -> None:
