@@ -19,6 +19,7 @@ import torch
 
 from npu_eval.bench import Bench
 from npu_eval.errors import DeviceError
+from npu_eval.phrases import NOTHING, Phrase, said
 
 _CALLS = 3
 """Calls of the small product: a graph is captured at the second, and replayed from then on."""
@@ -82,22 +83,30 @@ def _is_of_torch_npu(name: str) -> bool:
     return str(getattr(found, "__module__", type(found).__module__)).startswith("torch_npu")
 
 
-def refusal(backend: Backend) -> str:
-    """Why a backend cannot be asked for in this process; empty where it can."""
+def refusal(backend: Backend) -> Phrase:
+    """Why a backend cannot be asked for in this process; nothing where it can."""
     if backend.name not in registered():
-        return f"{_versions()} registered no backend '{backend.name}' for torch.compile"
+        return said("no-backend", versions=_versions(), backend=backend.name)
     if backend.generator and not (_home() / "_inductor" / _FOLDERS[backend.generator]).is_dir():
-        return f"{_versions()} has no code generator '{backend.generator}' for inductor"
+        return said("no-generator", versions=_versions(), generator=backend.generator)
     if backend.name == "npu" and not (_home() / "dynamo" / "torchair").is_dir():
-        return f"{_versions()} was built without TorchAir, so its backend 'npu' would run eagerly"
-    return ""
+        return said("no-torchair", versions=_versions())
+    return NOTHING
+
+
+class BackendError(DeviceError):
+    """A backend that does not do what it should; ``how`` says what it did."""
+
+    def __init__(self, how: Phrase) -> None:
+        super().__init__(str(how))
+        self.how = how
 
 
 def turn_on(bench: Bench, backend: Backend) -> None:
     """Compile the forward pass, once a small product has shown that the backend works on this device.
 
     Raises:
-        DeviceError: it does not; the message has its own words.
+        BackendError: it does not; the message has its own words.
     """
     prove(backend, bench.context.device.name)
     bench.forward = backend.compiled(bench.context.adapter.forward)
@@ -107,7 +116,7 @@ def prove(backend: Backend, device: str) -> None:
     """Small whole numbers are exact in every format, so anything but the exact result is a fault of the backend.
 
     Raises:
-        DeviceError: compiling or running raised, or the result is another.
+        BackendError: compiling or running raised, or the result is another.
     """
     numbers = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     try:
@@ -116,10 +125,9 @@ def prove(backend: Backend, device: str) -> None:
             for _ in range(_CALLS):
                 found = small(numbers.to(device)).cpu()
     except Exception as error:
-        what = f"torch.compile with the backend '{backend.full_name}' fails on a small product: "
-        raise DeviceError(what + _words(error)) from error
+        raise BackendError(said("backend-fails", backend=backend.full_name, error=_words(error))) from error
     if not torch.equal(found, torch.tensor([[8.0, 11.0], [16.0, 23.0]])):
-        raise DeviceError(f"torch.compile with the backend '{backend.full_name}' computes a wrong small product")
+        raise BackendError(said("backend-wrong", backend=backend.full_name))
     _forget()
 
 
@@ -154,9 +162,9 @@ def reading(bench: Bench, backend: Backend) -> str:
     return text if loaded else f"{text}, without {backend.generator}"
 
 
-def took(said: str) -> bool:
+def took(told: str) -> bool:
     """Whether a reading is one of a model of which at least one graph was compiled, and captured, as asked for."""
-    match = re.fullmatch(r"(\d+) graphs(?:, (\d+) not captured)?", said)
+    match = re.fullmatch(r"(\d+) graphs(?:, (\d+) not captured)?", told)
     return match is not None and int(match[1]) > int(match[2] or 0)
 
 

@@ -172,10 +172,10 @@ def _layout(bench: Bench) -> str:
     return "on" if weights and weights[0].is_contiguous(memory_format=torch.channels_last) else "off"
 
 
-def _compiler(place: Place) -> str:
+def _compiler(place: Place) -> Phrase:
     """On a CPU inductor writes C++; elsewhere its first small graph tells what is missing."""
     if place.kind == "cpu":
-        return "" if shutil.which("g++") or shutil.which("clang++") else "no C++ compiler"
+        return _unless(bool(shutil.which("g++") or shutil.which("clang++")), "no-compiler")
     return compiling.refusal(compiling.INDUCTOR)
 
 

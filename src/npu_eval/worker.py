@@ -18,6 +18,7 @@ from npu_eval import precision, profiling
 from npu_eval.adapter import SupportsClassification
 from npu_eval.bench import Bench, make_bench
 from npu_eval.compare import difference
+from npu_eval.compiling import BackendError
 from npu_eval.device import is_out_of_memory
 from npu_eval.errors import DeliverError
 from npu_eval.messages import Reply, Request, Role, line_of, message_of
@@ -55,6 +56,8 @@ def _say(stream: TextIO, reply: Reply) -> None:
 
 
 def _failed(error: BaseException) -> Reply:
+    if isinstance(error, BackendError):
+        return Reply(failed=error.how, full=is_out_of_memory(error))
     words = str(error) if isinstance(error, DeliverError) else f"{type(error).__name__}: {error}"
     told = " ".join(words.split())[:500] or type(error).__name__
     return Reply(failed=said("raised", error=told), full=is_out_of_memory(error))

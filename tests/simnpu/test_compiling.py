@@ -14,7 +14,7 @@ from npu_eval.device import open_device
 from npu_eval.errors import DeviceError
 
 open_device("npu:0")
-found = {b.full_name: compiling.refusal(b) for b in (compiling.INDUCTOR, *compiling.on_npu())}
+found = {b.full_name: str(compiling.refusal(b)) for b in (compiling.INDUCTOR, *compiling.on_npu())}
 for name in sys.argv[1:]:
     try:
         compiling.prove(compiling.Backend(*name.split("/")), "npu:0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
 
 import pytest
 
@@ -20,17 +19,13 @@ UNCHANGED = {AS_WRITTEN, "batch", "operators", "output"}
 """Names and others' words, which are the same in every language."""
 
 
-def parts(text: str) -> set[tuple[str, str]]:
-    return {(name, spec or "") for _, name, spec, _ in string.Formatter().parse(text) if name}
-
-
 def test_both_languages_have_the_same_codes():
     assert list(ENGLISH) == list(CHINESE)
 
 
 @pytest.mark.parametrize("code", ENGLISH)
 def test_both_languages_have_the_same_parts(code):
-    assert parts(ENGLISH[code]) == parts(CHINESE[code])
+    assert placeholders(ENGLISH[code]) == placeholders(CHINESE[code])
     assert bool(HAN.search(CHINESE[code])) == (code not in UNCHANGED)
     assert not HAN.search(ENGLISH[code])
 
