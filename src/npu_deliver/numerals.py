@@ -13,6 +13,7 @@ import html
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from npu_deliver.dataset_summary import Dataset
 from npu_deliver.detection_summary import Detections
@@ -30,6 +31,7 @@ from npu_eval.layout import Layout
 from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
 from npu_eval.phrases import Phrase
+from npu_eval.visible import visible
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
 _TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
@@ -206,6 +208,10 @@ def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any
         yield (f"{side} latency_ms",), single.mean_s, single.batch_size
 
 
+_ADDRESS = re.compile(r'(?<=src=")[^"]*')
+"""A picture's address spells out what means something in one; its file's name is meant."""
+
+
 def stray_numerals(text: str, page: str, allowed: Allowed, layout: Layout) -> Iterator[tuple[int, str]]:
     """(line, numeral or verdict) for each of a page that comes from nowhere, or stands where another belongs."""
     literal, fixed = _template(layout, page)
@@ -216,7 +222,7 @@ def stray_numerals(text: str, page: str, allowed: Allowed, layout: Layout) -> It
             yield number, f"the heading '{line.strip('# ')}'"
             continue
         scope = _scope_of(line, allowed)
-        plain = html.unescape(line)
+        plain = html.unescape(_ADDRESS.sub(lambda found: unquote(found[0]), line))
         for token in _tokens(plain):
             if token not in scope.numbers and token not in scope.words and token not in fixed:
                 yield number, token
@@ -254,6 +260,7 @@ def _with_key(scope: Scope, key: tuple[str, ...]) -> Scope:
 
 def _tokens(line: str) -> Iterator[str]:
     """The words of a line that hold a digit, a number with the unit after it, without the punctuation around them."""
+    line = visible(line)  # as a page spells out what is hidden in somebody's text
     for match in _TOKEN.finditer(line):
         token = match[0].strip(_ASIDE)
         unit = _UNIT.match(line, match.end()) if _NUMBER.fullmatch(token) else None

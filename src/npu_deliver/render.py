@@ -5,13 +5,13 @@ An undefined name, None or a bare float ends the rendering: a number passes thro
 
 from __future__ import annotations
 
-import html
 import json
 import math
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import quote
 
 import jinja2
 
@@ -37,7 +37,10 @@ from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
 from npu_eval.phrases import AS_WRITTEN
 from npu_eval.stamps import UNTIMED, Stamp, named, stamp_words, stamped_name, told
+from npu_eval.visible import visible
 
+_DATA = "shown data"
+"""Key of an environment's globals: the texts of the user that it showed and that look like placeholders."""
 PLACEHOLDER = re.compile(
     r"\$\{?[A-Za-z_]\w*\}?|\{\{|\}\}|\{%|%\}|<TODO>|\bTODO\b|\bNone\b|\bnan\b|\binf\b|\bundefined\b"
 )
@@ -85,6 +88,7 @@ def _marking(marks: Marks, name: str, plain: Callable[..., Any]) -> Callable[...
 
 def _render(environment: jinja2.Environment, summary: Summary, lang: str) -> dict[str, str]:
     pages, folders = {}, templates_folders(summary.layout)
+    data = cast("set[str]", environment.globals[_DATA])
     for place, template in templates(summary.layout).items():
         if not re.search(rf"\.{lang}\.\w+\.j2$", place):
             continue
@@ -94,7 +98,7 @@ def _render(environment: jinja2.Environment, summary: Summary, lang: str) -> dic
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise RenderError(str(error), where=_place(error, name), fix="mend the template") from error
         page = place.removesuffix(".j2").replace(f".{lang}.", ".")
-        pages[stamped_name(page, simulated=Stamp.SIMULATED in summary.stamps)] = _checked(text, name)
+        pages[stamped_name(page, simulated=Stamp.SIMULATED in summary.stamps)] = _checked(text, name, data)
     if not pages:
         raise RenderError(f"profile '{summary.profile}' has no pages in '{lang}'", where="templates")
     return pages
@@ -119,6 +123,8 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    data: set[str] = set()
+    environment.globals[_DATA] = data
     environment.filters.pop("default")
     environment.filters.pop("d")
     environment.filters |= {
@@ -142,10 +148,10 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "db": units.db,
         "npu_memory": _refusing(units.mib),
         "n": _refusing(units.count),
-        "cell": _cell,
-        "code": _code,
-        "src": _src,
-        "yaml": _yaml,
+        "cell": _remembering(_cell, data),
+        "code": _remembering(_code, data),
+        "src": _remembering(_src, data),
+        "yaml": _remembering(_yaml, data),
         "settings": lambda values: " ".join(_code(f"{name}={value}") for name, value in values.items()),
         "stamp": lambda stamp: stamp_words(Stamp(stamp), lang),
         "stamp_name": lambda stamp: named(Stamp(stamp), lang),
@@ -169,7 +175,7 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "shown": _shown,
         "at": _at,
         "commit": _commit,
-        "line": lambda text: " ".join(_given(text).split()).replace("`", "'"),
+        "line": _remembering(lambda text: " ".join(_given(text).split()).replace("`", "'"), data),
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
@@ -286,8 +292,10 @@ def _origin(criterion: Criterion, lang: str) -> str:
 
 
 def _src(path: Any) -> str:
-    """A path as an HTML attribute inside a table."""
-    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029|`]", lambda found: f"&#{ord(found[0])};", html.escape(_given(path)))
+    """A path as the address of a picture, in an HTML attribute inside a table: what means something in an address, an
+    attribute or a row is spelled out, letters of every script stay as they are.
+    """
+    return re.sub(r"[\x00-\x20\x7f-\xa0\u2028\u2029#%?|`\"'<>&\\\[\]()]", lambda c: quote(c[0], safe=""), _given(path))
 
 
 def _yaml(text: Any) -> str:
@@ -300,11 +308,27 @@ def _given(text: Any) -> str:
     if text is None or isinstance(text, (bool, float, jinja2.Undefined)):
         found = "an undefined name" if isinstance(text, jinja2.Undefined) else repr(text)
         raise jinja2.TemplateRuntimeError(f"{found} stands where text belongs")
-    return str(text)
+    return visible(str(text))
 
 
-def _checked(text: str, name: str) -> str:
-    lines: Sequence[str] = text.splitlines()
+def _remembering(show: Callable[[Any], str], data: set[str]) -> Callable[[Any], str]:
+    """A filter that keeps what it showed of somebody's text where that looks like a placeholder of ours."""
+
+    def apply(text: Any) -> str:
+        shown = show(text)
+        if PLACEHOLDER.search(shown):
+            data.add(shown)
+        return shown
+
+    return apply
+
+
+def _checked(text: str, name: str, data: Iterable[str] = ()) -> str:
+    """The page, when no placeholder of the template was left; ``data`` are texts of the user that look like some."""
+    without = text
+    for shown in sorted(data, key=len, reverse=True):
+        without = without.replace(shown, " " * len(shown))
+    lines: Sequence[str] = without.splitlines()
     for number, line in enumerate(lines, start=1):
         found = PLACEHOLDER.search(line)
         if found:

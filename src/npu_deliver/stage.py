@@ -9,11 +9,12 @@ import importlib.util
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import requirements
+from npu_deliver import log, requirements
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
@@ -25,9 +26,11 @@ from npu_deliver.spec import Job
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.coco_folder import listing, refuse_several
 from npu_eval.codehash import code_sha256
-from npu_eval.config import PHOTO_SUFFIXES, SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
+from npu_eval.config import SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
 from npu_eval.layout import Layout
+from npu_eval.photo_files import file_names, find_photos
+from npu_eval.visible import visible
 from npu_eval.weights import FetchedWeights, parse
 
 MAX_INPUTS = 64
@@ -193,16 +196,19 @@ def _package(name: str, *, skip_adapters: str = "") -> Iterator[tuple[str, Path]
 
 
 def _inputs(job: Job) -> dict[str, Path]:
-    """File name → photo."""
+    """File name → photo; names that a system, a page or a terminal could stumble over are replaced, and said so."""
     if job.spec.inputs is None:
         photos = list(sample_photos())
     else:
         photos = [photo for entry in job.spec.inputs for photo in _photos(job.folder / entry, entry)]
-    names: dict[str, Path] = {}
-    for photo in photos:
-        if photo.name in names:
-            raise SpecError(f"two inputs are called '{photo.name}'", where="inputs", fix="rename one")
-        names[photo.name] = photo
+    twins = [name for name, count in Counter(photo.name for photo in photos).items() if count > 1]
+    if twins:
+        raise SpecError(f"two inputs are called '{visible(twins[0])}'", where="inputs", fix="rename one")
+    taken = file_names(photo.name for photo in photos)
+    names = {taken[photo.name]: photo for photo in photos}
+    for given, name in taken.items():
+        if given != name:
+            log.get().info("the photo '%s' is laid out as '%s'", visible(given), name)
     size = sum(photo.stat().st_size for photo in photos)
     if len(photos) > MAX_INPUTS or size > MAX_INPUT_BYTES:
         raise SpecError(
@@ -215,17 +221,11 @@ def _inputs(job: Job) -> dict[str, Path]:
     return names
 
 
-def _photos(path: Path, given: str) -> list[Path]:
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
-        if not found:
-            raise SpecError(
-                "there is no photo in this folder", where=given, fix=f"looked for {' '.join(PHOTO_SUFFIXES)}"
-            )
-        return found
-    if not path.is_file():
-        raise SpecError("the photo does not exist", where=given, fix="name a photo or a folder with INPUT=…")
-    return [path]
+def _photos(path: Path, given: str) -> tuple[Path, ...]:
+    found = find_photos(path, shown=given)
+    if found.note:
+        log.get().info("%s: %s", given, found.note)
+    return found.photos
 
 
 def _check_photo(photo: Path) -> None:
@@ -236,7 +236,7 @@ def _check_photo(photo: Path) -> None:
         with Pillow.open(photo) as image:
             image.load()
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise SpecError(f"not a readable image ({error})", where=str(photo), fix="replace the file") from error
+        raise SpecError(f"not a readable image ({error})", where=visible(str(photo)), fix="replace the file") from error
 
 
 def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None, image: Image) -> SpecFile:

@@ -27,8 +27,6 @@ __all__ = [
 SCHEMA = "npu-deliver/spec/1"
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""What is taken for a photo in a folder; any case."""
 
 WEIGHTS_VARIABLE = "NPU_DELIVER_WEIGHTS"
 """Tells a step where the fetched weights lie, so that it needs no network and no cache of its own."""

@@ -21,13 +21,14 @@ from npu_eval.adapter import (
     checked_forward,
     checked_predictions,
 )
-from npu_eval.config import PHOTO_SUFFIXES
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
+from npu_eval.photo_files import PHOTO_SUFFIXES, find_photos
 from npu_eval.records import InferenceData, PhotoResult, Prediction
 from npu_eval.session import Context, dtype_of
 from npu_eval.stamps import stamps_for
+from npu_eval.visible import visible
 
 DESCRIPTION = """Run the model on photos and draw what it sees.
 
@@ -56,12 +57,12 @@ def run(context: Context, arguments: argparse.Namespace) -> InferenceData:
         ConfigError: an input is missing or no image, or the output cannot hold the results.
         AdapterError: the adapter raised, or can tell nothing to a person.
     """
-    photos = context.photos() if arguments.input is None else find_photos(arguments.input)
+    photos = _photos(context, arguments.input)
     targets = _targets(photos, arguments.output, arguments.input)
     model = context.model(context.spec.candidate, context.device.name)
     results = []
     for number, (photo, target) in enumerate(zip(photos, targets, strict=True), start=1):
-        context.say(f"[inference] {number}/{len(photos)} {photo.name}")
+        context.say(f"[inference] {number}/{len(photos)} {visible(photo.name)}")
         predictions, found = predict(context, model, photo, arguments.min_score)
         drawn = None
         if target is not None:
@@ -100,22 +101,13 @@ def predict(
     return (), None
 
 
-def find_photos(path: Path) -> tuple[Path, ...]:
-    """A photo, or every photo of a folder by name.
-
-    Raises:
-        ConfigError: nothing is there.
-    """
-    if path.is_dir():
-        photos = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES))
-        if not photos:
-            raise ConfigError(
-                "there is no photo in this folder", where=str(path), fix=f"looked for {' '.join(PHOTO_SUFFIXES)}"
-            )
-        return photos
-    if not path.is_file():
-        raise ConfigError("the photo does not exist", where=str(path), fix="name a photo or a folder of photos")
-    return (path,)
+def _photos(context: Context, given: Path | None) -> tuple[Path, ...]:
+    if given is None:
+        return context.photos()
+    found = find_photos(given)
+    if found.note:
+        context.say(f"[inference] {given}: {found.note}")
+    return found.photos
 
 
 def _targets(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:

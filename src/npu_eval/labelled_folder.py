@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_eval.config import PHOTO_SUFFIXES
 from npu_eval.dataset_data import ImageSet
 from npu_eval.errors import ConfigError, nearest
 from npu_eval.jsonio import canonical_sha256, file_sha256
+from npu_eval.photo_files import is_photo
 
 LIST = "labels.csv"
 LAYOUT = f"a folder of images for each class (below val/ or directly), or {LIST} with the columns file and label"
@@ -110,7 +110,7 @@ def _by_folders(folder: Path, names: Sequence[str]) -> list[LabelledImage]:
         LabelledImage(file=photo.relative_to(folder).as_posix(), label=label)
         for place, label in zip(folders, labels, strict=True)
         for photo in sorted(place.iterdir())
-        if photo.suffix.lower() in PHOTO_SUFFIXES
+        if is_photo(photo)
     ]
 
 

@@ -31,6 +31,7 @@ from npu_eval.records import (
 from npu_eval.stamps import SEEDED, UNTIMED, is_simulated, shouted, stamped_name, stamps_of, told
 from npu_eval.training_data import TrainingData
 from npu_eval.training_text import training_lines
+from npu_eval.visible import visible
 
 LOG_NAMES = {
     "inference": "inference.log",
@@ -71,7 +72,7 @@ def exit_code(record: Record, verdicts: Sequence[Verdict]) -> int:
 
 def log_text(record: Record, criteria: Iterable[Criterion]) -> str:
     """The whole log of one experiment, with a final newline."""
-    return "\n".join(log_lines(record, criteria)) + "\n"
+    return "".join(f"{visible(line)}\n" for line in log_lines(record, criteria))
 
 
 def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:

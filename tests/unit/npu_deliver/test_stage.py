@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 import deliverables
 import npu_eval
@@ -187,6 +188,8 @@ def test_an_empty_folder_is_taken(tmp_path):
         (["broken.png"], "not a readable image"),
         (["half.png"], "not a readable image"),
         (["text.jpg"], "not a readable image"),
+        (["shot.heic"], "shot.heic: files of the kind '.heic' are not read; save it as one of .jpg"),
+        (["phone"], "there is no photo in this folder (passed over, as no photos that are read here: 2 .heic, 1 .mov"),
         ([], "there is no input; name at least one photo"),
     ],
 )
@@ -198,8 +201,28 @@ def test_wrong_inputs_are_told(tmp_path, inputs, told):
     data = write_photo(folder / "half.png", (1, 2, 3)).read_bytes()
     (folder / "half.png").write_bytes(data[: len(data) // 2])
     (folder / "text.jpg").write_text("no picture", encoding="utf-8")
-    error = ConfigError if not inputs else SpecError
-    assert told in refusal(job_of(tmp_path), error=error)
+    (folder / "phone").mkdir()
+    for name in ("shot.heic", "phone/1.heic", "phone/2.HEIC", "phone/3.mov", "phone/._4.jpg", "phone/Thumbs.db"):
+        (folder / name).write_bytes(b"\0")
+    assert told in refusal(job_of(tmp_path), error=(ConfigError, SpecError))
+
+
+def test_what_is_passed_over_in_a_folder_is_counted_and_hidden_files_are_not(tmp_path, caplog):
+    folder = write_model(tmp_path)
+    for name in ("._cat.png", ".DS_Store", "Thumbs.db", "dog.heic", "bird.heic", "notes.txt"):
+        (folder / "photos" / name).write_bytes(b"\0\5\x16\7")
+    caplog.set_level("INFO")
+    assert inside(staged(job_of(tmp_path)).folder) >= {"inputs/cat.png"}
+    assert "photos: passed over, as no photos that are read here: 2 .heic, 1 .txt" in caplog.text
+
+
+@pytest.mark.parametrize(("suffix", "frames"), [(".gif", 3), (".webp", 2), (".jp2", 1)])
+def test_other_kinds_of_pictures_are_inputs_too(tmp_path, suffix, frames):
+    folder = write_model(tmp_path, inputs=[f"photo{suffix}"])
+    pictures = [Pillow.new("RGB", (8, 6), (40 * n, 9, 9)) for n in range(frames)]
+    more = {"save_all": True, "append_images": pictures[1:]} if frames > 1 else {}
+    pictures[0].save(folder / f"photo{suffix}", **more)
+    assert f"inputs/photo{suffix}" in inside(staged(job_of(tmp_path)).folder)
 
 
 def test_too_many_photos_are_told(tmp_path):

@@ -133,8 +133,8 @@ def test_the_output_folder_may_lie_inside_of_the_photos_folder(tmp_path: Path) -
 def test_photos_of_a_folder_come_by_name_whatever_the_case_of_their_suffix(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "c.txt", "d.webp"):
         (tmp_path / name).write_bytes(b"")
-    assert [p.name for p in find_photos(tmp_path)] == ["a.png", "b.JPG", "d.webp"]
-    assert find_photos(tmp_path / "a.png") == (tmp_path / "a.png",)
+    assert [p.name for p in find_photos(tmp_path).photos] == ["a.png", "b.JPG", "d.webp"]
+    assert find_photos(tmp_path / "a.png").photos == (tmp_path / "a.png",)
 
 
 @pytest.mark.parametrize(
