@@ -10,8 +10,8 @@ from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.label import batches, dtypes, many
 from npu_deliver.lint.reading.markdown import bare
 from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.rates import batch_of
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.rules.arithmetic import batch_of
 
 UNSTATED = rule("NPU021a")
 HIDDEN_BATCH = rule("NPU021b")

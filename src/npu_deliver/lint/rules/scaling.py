@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.number import Interval
+from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.rates import Paced, stepped
 from npu_deliver.lint.reading.submission import Submission
 from npu_deliver.lint.reading.trials import Speed, Trial, trials
 
@@ -30,6 +32,8 @@ def check(submission: Submission) -> Iterator[Finding]:
         for group in by_table.values():
             yield from _cards(group)
             yield from _steps(group)
+        for pair in document.facts(stepped):
+            yield from _told_apart(pair)
 
 
 # One card and many
@@ -95,19 +99,26 @@ def _steps(group: list[Trial]) -> Iterator[Finding]:
         rates = [t for t in row if t.speed is Speed.RATE and t.number.unit == "/s"]
         times = [t for t in row if t.speed is Speed.TIME and t.of_step and t.number.unit == "s"]
         if len(rates) == len(times) == 1 and rates[0].batch:
-            yield from _step(rates[0], times[0], rates[0].batch)
+            yield from _step(rates[0], times[0], _batches(rates[0], rates[0].batch))
 
 
-def _step(rate: Trial, time: Trial, batch: int) -> Iterator[Finding]:
+def _batches(rate: Trial, batch: int) -> frozenset[int]:
+    """What rate × step time may be: unless the batch is said to be all cards', it may be one card's, or the rate so."""
+    cards = rate.cards or 1
+    return frozenset({batch} if rate.whole_batch else {batch, batch * cards, max(1, batch // cards)})
+
+
+def _told_apart(pair: Paced) -> Iterator[Finding]:
+    if pair.rate.table < 0:
+        yield from _step(pair.rate, pair.times[0], pair.sizes)
+
+
+def _step(rate: Trial | Quantity, time: Trial | Quantity, sizes: frozenset[int]) -> Iterator[Finding]:
     product = (rate.number.span * time.number.span).wider(_STEP_SLACK)
-    allowed = {batch}
-    if not rate.whole_batch:  # a batch may be one card's or all cards', and a rate one card's
-        allowed |= {batch * (rate.cards or 1), max(1, batch // (rate.cards or 1))}
-    if any(product.lo <= size <= product.hi for size in allowed):
+    if any(product.lo <= size <= product.hi for size in sizes):
         return
-    size = min(allowed, key=lambda size: abs(size - rate.number.value * time.number.value))
-    expected = Interval(size, size) / time.number.span
     value = rate.number.value * time.number.value
+    size = min(sizes, key=lambda size: abs(size - value))
     yield found(
         STEP,
         rate.at,
@@ -115,7 +126,7 @@ def _step(rate: Trial, time: Trial, batch: int) -> Iterator[Finding]:
             f"{rate.number.text} × {time.number.text} = {value:.4g}，而批大小为 {size}",
             f"{rate.number.text} × {time.number.text} = {value:.4g}, and the batch size is {size}",
         ),
-        expected=f"{expected} /s",
+        expected=f"{Interval(size, size) / time.number.span} /s",
         got=rate.number.text,
         evidence=(time.at,),
     )

@@ -1,0 +1,115 @@
+"""Rates that stand beside a time of the same measurement, and the batch sizes that their product may be.
+
+FPS × mean latency = batch, and FPS × step time = batch of all cards. Where calls overlap the product is neither, and a
+page that measured the two apart says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from npu_deliver.lint.reading.label import batches
+from npu_deliver.lint.reading.quantity import Group, Quantity
+from npu_deliver.lint.reading.settings import settings
+
+if TYPE_CHECKING:
+    from npu_deliver.lint.reading.submission import Document
+
+_ONE_IMAGE = re.compile(r"单张|每张|单帧|per[ _-]image|/img|/image|per[ _-]frame", re.IGNORECASE)
+_MEASURED_APART = re.compile(
+    r"吞吐[^|]{0,20}(?:流水|连续提交|单独测|分开测)"
+    r"|throughput[^|]{0,30}(?:pipelin|measured apart|back to back|not derived)",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(
+    r"端到端|e2e|end.to.end|前处理|后处理|preproc|postproc|pre-?process|post-?process|含加载|decode|理论|theor|峰值|"
+    r"peak",
+    re.IGNORECASE,
+)
+_OVERLAPPING = re.compile(
+    r"并行|并发|流水|异步|pipelin|async|concurren|offline|多\s?(?:进程|流|线程)|multi-?(?:process|stream|thread)|合计|总计"
+    r"|\btotal\b|aggregate|总吞吐",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A rate and the mean times that stand beside it. ``sizes`` are what their product may be.
+
+    ``stated`` where some text names a batch size; without any, a product that is whole may be one that nobody stated.
+    """
+
+    rate: Quantity
+    times: tuple[Quantity, ...]
+    sizes: frozenset[int]
+    stated: bool
+
+
+def measured_apart(document: Document) -> bool:
+    """Whether a page says that throughput was measured with calls in flight: then it is no quotient of the latency."""
+    return document.says(_MEASURED_APART)
+
+
+def paced(document: Document) -> list[Paced]:
+    """The rates beside a mean latency of one measurement."""
+    return [found for group in document.quantities.groups for found in _of_latency(document, group)]
+
+
+def stepped(document: Document) -> list[Paced]:
+    """The rates beside the time of a training step, where a batch size is stated."""
+    return [found for group in document.quantities.groups for found in _of_step(document, group)]
+
+
+def batch_of(document: Document, group: Group) -> tuple[int, ...]:
+    """The batch sizes that a measurement may have had, from its own words outwards; empty where nothing says."""
+    own = [q for q in group.quantities if q.kind == "batch"]
+    if own:
+        return tuple(int(q.number.value) for q in own)
+    return batches(group.context) or document.batches_of(group.section)
+
+
+def _of_latency(document: Document, group: Group) -> Iterator[Paced]:
+    times = [q for q in group.one("latency", ("mean", "")) if q.number.value > 0]
+    rates = _rates(group)
+    if not times or not rates or any(_WHOLE.search(q.label) for q in times) or len(rates) > 2 or len(times) > 3:
+        return
+    known = batch_of(document, group)
+    sizes = _sizes(group, known)
+    if sizes is None:
+        return
+    if group.shape != "row" or _ONE_IMAGE.search(group.context):
+        sizes |= {1}
+    for rate in rates:
+        beside = [q for q in times if not q.side or not rate.side or q.side == rate.side]
+        if means := [q for q in beside if q.stat == "mean"] or beside:
+            yield Paced(rate, tuple(means), frozenset(sizes), stated=bool(known))
+
+
+def _of_step(document: Document, group: Group) -> Iterator[Paced]:
+    times = [q for q in group.quantities if q.kind == "step_time" and q.number.unit == "s" and q.number.value > 0]
+    rates = _rates(group) if len(times) == 1 else []
+    if len(rates) == 1 and (known := batch_of(document, group)) and (sizes := _sizes(group, known)):
+        yield Paced(rates[0], tuple(times), frozenset(sizes), stated=True)
+
+
+def _rates(group: Group) -> list[Quantity]:
+    return [q for q in group.one("throughput", ("mean", "")) if q.number.value > 0 and not _WHOLE.search(q.label)]
+
+
+def _sizes(group: Group, known: tuple[int, ...]) -> set[int] | None:
+    """What rate × time may be: a batch of one card or of all; None where calls overlap or nothing can be told."""
+    if _OVERLAPPING.search(group.context):
+        return None
+    said = dict(settings(group.context))
+    cards, nodes = said.get("cards", "1"), said.get("nodes", "1")
+    if cards == nodes == "1":
+        return set(known or (1,))
+    if not known or not cards.isdigit() or not nodes.isdigit():
+        return None
+    all_cards = int(cards) * int(nodes)
+    of_all = {size * count for size in known for count in (1, int(cards), all_cards)}
+    return of_all | {size // all_cards for size in known if size % all_cards == 0}
