@@ -9,13 +9,10 @@ import pytest
 
 RULES = Path(__file__).parents[2] / "src/npu_deliver/lint/rules"
 STILL_READ_TEXT = {
-    "environment.py",
     "evidence.py",
     "metrics.py",
-    "model.py",
     "protocol.py",
     "two_values.py",
-    "versions.py",
 }
 """Rules that have not been parted from their reading yet; the list may only shrink."""
 RAW = {"plain", "search", "says", "structure", "raw"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 
+from npu_deliver.lint.reading.agreement import compares
 from npu_deliver.lint.reading.submission import Document
 
 _NPU = re.compile(
@@ -53,6 +54,12 @@ def genre(document: Document) -> Genre:
 def claims_precision(document: Document) -> bool:
     """Whether a page reports how far two runs lie apart, beyond a metric on a data set."""
     return document.facts(_claims_precision)
+
+
+def answers_for_precision(document: Document) -> bool:
+    """Whether a page is to be held to what a comparison of two runs needs; training and inference pages are not."""
+    kind = genre(document)
+    return compares(document) and (kind is Genre.REPORT or (kind is Genre.GUIDE and claims_precision(document)))
 
 
 def _claims_precision(document: Document) -> bool:
