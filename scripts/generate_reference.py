@@ -15,6 +15,7 @@ from npu_deliver.lint import catalogue
 from npu_deliver.schemas import schema
 from npu_eval.config import TASKS
 from npu_eval.criteria_profiles import PROFILES, criteria_of
+from npu_eval.sources import cited
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)
@@ -60,7 +61,7 @@ def _criteria() -> str:
     parts = ["# Named criteria", "", about, ""]
     for profile in PROFILES.values():
         parts += [f"## {profile.name}", "", f"{profile.about}.", ""]
-        parts += [f"Elements left out: {profile.floor}.", "", f"Source: {profile.source}.", ""]
+        parts += [f"Elements left out: {profile.floor}.", "", f"Source: {cited(profile.sources)}.", ""]
         rules = {rule.id: rule for task in TASKS for rule in criteria_of(profile.name, task, training=True)}
         parts += ["| criterion | rule | why |", "| --- | --- | --- |"]
         for rule in rules.values():

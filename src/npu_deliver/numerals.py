@@ -25,12 +25,13 @@ from npu_deliver.summary import Performance, Summary
 from npu_deliver.training_summary import Training
 from npu_deliver.words import COMPONENTS, LANGUAGES, located, phrase_words
 from npu_eval import units
-from npu_eval.criteria import CONTEST_ERROR
+from npu_eval.criteria import CONTEST_ERROR, origin
 from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
 from npu_eval.layout import Layout
 from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
 from npu_eval.phrases import Phrase
+from npu_eval.sources import SAID_BY, SWITCHES
 from npu_eval.visible import visible
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
@@ -83,6 +84,8 @@ def allowed_numbers(summary: Summary) -> Allowed:
         derived += [located(cause, lang) for cause in summary.localisation.counts for lang in LANGUAGES]
     bounds = [f"{bound:g}" for bound in (MATCH_IOU, SCORE_MARGIN, FP32_EQUAL)]  # of the page's own words
     derived += [units.bound(CONTEST_ERROR), *bounds]
+    quoted = [*SWITCHES, *filter(None, (SAID_BY.get(origin(c).code) for c in summary.criteria))]
+    derived += [source.cited(lang) for source in quoted for lang in LANGUAGES]  # versions and dates
     return Allowed(
         anywhere=dataclasses.replace(
             _scope([summary, derived]), states=frozenset({str(summary.overall), "true", "false"})

@@ -36,6 +36,7 @@ from npu_eval.detection_data import MATCH_IOU, SCORE_MARGIN
 from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
 from npu_eval.phrases import AS_WRITTEN
+from npu_eval.sources import SAID_BY, SWITCHES, cited
 from npu_eval.stamps import UNTIMED, Stamp, named, stamp_words, stamped_name, told
 from npu_eval.visible import visible
 
@@ -186,7 +187,7 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
     environment.globals["percentiles"] = _percentiles(summary)
     environment.globals["coco_stats"] = COCO_STATS
     environment.globals |= {"contest_error": CONTEST_ERROR, "score_margin": SCORE_MARGIN, "match_iou": MATCH_IOU}
-    environment.globals["fp32_equal"] = FP32_EQUAL
+    environment.globals |= {"fp32_equal": FP32_EQUAL, "switch_sources": cited(SWITCHES, lang)}
     return environment
 
 
@@ -286,9 +287,14 @@ def _part(text: str, code: bool) -> str:
 
 
 def _origin(criterion: Criterion, lang: str) -> str:
-    """Where a threshold comes from; what a user wrote is the user's prose, and no code."""
+    """Where a threshold comes from, with its source; what a user wrote is the user's prose, and no code."""
     found = origin(criterion)
-    return _cell(criterion.why) if found.code == AS_WRITTEN else words.phrase_words(found, lang, _part)
+    if found.code == AS_WRITTEN:
+        return _cell(criterion.why)
+    told, source = words.phrase_words(found, lang, _part), SAID_BY.get(found.code)
+    if source is None:
+        return told
+    return f"{told}；出处：{source.cited(lang)}" if lang == "zh" else f"{told}; source: {source.cited(lang)}"
 
 
 def _src(path: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from npu_eval import units
 from npu_eval.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion, why
 from npu_eval.errors import ConfigError, nearest
+from npu_eval.sources import CANN_OPERATORS, COCO, CONTEST, MLPERF, MSPROBE, POLYGRAPHY, Source
 
 DEFAULT = "contest-1pct"
 
@@ -27,7 +28,7 @@ _ENOUGH_CALLS = why("why-enough-calls")
 
 @dataclass(frozen=True, kw_only=True)
 class CriteriaProfile:
-    """A named set of rules. ``floor`` says which elements are left out of a relative error; ``source`` whose it is.
+    """A named set of rules. ``floor`` says which elements are left out of a relative error; ``sources`` whose it is.
 
     ``rules`` hold for every task. A profile without rules of its own (`DEFAULT`) has those of `default_criteria`.
     """
@@ -35,7 +36,7 @@ class CriteriaProfile:
     name: str
     about: str
     floor: str
-    source: str
+    sources: tuple[Source, ...]
     rules: tuple[Criterion, ...] = ()
 
 
@@ -136,7 +137,7 @@ def _msprobe_dual(level: str, common: float, largest: float) -> CriteriaProfile:
         name=f"msprobe-{level.lower()}",
         about=f"The dual benchmark of msprobe, level {level}, with the reference's float32 as the benchmark",
         floor="values of |r| up to 2^-20 (float32) or 2^-10 (half) are small: judged by their absolute error",
-        source="MindStudio Probe (mindstudio-probe) API accuracy pre-check, benchmark comparison standard",
+        sources=(MSPROBE,),
         rules=(
             _rule("dual_rmse_ratio", Comparison.AT_MOST, common, reason),
             _rule("dual_mean_relative_ratio", Comparison.AT_MOST, common, reason),
@@ -154,7 +155,7 @@ def _cann(dtype: str, exponent: int) -> CriteriaProfile:
         name=f"cann-{dtype}",
         about=f"CANN's operator standard for {dtype}: MERE < T and MARE < 10 T with T = 2^-{exponent}",
         floor="1e-7 is added to |r|",
-        source="CANN operator precision standard, community single benchmark (also ATK single_benchmark_config)",
+        sources=(CANN_OPERATORS,),
         rules=(
             _rule("mean_relative_error", Comparison.BELOW, 2.0**-exponent, reason),
             _rule("max_relative_error", Comparison.BELOW, 10 * 2.0**-exponent, reason),
@@ -169,7 +170,7 @@ def _mlperf(name: str, share: float) -> CriteriaProfile:
         name=f"mlperf-{name}",
         about=f"MLPerf Inference's accuracy target: at least {share * 100:g} % of the reference's task metric",
         floor="no elements are compared: the task metric on a data set decides (DATA=…, against the reference's run)",
-        source="MLPerf Inference rules, quality target",
+        sources=(MLPERF,),
         rules=(_rule("task_metric_ratio", Comparison.AT_LEAST, share, reason), FINITE),
     )
 
@@ -182,7 +183,7 @@ _DECLARED = (
         name=DEFAULT,
         about="The contest's error below 1 %, as relative L2 error of every output, and agreement of the task's result",
         floor="none for the error; shares of elements are printed with theirs: |r| > 2^-14 max|r|",
-        source="the contest's rule; MLPerf Inference; COCO",
+        sources=(CONTEST, MLPERF, COCO),
     ),
     _msprobe_dual("L0", 2.0, 10.0),
     _msprobe_dual("L1", 1.5, 5.0),
@@ -191,7 +192,7 @@ _DECLARED = (
         name="msprobe-compare",
         about="What msprobe compare calls acceptable in tensor mode: cosine > 0.99 and MaxAbsErr < 0.001",
         floor=_NO_FLOOR,
-        source="MindStudio Probe (mindstudio-probe) compare, tensor mode",
+        sources=(MSPROBE,),
         rules=(
             _rule("cosine_similarity", Comparison.ABOVE, 0.99, _MSPROBE_COMPARE),
             _rule("max_abs_diff", Comparison.BELOW, 0.001, _MSPROBE_COMPARE),
@@ -206,7 +207,7 @@ _DECLARED = (
         name="polygraphy-default",
         about="Polygraphy's default comparison: each element within 1e-5, absolute or relative",
         floor=_NO_FLOOR,
-        source="NVIDIA Polygraphy documentation, CompareFunc.simple",
+        sources=(POLYGRAPHY,),
         rules=(
             _rule("max_mixed_error", Comparison.AT_MOST, 1e-5, _POLYGRAPHY),
             _rule("nonfinite_elements", Comparison.AT_MOST, 0.0, why("why-polygraphy-finite")),

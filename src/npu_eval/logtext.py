@@ -28,6 +28,7 @@ from npu_eval.records import (
     Record,
     record_sha256,
 )
+from npu_eval.sources import cited
 from npu_eval.stamps import SEEDED, UNTIMED, is_simulated, shouted, stamped_name, stamps_of, told
 from npu_eval.training_data import TrainingData
 from npu_eval.training_text import training_lines
@@ -153,6 +154,7 @@ def _npu_facts(p: Provenance) -> dict[str, str]:
     return {
         "fallbacks": ", ".join(f"{name}{count}" for name, count in calls.items()) or "none",
         "variables": ", ".join(found) or "none set",
+        **({"defaults": cited(npu_environment.sources(p.environment))} if found else {}),
     }
 
 

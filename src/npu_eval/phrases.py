@@ -75,8 +75,8 @@ ENGLISH: dict[str, str] = {
     "windows-call-limit": "{windows} windows, call limit",
     "windows-out-of-memory": "{windows} windows, out of memory",
     # why the model was not run under other numeric modes
-    "no-mode": "{kind} has no switch for a reduced format",
-    "not-float32": "the candidate runs in {dtype}, on which the switches do not act",
+    "no-mode": "no format is switched on a {kind}",
+    "not-float32": "the candidate runs in {dtype}, and formats of float32 alone are switched",
     "mode-stays": "{mode} stays {value}",
     "mode-unknown": "{mode} stays unknown",
     # why a switch was not tried, or no further

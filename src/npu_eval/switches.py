@@ -4,8 +4,8 @@ A switch says what it sets in the environment before a process starts or changes
 default is on each SoC, and how its value is read back inside the process. A reading that is not the wanted one means
 that the switch did not take: nothing is claimed for it.
 
-Defaults: documentation of torch_npu (environment variables; ``set_compile_mode``; ``allow_hf32``), of CANN and of
-PyTorch. SoC families are those that torch_npu's documentation tells apart.
+Defaults of variables are those of `npu_environment`, those of HF32 are of `sources.TORCH_NPU_MODES`; the others are
+what PyTorch does untold. SoC families are those that torch_npu's documentation tells apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from npu_eval import autocasting, compiling, host_memory
+from npu_eval import autocasting, compiling, host_memory, npu_environment
 from npu_eval.bench import Bench
 from npu_eval.folding import fold, is_norm
 from npu_eval.phrases import NOTHING, Phrase, said
@@ -264,6 +264,11 @@ def _variable(name: str) -> Callable[[Bench], str]:
     return lambda bench: os.environ.get(name, "")
 
 
+def _documented(name: str) -> Mapping[str, str]:
+    """A variable's default on an NPU; it means nothing elsewhere."""
+    return {"npu": npu_environment.DEFAULTS[name] or "-", "*": "-"}
+
+
 def _set(**variables: str) -> Callable[[Place], Environment]:
     return lambda place: variables
 
@@ -326,18 +331,18 @@ SWITCHES: tuple[Switch, ...] = (
            probe=lambda bench: str(bench.model.__dict__.get("folded_norms", 0))),
     Switch(name="channels-last", group="layout", needs=_has_convolutions, turn_on=_channels_last, probe=_layout,
            wanted=_on),
-    Switch(name="TASK_QUEUE_ENABLE=2", group="queue", needs=_only("npu"), default={"npu": "1", "*": "-"},
+    Switch(name="TASK_QUEUE_ENABLE=2", group="queue", needs=_only("npu"), default=_documented("TASK_QUEUE_ENABLE"),
            environment=_set(TASK_QUEUE_ENABLE="2"), probe=_variable("TASK_QUEUE_ENABLE"), wanted=_is("2")),
-    Switch(name="CPU_AFFINITY_CONF=1", group="affinity", needs=_only("npu"),
+    Switch(name="CPU_AFFINITY_CONF=1", group="affinity", needs=_only("npu"), default=_documented("CPU_AFFINITY_CONF"),
            environment=_set(CPU_AFFINITY_CONF="1,force:1"), probe=_variable("CPU_AFFINITY_CONF"),
            wanted=_is("1,force:1")),
-    Switch(name="CPU_AFFINITY_CONF=2", group="affinity", needs=_only("npu"),
+    Switch(name="CPU_AFFINITY_CONF=2", group="affinity", needs=_only("npu"), default=_documented("CPU_AFFINITY_CONF"),
            environment=_set(CPU_AFFINITY_CONF="2,force:1"), probe=_variable("CPU_AFFINITY_CONF"),
            wanted=_is("2,force:1")),
-    Switch(name="hf32-conv", group="hf32-conv", needs=_only("npu"), default={"A2": "on", "A3": "on", "*": "off"},
+    Switch(name="hf32-conv", group="hf32-conv", needs=_only("npu"), default={"npu": "on", "*": "-"},
            turn_on=_HF32_CONV, probe=_HF32_CONV_PROBE, wanted=_on),
-    Switch(name="hf32-matmul", group="hf32-matmul", needs=_only("npu"), turn_on=_HF32_MATMUL,
-           probe=_HF32_MATMUL_PROBE, wanted=_on),
+    Switch(name="hf32-matmul", group="hf32-matmul", needs=_only("npu"), default={"npu": "off", "*": "-"},
+           turn_on=_HF32_MATMUL, probe=_HF32_MATMUL_PROBE, wanted=_on),
     Switch(name="tf32", group="tf32", needs=_only("cuda"), turn_on=_tf32, wanted=_on,
            probe=lambda bench: bench.context.device.numeric_modes().get("tf32_matmul", "off")),
     Switch(name="keep-freed-memory", group="allocator", needs=_told_by_glibc, environment=_set(**host_memory.KEPT),

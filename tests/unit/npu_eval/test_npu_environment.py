@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from npu_eval.npu_environment import DEFAULTS, settings, unknown_names
+from npu_eval.npu_environment import DEFAULTS, SOURCES, settings, sources, unknown_names
+from npu_eval.sources import CANN_VARIABLES, TORCH_NPU_VARIABLES
 
 
 @pytest.mark.parametrize(
@@ -13,6 +14,9 @@ from npu_eval.npu_environment import DEFAULTS, settings, unknown_names
         ("INF_NAN_MODE_ENABLE", "1", "Ascend910B4", "default"),
         ("INF_NAN_MODE_ENABLE", "1", "Ascend310P3", "changed"),
         ("CPU_AFFINITY_CONF", "2", None, "changed"),
+        ("TORCH_NPUGRAPH_GC", "0", "Ascend910B4", "default"),
+        ("TORCH_NPU_COMPACT_ERROR_OUTPUT", "1", "Ascend910B4", "changed"),
+        ("LCCL_DETERMINISTIC", "0", "Ascend910B4", "changed"),
         ("NPU_FP16_MATMUL", "1", "Ascend910B4", "unknown"),
     ],
 )
@@ -35,3 +39,10 @@ def test_names_that_nobody_reads_are_found_and_secrets_are_not() -> None:
         "HCCL_IF_IP": "10.0.0.1", "NPU_NOTE": "two words", "PATH": "/bin",
     }  # fmt: skip
     assert unknown_names(environment) == ("ATB_LLM_TURBO", "NPU_FP16_MATMUL", "TORCH_NPU_FASTER")
+
+
+def test_every_default_has_a_source_and_each_is_named_once() -> None:
+    assert set(SOURCES) == set(DEFAULTS)
+    recorded = {"TASK_QUEUE_ENABLE": "2", "HCCL_DETERMINISTIC": "true", "COMBINED_ENABLE": "1", "NPU_MADE_UP": "1"}
+    assert sources(recorded) == (TORCH_NPU_VARIABLES, CANN_VARIABLES)
+    assert sources({"NPU_MADE_UP": "1"}) == ()

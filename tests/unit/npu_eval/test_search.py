@@ -281,8 +281,8 @@ def test_the_general_switches_say_where_they_belong(tmp_path: Path) -> None:
     [
         ("Ascend910B4", "A2", "on"),
         ("Ascend910_9391", "A3", "on"),
-        ("Ascend310P3", "310P", "off"),
-        ("Ascend910A", "910", "off"),
+        ("Ascend310P3", "310P", "on"),
+        ("Ascend910A", "910", "on"),
     ],
 )
 def test_defaults_follow_the_soc(tmp_path: Path, soc: str, family: str, hf32: str) -> None:

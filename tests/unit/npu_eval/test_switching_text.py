@@ -24,7 +24,7 @@ def test_a_simulated_device_has_no_times() -> None:
 def test_a_device_without_the_switch_is_said() -> None:
     none = Switching(modes=(), reason=said("no-mode", kind="cpu"))
     assert switching_lines(none, simulated=False)[1] == (
-        "attribution by switching: not applicable, cpu has no switch for a reduced format"
+        "attribution by switching: not applicable, no format is switched on a cpu"
     )
     assert switching_lines(None, simulated=False) == []
 

@@ -12,6 +12,7 @@ from npu_deliver.lint.reading.markdown import bare
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.rates import batch_of
 from npu_deliver.lint.reading.submission import Document, Submission
+from npu_eval import npu_environment
 
 UNSTATED = rule("NPU021a")
 HIDDEN_BATCH = rule("NPU021b")
@@ -208,41 +209,14 @@ def _baselines(submission: Submission, document: Document) -> Iterator[Finding]:
 # Switches
 
 _KNOWN = {
-    "INF_NAN_MODE_ENABLE",
-    "INF_NAN_MODE_FORCE_DISABLE",
-    "COMBINED_ENABLE",
-    "ASCEND_LAUNCH_BLOCKING",
-    "TASK_QUEUE_ENABLE",
-    "PER_STREAM_QUEUE",
-    "TORCH_NPU_FALLBACK_CPU_DISABLE",
-    "TORCH_NPU_USE_COMPATIBLE_IMPL",
-    "TORCH_NPU_LEGACY_IMPL_LIST",
-    "ACL_OP_COMPILER_CACHE_DIR",
-    "ACL_OP_COMPILER_CACHE_MODE",
+    *npu_environment.DEFAULTS,
     "ACL_OP_INIT_MODE",
-    "ACL_DEVICE_SYNC_TIMEOUT",
-    "PYTORCH_NPU_ALLOC_CONF",
-    "PYTORCH_NO_NPU_MEMORY_CACHING",
-    "MULTI_STREAM_MEMORY_REUSE",
-    "TORCH_NPUGRAPH_GC",
-    "CPU_AFFINITY_CONF",
-    "TORCH_NPU_LAZY_FUSION",
-    "STREAMS_PER_DEVICE",
-    "TORCH_NPU_DEVICE_CAPABILITY",
-    "TORCH_TRANSFER_TO_NPU",
-    "TORCHINDUCTOR_NPU_BACKEND",
-    "NPU_INDUCTOR_FALLBACK_LIST",
-    "TORCH_NPU_LOGS",
-    "PROF_CONFIG_PATH",
     "NPU_VISIBLE_DEVICES",
     "NPU_DEVICE_ID",
     "NPU_DEVICE",
     "NPU_ID",
-    "NPU_ASD_ENABLE",
-    "NPU_ASD_CONFIG",
     "NPU_ASD_UPPER_THRESH",
     "NPU_ASD_SIGMA_THRESH",
-    "OOM_SNAPSHOT_ENABLE",
     "OOM_SNAPSHOT_PATH",
     "TORCH_HCCL_ZERO_COPY",
     "TORCH_NPU_ENHANCED_ENABLE",
@@ -264,12 +238,8 @@ _PREFIXES = (
     "NPU_COLLECT_",
 )
 _DEFAULTS = {
-    "TASK_QUEUE_ENABLE": "1",
-    "COMBINED_ENABLE": "0",
-    "INF_NAN_MODE_ENABLE": "1",
-    "CPU_AFFINITY_CONF": "0",
-    "ASCEND_LAUNCH_BLOCKING": "0",
-    "PER_STREAM_QUEUE": "0",
+    **{name: value for name, value in npu_environment.DEFAULTS.items() if value is not None},
+    # read in sources.TORCH_NPU_MODES, which says so of A2 and A3
     "jit_compile": "False",
     "allow_internal_format": "False",
 }
