@@ -10,7 +10,7 @@ CHINESE: dict[str, str] = {
     "output": "{input}，{output}",
     "batch": "batch {size}",
     "step": "第 {step} 步，{name}",
-    "against": "{metric}，对比 {other}",
+    "against": "{metric}，对比 {other:code}",
     "operators": "{names:code}",
     "why-contest-output": "赛事规则：误差小于 {bound}，此处取每个声明输出的相对 L2 误差",
     "why-contest-score": "赛事规则：误差小于 {bound}，此处取得分的最大差值",

@@ -27,7 +27,7 @@ ENGLISH: dict[str, str] = {
     "output": "{input}, {output}",
     "batch": "batch {size}",
     "step": "step {step}, {name}",
-    "against": "{metric} against {other}",
+    "against": "{metric} against {other:code}",
     "operators": "{names:code}",
     # where the threshold of a criterion comes from; the English is hashed with it, so it never changes
     "why-contest-output": "contest rule: error below {bound}, read as relative L2 error of every declared output",
