@@ -85,3 +85,7 @@ def _as_exit_codes() -> Iterator[None]:
 def _die(message: str, code: int) -> None:
     sys.stderr.write(f"npu-deliver: {message}\n")
     raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import AsJson, Folder, print_json
 from npu_deliver.errors import VerifyError
 
@@ -30,8 +31,7 @@ def audit(
     from npu_deliver import audit as auditing
     from npu_eval.jsonio import to_json
 
-    if not folder.is_dir():
-        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    deliverable_folder(folder)
     if mutate:
         from npu_deliver import tampering
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
 from npu_deliver.errors import DeliverError, VerifyError
 from npu_eval.stamps import Stamp, told
@@ -26,8 +27,7 @@ def verify(
     """
     from npu_deliver import verify as verification
 
-    if not folder.is_dir():
-        raise VerifyError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    deliverable_folder(folder)
     found = verification.verify(folder, public_key)
     stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
     overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"

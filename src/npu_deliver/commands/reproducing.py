@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import HERE, AsJson, Folder, InContainers, grouped, print_json
 from npu_deliver.errors import EXIT_NOT_PASSED, ConfigError
 
@@ -41,6 +42,7 @@ def rerun(
     from npu_deliver import rerun as again
     from npu_eval.jsonio import to_json
 
+    deliverable_folder(folder)
     with _work(keep) as work:
         found = again.rerun(
             folder, how.containers(), work, python=python, weights=weights, trust_packages=trust_packages

@@ -1,0 +1,49 @@
+"""A folder that is no deliverable is told as such, with the ones below it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npu_deliver.commands.deliverable_folder import deliverable_folder
+from npu_deliver.errors import ConfigError
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ConfigError) as told:
+        deliverable_folder(folder)
+    assert told.value.exit_code == 2
+    assert len(str(told.value).splitlines()) == 1
+    return str(told.value)
+
+
+def test_what_is_no_deliverable_is_told_with_the_ones_below_it(tmp_path: Path) -> None:
+    assert "there is no such folder" in refusal(tmp_path / "nowhere")
+    (tmp_path / "a.txt").write_text("x")
+    assert "is a file" in refusal(tmp_path / "a.txt")
+    assert "name the folder that holds MANIFEST.json" in refusal(tmp_path)
+    made = tmp_path / "models/tiny/npu_deliverables"
+    made.mkdir(parents=True)
+    (made / "MANIFEST.json").write_text("{}")
+    assert f"there is {made}" in refusal(tmp_path)
+    assert deliverable_folder(made) == made
+
+
+@pytest.mark.parametrize("name", ["MANIFEST.json", "spec.json", "summary.json", "logs/summary.json"])
+def test_one_file_of_a_deliverable_is_enough_to_be_checked_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    assert deliverable_folder(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("module", ["npu_deliver", "npu_deliver.cli"])
+@pytest.mark.parametrize("command", ["verify", "audit"])
+def test_the_module_answers_like_the_command(tmp_path: Path, module: str, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, command, str(tmp_path / "nowhere")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("there is no such folder; name the folder of a deliverable\n")
