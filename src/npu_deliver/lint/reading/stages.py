@@ -49,6 +49,17 @@ def stage(document: Document, line: int) -> frozenset[str]:
     return document.facts(_stages).get(document.lines[line - 1].section, frozenset())
 
 
+_OF_CHIPS = frozenset({"310", "910"})
+
+
+def apart(words: str) -> frozenset[str]:
+    """What the words beside a statement, a caption, a key or a column's name, set apart.
+
+    A chip's name is left out: an environment is often introduced with it, and is no other one for that.
+    """
+    return frozenset(word for word in _of((words,)) if word not in _OF_CHIPS and not word[0].isdigit())
+
+
 def aside(document: Document, line: int) -> bool:
     """Whether a line stands where a page speaks of other times: questions, changes, releases."""
     return document.lines[line - 1].section in document.facts(_asides)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.markdown import Line, Table, bare
-from npu_deliver.lint.reading.stages import aside, stage
+from npu_deliver.lint.reading.stages import apart, aside, stage
 from npu_deliver.lint.reading.submission import Document
 
 
@@ -160,13 +160,18 @@ def _several(found: list[Version], fields: set[int]) -> Iterator[Version]:
         yield replace(version, use=Use.ALTERNATIVE, place=f"line {version.at.line}") if several else version
 
 
-def _version(document: Document, line: Line, component: str, text: str, use: Use, place: str) -> Version:
-    """A version in its place; TorchNPU's own numbers and those of its package are told apart by their size."""
+def _version(
+    document: Document, line: Line, component: str, text: str, use: Use, place: str, beside: str = ""
+) -> Version:
+    """A version in its place, with the words ``beside`` it that may set it apart.
+
+    TorchNPU's own numbers and those of its package are told apart by their size.
+    """
     if component in ("plugin", "torch_npu"):
         component = "torch_npu" if int(text.split(".")[0]) <= 2 and text.count(".") >= 2 else "plugin"
     if aside(document, line.number):
         use = Use.MENTIONED
-    words = stage(document, line.number) if use is Use.STATED else frozenset()
+    words = stage(document, line.number) | apart(beside) if use is Use.STATED else frozenset()
     return Version(component, text, document.span(line.number), use, place, words)
 
 
@@ -185,14 +190,16 @@ def _of_line(document: Document, line: Line, pair: tuple[str, str] | None) -> li
     if line.plain.lstrip().startswith("#"):
         return [_version(document, line, n, v, Use.MENTIONED, place) for n, v, _ in _named(line.plain)]
     if pair and (found := _of_pair(*pair)):
-        return [_version(document, line, name, text, use, place) for name, text, use in found]
+        return [_version(document, line, name, text, use, place, pair[0]) for name, text, use in found]
     named = list(_named(line.plain))
     bounds = [(_component(m), m["version"]) for m in _BOUND.finditer(line.plain)]
     out = [_version(document, line, name, text, Use.SUPPORTED, place) for name, text in bounds]
     use = _use_in_sentence(line.plain, named)
+    first = _NAMED.search(line.plain)
+    before = line.plain[: first.start()][-60:] if first else ""
     for name, text, rest in named:
         several = _OTHERS.match(rest) or _OPEN.match(rest.lstrip())
-        out.append(_version(document, line, name, text, Use.SUPPORTED if several else use, place))
+        out.append(_version(document, line, name, text, Use.SUPPORTED if several else use, place, before))
     return out
 
 
@@ -274,6 +281,7 @@ def _columns(
 def _rows(document: Document, table: Table, rows: list[tuple[int, list[str]]]) -> Iterator[Version]:
     """A table with components in its rows; further columns of versions are further environments."""
     named = [(number, cells, _names_of(cells[0])) for number, cells in rows if cells]
+    caption = _caption(document, table)
     valued = {i for _, cells, names in named if names for i in range(1, len(cells)) if _VALUE.match(cells[i])}
     often = [name for _, _, names in named for name in names]
     for number, cells, names in named:
@@ -292,7 +300,14 @@ def _rows(document: Document, table: Table, rows: list[tuple[int, list[str]]]) -
                     use = Use.ALTERNATIVE
                 elif bound and use is Use.STATED:
                     use = Use.SUPPORTED
-                yield _version(document, line, name, text, use, place)
+                beside = f"{caption} {table.header[position]} {cells[0]}"
+                yield _version(document, line, name, text, use, place, beside)
+
+
+def _caption(document: Document, table: Table) -> str:
+    """The line above a table, where it stands close enough to be its caption."""
+    above = [line.plain for line in document.lines[max(table.line - 3, 0) : table.line - 1] if line.zone == "text"]
+    return above[-1].strip() if above and len(above[-1]) <= 60 and not above[-1].lstrip().startswith("#") else ""
 
 
 def _names_of(cell: str) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ HONEST = {
     "## 推理（Torch 2.0.1环境）\n",
     "two stages with fields": "# 某模型报告（NPU）\n\n## 导出环境\n\n- torch：1.11.0\n\n## 推理环境\n\n"
     "- torch：2.0.1\n",
+    "two sides in two lines": "# 报告（NPU）\n\n- CPU 环境：Python 3.10，torch 2.9.0\n"
+    "- NPU 环境：Python 3.11，torch 2.8.0\n",
+    "two tables with captions": "# 报告（NPU）\n\n表 1 GPU 环境\n\n| 组件 | 版本 |\n|---|---|\n| torch | 1.8.1 |\n\n"
+    "表 2 NPU 环境\n\n| 组件 | 版本 |\n|---|---|\n| torch | 2.1.0 |\n",
+    "a remark in the name": "# 报告（NPU）\n\n- torch（容器内）：2.8.0\n- torch（宿主机）：2.1.0\n",
     "two ways": "# 某模型（NPU）\n\n## 方式一\n\n- CANN：8.1.RC1\n\n## 方式二\n\n- CANN：8.5.0\n",
     "the GPU's environment": "# 报告\n\n## NPU 环境\n\n- torch：2.1.0\n\n## GPU 环境\n\n- torch：1.8.1\n",
     "choices, each with its commands": f"# 训练（NPU）\n\n## 安装\n\n- torch2.1.0\n{FENCE}\npip install a\n"
