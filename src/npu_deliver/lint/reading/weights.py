@@ -34,12 +34,20 @@ _DENIED = re.compile(
 )
 _HEAD = re.compile(r"(?:分类|检测|分割|输出)头|\bhead\b|分类器|classifier", re.IGNORECASE)
 """What a trained model brings along; a page about training may begin with everything else at random."""
-_OTHER_RANDOM = re.compile(
+_OTHER_THINGS = re.compile(
     r"噪声|noise|种子|\bseed|锚|anchor|查询|\bqueries|\bquery|字典|聚类|latent|隐变量|输入|\binputs?\b|数据|样本|图[像片]|"
-    r"顺序|shuffle|从头|from scratch|训练时|训练阶段|开始训练|训练前|before training|for training|微调|"
-    r"fine-?tun|register|如果|若|可选|可以|\bif\b|\bcan\b|\bmay\b|论文|paper|baseline|基线|对比实验|消融|ablation|无需|未找到",
+    r"顺序|shuffle",
     re.IGNORECASE,
 )
+_OF_WEIGHTS = re.compile(r"权重|参数|头|层|weights?|parameters?|layers?|head|classifier", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"如果|若|当.{1,20}时|可选|可以|否则|\bif\b|\bcan\b|\bmay\b|\bwhen\b|otherwise|register|baseline|基线|消融|ablation",
+    re.IGNORECASE,
+)
+_TRAINED_LATER = re.compile(
+    r"从头|from scratch|训练|微调|fine-?tun|before training|for training|论文|paper|pre-?train", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[,，。;；!|]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +96,25 @@ def loose_loading(document: Document) -> Loose | None:
 
 
 def _random_weights(document: Document) -> Random | None:
-    trains = genre(document) is Genre.TRAINING
     for line, match in document.search(_RANDOM):
         if _DENIED.search(line.plain) or line.plain.lstrip().startswith("#"):
             continue
         banner = line.number <= BANNER_LINES and line.text.lstrip().startswith(">")
-        own = not trains or _HEAD.search(line.plain)
-        if banner or (own and not _OTHER_RANDOM.search(line.plain)):
+        if banner or _is_of_result(line.plain, match, genre(document)):
             return Random(document.span(line.number), match[0], banner)
     return None
+
+
+def _is_of_result(plain: str, match: re.Match[str], kind: Genre) -> bool:
+    """Whether random words are said of the weights with which the page's result was made."""
+    start = max((m.end() for m in _CLAUSE.finditer(plain, 0, match.start())), default=0)
+    end = next((m.start() for m in _CLAUSE.finditer(plain, match.end())), len(plain))
+    clause = plain[start:end]
+    if _CONDITION.search(plain[:end]) or (_OTHER_THINGS.search(clause) and not _OF_WEIGHTS.search(clause)):
+        return False
+    if kind is Genre.REPORT:
+        return True
+    return not _TRAINED_LATER.search(plain) and (kind is not Genre.TRAINING or bool(_HEAD.search(plain)))
 
 
 def _loose_loading(document: Document) -> Loose | None:

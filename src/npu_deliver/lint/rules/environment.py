@@ -97,12 +97,19 @@ def _stack(document: Document) -> Iterator[Finding]:
     for environment in environments(document):
         stack = {version.component: version for version in environment}
         plugin = stack.get("torch_npu") or stack.get("plugin")
-        if plugin is None:
-            continue
-        answer = _answer(stack)
-        if answer.state is State.CONTRADICTED:
+        answer = _answer(stack) if plugin else _of_any_plugin(document, stack)
+        if answer is not None and answer.state is State.CONTRADICTED:
             yield _contradicted(stack, plugin, answer)
             return
+
+
+def _of_any_plugin(document: Document, stack: dict[str, Version]) -> Answer | None:
+    """The answer for a report on an NPU that names no torch_npu: contradicted only where none for its torch fits."""
+    torch, cann = stack.get("torch"), stack.get("cann")
+    if torch is None or cann is None or genre(document) is not Genre.REPORT:
+        return None
+    family = ".".join(torch.parts[:2])
+    return compatibility(None, family, cann.text)
 
 
 def _answer(stack: dict[str, Version]) -> Answer:
@@ -112,20 +119,26 @@ def _answer(stack: dict[str, Version]) -> Answer:
     )
 
 
-def _contradicted(stack: dict[str, Version], plugin: Version, answer: Answer) -> Finding:
+def _contradicted(stack: dict[str, Version], plugin: Version | None, answer: Answer) -> Finding:
     others = [stack[name] for name in ("torch", "cann", "python") if name in stack]
     torch = stack.get("torch")
-    alone = torch and compatibility(torch.text, plugin.text, None).state is State.CONTRADICTED
+    alone = torch and plugin and compatibility(torch.text, plugin.text, None).state is State.CONTRADICTED
     against = torch if torch and alone else stack.get("cann", others[0])
     names = {"torch_npu": "torch_npu", "plugin": "TorchNPU", "torch": "torch", "cann": "CANN", "python": "Python"}
-    one, other = (f"{names[version.component]} {version.text}" for version in (against, plugin))
+    with_whom = plugin or stack["torch"]
+    one, other = (f"{names[version.component]} {version.text}" for version in (against, with_whom))
+    said = Text(f"{one} 与 {other} 不配套", f"{one} does not go with {other}")
+    if plugin is None:
+        said = Text(
+            f"{one} 与 {other} 的任何 torch_npu 都不配套", f"{one} goes with no torch_npu that is made for {other}"
+        )
     return found(
         CONTRADICTED,
         against.at,
-        Text(f"{one} 与 {other} 不配套", f"{one} does not go with {other}"),
+        said,
         expected=Text("；".join(answer.said("zh"))[:400], "; ".join(answer.said("en"))[:400]),
         got=f"{one}, {other}",
-        evidence=(plugin.at, *(version.at for version in others)),
+        evidence=(with_whom.at, *(version.at for version in others)),
     )
 
 

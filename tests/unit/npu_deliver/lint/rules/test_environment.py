@@ -56,6 +56,8 @@ HONEST = {
     "| FrameworkPTAdapter | 7.0.0 |\n"
     "| CANN | 8.1.RC1 |\n\n| 三方库 | 支持版本 |\n|---|---|\n| PyTorch | 2.1.0 |\n",
     "the plugin's newest version": "# 报告（NPU）\n\n- TorchNPU：26.0.0\n- CANN：9.0.0\n- torch：2.10.0\n",
+    "torch without the plugin in a report": "# 某模型昇腾 NPU 适配报告\n\n- torch：2.1.0\n- CANN：8.1.RC1\n",
+    "torch of another page": "# 某模型（NPU）训练\n\n- torch：2.9.0\n- CANN：8.0.RC2\n",
     "a pair of the matrix": "# 报告（NPU）\n\n- torch：2.8.0\n- torch_npu：2.8.0.post4\n- CANN：8.5.1\n",
     "a CANN that is newer than any": "# 报告（NPU）\n\n- torch：2.9.0\n- torch_npu：2.9.0.post1\n- CANN：12.0.0\n",
     "environments of two columns": "# 报告（NPU）\n\n| 组件 | A | B |\n|---|---|---|\n| CANN | 8.1.RC1 | 8.5.0 |\n"
@@ -92,6 +94,10 @@ FALSE = {
     ),
     "TorchNPU and a CANN of years before": (
         "# 报告\n\n| 组件 | 版本 |\n|---|---|\n| TorchNPU | 7.3.0 |\n| CANN | 7.0.0 |\n",
+        "NPU017",
+    ),
+    "a torch for which no plugin goes with the CANN": (
+        "# 某模型昇腾 NPU 适配报告\n\n- torch：2.9.0\n- CANN：8.0.RC2\n",
         "NPU017",
     ),
     "one column of two": (

@@ -38,6 +38,11 @@ LIES = {
     "a random head": (REPORT + "- 分类头权重为随机初始化，这是预期行为\n", "NPU012c"),
     "a random head on a training page": (TRAINING + "- 分类头权重为随机初始化，这是预期行为\n", "NPU012c"),
     "a random head in English": (REPORT + "Some weights were newly initialized: classifier.weight\n", "NPU012c"),
+    "a random head that somebody should train": (
+        REPORT + "- 分类头随机初始化（需要微调后使用），不影响骨干\n",
+        "NPU012c",
+    ),
+    "random weights and random input": (REPORT + "- 本次使用随机权重与随机输入\n", "NPU012c"),
     "random weights": (REPORT + "- 加载：随机权重\n", "NPU012c"),
     "loose loading": (REPORT + "- 加载时使用 strict=False\n", "NPU012b"),
     "missing keys": (REPORT + "权重加载：缺失键 12，多余键 0\n", "NPU012b"),
