@@ -12,7 +12,7 @@ from pathlib import Path
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Finding, Severity
 from npu_deliver.lint.reading.submission import Submission, gather
-from npu_deliver.lint.rules.evidence import Copies
+from npu_deliver.lint.rules.form import Copies
 from npu_deliver.lint.suppress import Suppression, split, suppressions
 
 __all__ = ["Finding", "Result", "Severity", "lint", "lint_submission"]

@@ -11,6 +11,7 @@ from npu_deliver.lint.rules import (
     arithmetic,
     environment,
     evidence,
+    form,
     gains,
     metrics,
     model,
@@ -41,6 +42,7 @@ _MODULES = (
     scaling,
     sweeps,
     evidence,
+    form,
 )
 
 RULES: tuple[Rule, ...] = tuple(

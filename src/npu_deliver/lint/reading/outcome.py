@@ -88,7 +88,8 @@ class Inequality:
 class Outcome:
     """What a report says of its results. ``limit`` is the one percentage that it allows an error, None for several.
 
-    ``passed`` are the percentages of error that a line calls passed, one a line.
+    ``excused`` is empty where nothing failed; ``passed`` are the percentages of error that a line calls passed, one a
+    line, where there is a limit.
     """
 
     failed: tuple[Said, ...]
@@ -96,7 +97,6 @@ class Outcome:
     inequalities: tuple[Inequality, ...]
     limit: Number | None
     passed: tuple[tuple[Span, Number], ...]
-    passes: bool
 
 
 def outcome(document: Document) -> Outcome:
@@ -104,23 +104,31 @@ def outcome(document: Document) -> Outcome:
     return document.facts(_outcome)
 
 
+def passes(document: Document) -> bool:
+    """Whether a page calls anything passed."""
+    return document.says(_PASS)
+
+
 def _outcome(document: Document) -> Outcome:
-    return Outcome(
-        failed=tuple(
-            Said(document.span(line.number), match[0], line.section)
-            for line, match in document.search(_FAIL)
-            if _JUDGED.search(line.plain)
-        ),
-        excused=tuple(
-            Said(document.span(line.number), match[0], line.section)
-            for line, match in document.search(_EXCUSE, ("text", "table"))
-            if not _NO_EXCUSE.search(line.plain)
-        ),
-        inequalities=tuple(_inequalities(document)),
-        limit=_limit(document),
-        passed=tuple(_passed(document)),
-        passes=document.says(_PASS),
+    failed = tuple(
+        Said(document.span(line.number), match[0], line.section)
+        for line, match in document.search(_FAIL)
+        if _JUDGED.search(line.plain)
     )
+    limit = _limit(document)
+    return Outcome(
+        failed=failed,
+        excused=tuple(_excuses(document)) if failed else (),
+        inequalities=tuple(_inequalities(document)),
+        limit=limit,
+        passed=tuple(_passed(document)) if limit is not None else (),
+    )
+
+
+def _excuses(document: Document) -> Iterator[Said]:
+    for line, match in document.search(_EXCUSE, ("text", "table")):
+        if not _NO_EXCUSE.search(line.plain):
+            yield Said(document.span(line.number), match[0], line.section)
 
 
 def _inequalities(document: Document) -> Iterator[Inequality]:

@@ -17,7 +17,7 @@ from npu_deliver.lint.reading.agreement import (
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.inputs import random_inputs, single_inputs
 from npu_deliver.lint.reading.number import Number
-from npu_deliver.lint.reading.outcome import outcome
+from npu_deliver.lint.reading.outcome import outcome, passes
 from npu_deliver.lint.reading.submission import Document, Submission
 
 EXCUSED = rule("NPU006a")
@@ -122,7 +122,7 @@ def _uncompared(submission: Submission, main: Document) -> Iterator[Finding]:
 
 
 def _inputs(document: Document) -> Iterator[Finding]:
-    if not (compares(document) and outcome(document).passes):
+    if not (compares(document) and passes(document)):
         return
     for basis in random_inputs(document)[:1]:
         yield found(

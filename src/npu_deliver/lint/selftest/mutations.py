@@ -40,14 +40,20 @@ def _replace(
     *rules: str,
     suffix: str = ".md",
     sole: bool = False,
+    unless: str = r"(?!)",
 ) -> Callable[[Files, random.Random], Planted | None]:
-    """Replace one random match of a pattern in a file with a suffix; ``sole``: only where nothing else matches."""
+    """Replace one random match of a pattern in a file with a suffix; ``sole``: only where nothing else matches.
+
+    ``unless`` is what a report says that promises nothing of the kind: a page of training results has no protocol.
+    """
     compiled = re.compile(pattern, re.MULTILINE)
 
     def plant(files: Files, rng: random.Random) -> Planted | None:
         targets = [
             (name, m) for name, text in files.items() if name.lower().endswith(suffix) for m in compiled.finditer(text)
         ]
+        if any(re.search(unless, text) for text in files.values()):
+            return None
         if not targets or (sole and (len(targets) > 1 or sum(bool(compiled.search(t)) for t in files.values()) > 1)):
             return None
         name, match = rng.choice(targets)
@@ -145,7 +151,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("private path", _append("- 权重路径：/home/lisi/models/w.pth", "NPU025c")),
         ("token", _append("- export HF_TOKEN=hf_AbCdEfGhIjKlMnOpQrStUvWxYz", "NPU025d")),
         ("platform package required", _replace(r"\A", _becomes("torch_npu==2.9.0\n"), "NPU025e", suffix="requirements.txt")),
-        ("warm-up not stated", _replace(r"^.*(?:预热|[Ww]arm).*$", _becomes(""), "NPU021a", sole=True)),
+        ("warm-up not stated", _replace(r"^.*(?:预热|[Ww]arm).*$", _becomes(""), "NPU021a", sole=True, unless=r"训练结果|[Tt]raining result")),
         ("summary of another run", _append("## 双卡并行\n\n- npu:0 延迟 20.82 ms\n- npu:1 延迟 21.10 ms\n\n## 汇总\n\n| 阶段 | 延迟 |\n|---|---|\n| 双卡 | 29.70 ms |", "NPU003d")),
         ("two switches at once", _append("| 配置 | 帧率 | 提升 |\n|---|---|---|\n| 基线 | 40.00 FPS | - |\n| TASK_QUEUE_ENABLE=2 + CPU_AFFINITY_CONF=1 | 44.00 FPS | +10.0% |", "NPU023d")),
         ("classes of another model", _append("- 任务：图像分类（100类）\n- 输出形状：[1, 1000]", "NPU013b")),

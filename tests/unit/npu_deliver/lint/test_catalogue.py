@@ -10,10 +10,10 @@ from lint_reports import linted
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Rule
-from npu_deliver.lint.rules.evidence import NEED_FOLDER
+from npu_deliver.lint.rules import evidence, form
 from npu_deliver.lint.rules.unread import NOT_MARKDOWN
 
-EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in NEED_FOLDER | NOT_MARKDOWN]
+EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in evidence.NEED_FOLDER | form.NEED_FOLDER | NOT_MARKDOWN]
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
