@@ -18,7 +18,8 @@ from typing import Any
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.markdown import Line
 from npu_deliver.lint.reading.submission import Document
-from npu_eval.npu_environment import DEFAULTS
+from npu_eval.npu_environment import DEFAULTS, SOURCES
+from npu_eval.sources import TORCH_NPU_MODES, Source
 
 _SWITCH = re.compile(
     r"(?<![\w$.-])(?P<name>(?:NPU|TORCH_NPU|TASK|COMBINED|CPU_AFFINITY|INF_NAN|MULTI_STREAM|PYTORCH_NPU|PER_STREAM|"
@@ -32,6 +33,8 @@ _READ = re.compile(
     r"\$\{?(?P<name>[A-Z][A-Z0-9_]{2,60})|(?:environ|getenv)\W{0,8}(?:get\W{1,4})?(?P<asked>[A-Z][A-Z0-9_]{2,60})"
 )
 _ASSIGNED = re.compile(r"^\s*(?:export\s+|local\s+|readonly\s+)?(?P<name>[A-Z][A-Z0-9_]{2,60})\s?=", re.MULTILINE)
+_ARGUMENTS = {"jit_compile": "False", "allow_internal_format": "False"}
+"""Arguments of torch_npu's own calls, off where they are not given, on A2 and A3 (`sources.TORCH_NPU_MODES`)."""
 _ALMOST = 0.9
 """Names that share this much (difflib's ratio) are one misspelt: a letter of ten, or an ending."""
 
@@ -79,7 +82,12 @@ def known_on() -> str:
 
 def default_of(name: str) -> str | None:
     """What holds where a variable is not set, or a function is not called with the argument; None where unknown."""
-    return _data()["calls"]["defaults"].get(name) or DEFAULTS.get(name)
+    return _ARGUMENTS.get(name) or DEFAULTS.get(name)
+
+
+def source_of(name: str) -> Source:
+    """Whose word the default of a setting is."""
+    return SOURCES.get(name, TORCH_NPU_MODES)
 
 
 def settings(document: Document) -> list[Setting]:

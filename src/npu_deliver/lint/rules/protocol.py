@@ -31,6 +31,7 @@ from npu_deliver.lint.reading.switches import (
     of_an_older_stack,
     read_by_itself,
     settings,
+    source_of,
 )
 
 UNSTATED = rule("NPU021a")
@@ -205,11 +206,11 @@ def _switches(submission: Submission, document: Document) -> Iterator[Finding]:
             and not of_an_older_stack(document)
         ):
             told.add(setting.name)
-            text = f"{setting.name}={setting.value}"
+            text, source = f"{setting.name}={setting.value}", source_of(setting.name)
             yield found(
                 DEFAULT,
                 setting.at,
-                Text(f"{text} 本来就是默认值", f"{text} is the default"),
+                Text(f"{text} 本来就是默认值（{source.cited('zh')}）", f"{text} is the default ({source.cited('en')})"),
                 expected="a value that is not the default",
                 got=text,
             )
