@@ -9,7 +9,6 @@ import pytest
 
 RULES = Path(__file__).parents[2] / "src/npu_deliver/lint/rules"
 STILL_READ_TEXT = {
-    "metrics.py",
     "two_values.py",
 }
 """Rules that have not been parted from their reading yet; the list may only shrink."""

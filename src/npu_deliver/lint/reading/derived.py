@@ -120,6 +120,17 @@ def _only(cell: str) -> Number | None:
     return found[0] if len(found) == 1 else None
 
 
+_CHANGE = {
+    "latency": re.compile(r"变化|差|diff|change|delta|Δ|vs"),
+    "error": re.compile(r"logit|log10|差值"),
+}
+
+
+def is_change(quantity: Quantity) -> bool:
+    """Whether the words around a quantity make it a change or a logarithm, which may be negative."""
+    return bool(_CHANGE["latency" if quantity.kind == "latency" else "error"].search(quantity.context))
+
+
 # Totals
 
 

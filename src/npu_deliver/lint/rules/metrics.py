@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.finding import Finding, Span, Text, found, rule
+from npu_deliver.lint.reading.criteria_words import (
+    absolute_gates,
+    cosine_gates,
+    largest_below,
+    none_over,
+    one_percent,
+    one_percent_told,
+    says_relative_l2,
+    says_scale,
+)
+from npu_deliver.lint.reading.derived import is_change
 from npu_deliver.lint.reading.number import Interval
+from npu_deliver.lint.reading.outputs import Printed, printed_outputs, tops_of_features
 from npu_deliver.lint.reading.quantity import Group, Quantity
 from npu_deliver.lint.reading.submission import Document, Submission
 
@@ -41,29 +52,15 @@ def check(submission: Submission) -> Iterator[Finding]:
 
 
 _SHARES = {"share_over", "accuracy", "accuracy1", "accuracy5"}
+_NO_COSINE = 50.0
+_COSINE_OF_ONE_PERCENT = 0.99995
+_CLEARLY = 1.0 + 1e-6
 _ERRORS = {"max_abs", "mean_abs", "relative_l2", "max_rel", "mean_rel", "rmse", "abs_error", "rel_error"}
 
 
 def _ranges(document: Document) -> Iterator[Finding]:
     for q in document.quantities.all:
-        span, allowed = q.number.span, ""
-        if q.kind == "cosine" and not q.number.unit and (span.lo > 1 or span.hi < -1) and q.number.value < 50:
-            allowed = "[-1, 1]"
-        elif q.kind in _SHARES and q.number.unit == "%" and (span.lo > 100 or span.hi < 0):
-            allowed = "[0, 100 %]"
-        elif (
-            q.kind in _ERRORS and span.hi < 0 and q.number.unit != "%" and not re.search(r"logit|log10|差值", q.context)
-        ):
-            allowed = ">= 0"
-        elif (
-            q.kind == "latency"
-            and q.number.unit == "s"
-            and span.hi < 0
-            and q.stat
-            and not re.search(r"变化|差|diff|change|delta|Δ|vs", q.context)
-        ):
-            allowed = "> 0"
-        if allowed:
+        if allowed := _outside(q):
             yield found(
                 RANGE,
                 q.at,
@@ -71,6 +68,20 @@ def _ranges(document: Document) -> Iterator[Finding]:
                 expected=allowed,
                 got=q.number.text,
             )
+
+
+def _outside(q: Quantity) -> str:
+    """The range that a value lies outside of; empty for one that is possible, or whose sign may be that of a change."""
+    span, unit = q.number.span, q.number.unit
+    if q.kind == "cosine" and not unit and (span.lo > 1 or span.hi < -1) and not q.number.exact:
+        return "[-1, 1]" if q.number.value < _NO_COSINE else ""  # an angle, or a share in per cent
+    if q.kind in _SHARES and unit == "%" and (span.lo > 100 or span.hi < 0):
+        return "[0, 100 %]"
+    if span.hi >= 0 or is_change(q):
+        return ""
+    if q.kind in _ERRORS and unit != "%":
+        return ">= 0"
+    return "> 0" if q.kind == "latency" and unit == "s" and q.stat else ""
 
 
 _CHAIN = ("min", "p50", "p75", "p90", "p95", "p99", "p99.9", "max")
@@ -158,53 +169,25 @@ def _identity(group: Group) -> Iterator[Finding]:
         )
 
 
-_NOT_SO = re.compile(
-    r"不(?:作为|能|可|应|得|是|代表|等于|足以|用)|而非|并非|不用于|仅供参考|\bnot?\b|never|cannot|n't|相当于|"
-    r"对应.{0,6}误差|corresponds? to|admits|容许",
-    re.IGNORECASE,
-)
-_RELATIVE_L2 = re.compile(r"rel(?:ative)?[_ \-]?l2|相对\s?l2|l2\s?相对|relative euclid", re.IGNORECASE)
-_GATE = re.compile(
-    r"(?:cos(?:ine)?(?:[_ ]?sim\w*)?|余弦(?:相似度)?)[^|;。\n]{0,24}?(?:>=?|≥|大于等于|大于|不低于|高于|above|over|"
-    r"exceeds?)\s*(?P<gate>0\.9\d*)",
-    re.IGNORECASE,
-)
-_ONE_PERCENT = re.compile(
-    r"(?:<|≤|小于|低于|不超过|within|below|under|less than)\s*=?\s*1(?:\.0+)?\s*%|within_1_percent|1\s*%\s*(?:以内|"
-    r"之内|要求|的要求|误差)",
-    re.IGNORECASE,
-)
-
-
 def _cosine_gate(submission: Submission, document: Document) -> Iterator[Finding]:
-    claims = [line for line, _ in document.search(_ONE_PERCENT)]
-    if submission.says(_RELATIVE_L2):
+    if any(d.facts(says_relative_l2) for d in submission.texts):
         return
-    for line, match in document.search(_GATE):
-        if _NOT_SO.search(line.plain) or float(match["gate"]) >= 0.99995:
+    for gate in document.facts(cosine_gates):
+        value = float(gate.value)
+        if value >= _COSINE_OF_ONE_PERCENT:
             continue
-        gate = float(match["gate"])
-        admits = 100 * math.sqrt(2 * (1 - gate))
-        claim = (document.span(claims[0].number),) if claims else ()
+        admits = 100 * math.sqrt(2 * (1 - value))
         yield found(
             COSINE_GATE,
-            document.span(line.number),
+            gate.at,
             Text(
-                f"余弦 > {match['gate']} 容许约 {admits:.3g} % 的相对 L2 误差，不能支持 1 %",
-                f"a cosine above {match['gate']} admits a relative L2 error of about {admits:.3g} %; it supports no "
-                f"1 %",
+                f"余弦 > {gate.value} 容许约 {admits:.3g} % 的相对 L2 误差，不能支持 1 %",
+                f"a cosine above {gate.value} admits a relative L2 error of about {admits:.3g} %; it supports no 1 %",
             ),
             expected="cos >= 0.99995, or a relative L2 error",
-            got=match[0].strip(),
-            evidence=claim,
+            got=gate.words,
+            evidence=tuple(document.facts(one_percent)[:1]),
         )
-
-
-_DEFINED = re.compile(
-    r"(?:误差|error|差异)[^|。;\n]{0,12}[=:为]?\s*\(?\s*1\s*-\s*(?:cos\w*|余弦\w*)|1\s*-\s*(?:cosine|cos|"
-    r"余弦)\w*\s*\)?\s*[×x*]\s*100",
-    re.IGNORECASE,
-)
 
 
 def _cosine_error(group: Group) -> Iterator[Finding]:
@@ -240,15 +223,6 @@ def _cosine_error(group: Group) -> Iterator[Finding]:
         )
 
 
-_CLAIM_NONE = re.compile(
-    r"(?:均|都|全部|所有|各).{0,14}(?:无|没有|未出现|不存在).{0,6}>?\s*1\s*%|no .{0,30}(?:over|above|>)\s*1\s*%|"
-    r"none .{0,20}1\s*%"
-    r"|(?:误差|error|diff\w*).{0,10}(?:均|都|全部|all)?\s*(?:<|小于|低于|below|under|within)\s*1\s*%",
-    re.IGNORECASE,
-)
-_EXPLAINED = re.compile(
-    r"接近\s?0|近零|near zero|分母|floor|下限|占比.{0,20}(?:说明|原因|解释)|explain|because|由于|因为", re.IGNORECASE
-)
 _LARGE_SHARE = 1.0
 """In per cent. Below, shares over 1 % come from elements near zero."""
 
@@ -262,50 +236,43 @@ def _shares(submission: Submission, document: Document) -> Iterator[Finding]:
     ]
     if not large:
         return
-    for line, match in document.search(_CLAIM_NONE, ("text", "table")):
-        if (
-            line.number in {q.at.line for q in large}
-            or _EXPLAINED.search(line.plain)
-            or re.search(r"要求|目标|标准|criteri|require|must|should", line.plain)
-        ):
-            continue
-        worst = max(large, key=lambda q: q.number.value)
-        yield found(
-            SHARES_IGNORED,
-            document.span(line.number),
-            Text(
-                f"这里说没有超过 1 % 的误差，而第 {worst.at.line} 行有 {worst.number.text} 的元素超过 1 %",
-                f"this says that nothing is over 1 %, but line {worst.at.line} has {worst.number.text} of the "
-                f"elements over 1 %",
-            ),
-            expected="0 %, or the share explained with its floor",
-            got=worst.number.text,
-            evidence=tuple(q.at for q in large[:6]),
-        )
-        del match
+    worst = max(large, key=lambda q: q.number.value)
+    for claim in document.facts(none_over):
+        if claim.line not in {q.at.line for q in large}:
+            yield found(
+                SHARES_IGNORED,
+                claim,
+                Text(
+                    f"这里说没有超过 1 % 的误差，而第 {worst.at.line} 行有 {worst.number.text} 的元素超过 1 %",
+                    f"this says that nothing is over 1 %, but line {worst.at.line} has {worst.number.text} of the "
+                    f"elements over 1 %",
+                ),
+                expected="0 %, or the share explained with its floor",
+                got=worst.number.text,
+                evidence=tuple(q.at for q in large[:6]),
+            )
 
 
-_VECTOR = re.compile(
-    r"(?:logits?|输出|output|前\s?\d+\s?个|values?|"
-    r"特征)[^\[\n]{0,30}\[(?P<values>\s*-?\d+\.\d+(?:\s*,\s*-?\d+\.\d+){2,})\s*(?:,\s*\.\.\.)?\s*\]",
-    re.IGNORECASE,
-)
+# Outputs that are printed for both sides
 
 
 def _printed_outputs(document: Document) -> Iterator[Finding]:
     """Outputs printed for both sides can be compared on the spot."""
-    vectors = [(line, [float(v) for v in match["values"].split(",")]) for line, match in document.search(_VECTOR)]
-    claim = next((line for line, _ in document.search(_ONE_PERCENT, ("text", "table"))), None)
-    if len(vectors) != 2 or claim is None or len(vectors[0][1]) != len(vectors[1][1]):
-        return
-    (first, a), (second, b) = vectors
+    for pair in document.facts(printed_outputs):
+        yield from _over_one_percent(document, pair)
+        yield from _over_a_stated_error(document, pair)
+
+
+def _over_one_percent(document: Document, pair: Printed) -> Iterator[Finding]:
+    claims = document.facts(one_percent_told)
+    a, b = _middles(pair)
     over = sum(abs(x - y) > 0.01 * abs(x) + 1e-12 for x, y in zip(a, b, strict=True))
     norm = math.sqrt(sum(x * x for x in a))
     error = math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True))) / norm if norm else 0.0
-    if over and (error > 0.01 or not any(_RELATIVE_L2.search(line.plain) for line in document.lines)):
+    if claims and over and (error > 0.01 or not document.facts(says_relative_l2)):
         yield found(
             SHARES_IGNORED,
-            document.span(second.number),
+            pair.at,
             Text(
                 f"两侧打印的 {len(a)} 个输出中有 {over} 个相差超过 1 %，报告却称误差小于 1 %",
                 f"{over} of the {len(a)} outputs printed for both sides differ by over 1 %; the report says that "
@@ -313,68 +280,74 @@ def _printed_outputs(document: Document) -> Iterator[Finding]:
             ),
             expected="the share over 1 %, with its floor",
             got=f"{over}/{len(a)}",
-            evidence=(document.span(first.number), document.span(claim.number)),
+            evidence=(pair.first, claims[0]),
         )
 
 
-_ABSOLUTE = re.compile(
-    r"(?:(?:max|mean)[_ ]?(?:abs\w*)?[_ ]?(?:diff|err\w*)|\bmae\b|最大绝对误差|平均绝对误差|绝对误差|"
-    r"\batol)[^|;。\n<]{0,30}?(?:<=?|≤|小于|低于|below|under)\s*(?P<gate>\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?!\s*%|\d)",
-    re.IGNORECASE,
-)
-_SCALE = re.compile(
-    r"\brms\b|均方根|参考(?:输出|端)?(?:的)?(?:幅值|范围|标准差|最大值|均值)|reference (?:rms|scale|range|"
-    r"magnitude)|max\|r\||输出范围|value range|max_abs_ref",
-    re.IGNORECASE,
-)
+def _middles(pair: Printed) -> tuple[list[float], list[float]]:
+    a, b = ([(span.lo + span.hi) / 2 for span in side] for side in (pair.a, pair.b))
+    return a, b
+
+
+def _over_a_stated_error(document: Document, pair: Printed) -> Iterator[Finding]:
+    """What is printed is part of an output: its largest difference is a lower bound, its smallest tells of the mean."""
+    gaps = [_least_gap(x, y) for x, y in zip(pair.a, pair.b, strict=True)]
+    parts = [gap / max(abs(x.lo), abs(x.hi)) for gap, x in zip(gaps, pair.a, strict=True) if x.lo > 0 or x.hi < 0]
+    least = {"max_abs": max(gaps), "mean_abs": min(gaps), "max_rel": max(parts, default=0.0)}
+    least["rel_error"] = least["mean_rel"] = min(parts, default=0.0) if len(parts) == len(gaps) else 0.0
+    for kind, name, at, text, stated in _stated_errors(document):
+        if kind in least and least[kind] > stated * _CLEARLY:
+            yield found(
+                SHARES_IGNORED,
+                pair.at,
+                Text(
+                    f"两侧打印的输出相差至少 {least[kind]:.3g}，报告却称“{name}”为 {text}",
+                    f"the outputs printed for both sides differ by at least {least[kind]:.3g}; the report gives "
+                    f"'{name}' as {text}",
+                ),
+                expected=f">= {least[kind]:.3g}",
+                got=text,
+                evidence=(pair.first, at),
+            )
+            return
+
+
+def _stated_errors(document: Document) -> Iterator[tuple[str, str, Span, str, float]]:
+    """(kind, name, place, as printed, largest value that it may stand for) of every stated error."""
+    for q in document.quantities.all:
+        if q.number.bound not in (">", ">=", "≥"):
+            yield q.kind, q.label, q.at, q.number.text, q.number.span.hi * (0.01 if q.number.unit == "%" else 1.0)
+    for gate in document.facts(largest_below):
+        yield "max_abs", gate.words, gate.at, gate.value, float(gate.value)
+
+
+def _least_gap(a: Interval, b: Interval) -> float:
+    return max(0.0, a.lo - b.hi, b.lo - a.hi)
 
 
 def _scale_blind(submission: Submission, document: Document) -> Iterator[Finding]:
-    if submission.says(_SCALE):
+    if any(d.facts(says_scale) for d in submission.texts):
         return
-    for line, match in document.search(_ABSOLUTE, ("text", "table")):
-        if not _RELATIVE_L2.search(line.plain):
-            yield found(
-                SCALE_BLIND,
-                document.span(line.number),
-                Text(
-                    f"绝对门限 {match['gate']} 旁没有参考输出的幅值",
-                    f"the absolute threshold {match['gate']} stands without the scale of the reference",
-                ),
-                expected="the reference's RMS beside it",
-                got=match[0].strip(),
-            )
-
-
-_FEATURES = re.compile(
-    r"num_classes\s*=\s*0|backbone features?|last_hidden_state|embedding|嵌入|特征向量|特征维|pooled|"
-    r"features?[ _]only|维特征",
-    re.IGNORECASE,
-)
-_SHAPE = re.compile(
-    r"(?:输出形状|输出 ?shape|output[_ ]?shape|output)[^\[\n]{0,20}\[\s*\d+(?:\s*,\s*\d+)*\s*\]", re.IGNORECASE
-)
-_TOP = re.compile(
-    r"top[-_ ]?[15][-_ ]?(?:match|一致|accuracy|agreement|索引|index|完全|相同|匹配|[:：]|\s*\|)", re.IGNORECASE
-)
+    for gate in document.facts(absolute_gates):
+        yield found(
+            SCALE_BLIND,
+            gate.at,
+            Text(
+                f"绝对门限 {gate.value} 旁没有参考输出的幅值",
+                f"the absolute threshold {gate.value} stands without the scale of the reference",
+            ),
+            expected="the reference's RMS beside it",
+            got=gate.words,
+        )
 
 
 def _top_k(document: Document) -> Iterator[Finding]:
-    shape = next((line for line, _ in document.search(_SHAPE) if _FEATURES.search(line.plain)), None)
-    if shape is None:
-        return
-    for line, match in document.search(_TOP, ("text", "table")):
-        value = line.plain[match.end() :]
-        if re.fullmatch(r"[\s|:：]*", value) or re.search(
-            r"不适用|n/a|not applicable|none|-\s*\|?\s*$", value, re.IGNORECASE
-        ):
-            continue
+    for top in document.facts(tops_of_features):
         yield found(
             TOP_K,
-            document.span(line.number),
+            top.at,
             Text("输出是特征而不是类别，top-k 没有意义", "the output is features, not classes; top-k means nothing"),
             expected="class logits",
-            got=match[0].strip(),
-            evidence=(document.span(shape.number),),
+            got=top.words,
+            evidence=(top.features,),
         )
-        return
