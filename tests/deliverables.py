@@ -22,14 +22,15 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 import samples
-from npu_deliver import figures, pipeline, tampering
+from npu_deliver import figures, pipeline, tampering, versions
 from npu_deliver.environment import Environment
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
 from npu_deliver.spec import Job, Overrides, load
 from npu_deliver.summary import Summary, summary_sha256
+from npu_eval import effects, judge
 from npu_eval.codehash import code_sha256
-from npu_eval.config import DATA_VARIABLE, EvalSpec, SpecFile, read_spec_file
+from npu_eval.config import DATA_VARIABLE, Criterion, EvalSpec, SpecFile, ToolVersion, read_spec_file
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import Layout
 from npu_eval.logtext import exit_code, log_text, verdicts_of
@@ -232,6 +233,38 @@ def make(job: Job, engine: Any = None, *, pictures: bool = False, **options: Any
     drawn = contextlib.nullcontext() if pictures else mock.patch.object(figures, "draw", blank_pictures)
     with engine_in_place(engine or FakeEngine()), drawn:
         return pipeline.deliver(job, replace(OPTIONS, **options))
+
+
+OTHER_VERSION = ToolVersion(version="0.1.7", rules_sha256="07" * 32, commit="")
+
+
+@contextlib.contextmanager
+def another_version(version: ToolVersion = OTHER_VERSION) -> Iterator[None]:
+    """As long as it lasts, this is another version of the tool."""
+    with mock.patch.object(versions, "current", return_value=version):
+        yield
+
+
+@contextlib.contextmanager
+def rules_of_another_version() -> Iterator[None]:
+    """Another version, which did not measure the fifth class, and called undecided what this one calls no effect."""
+
+    def judge_otherwise(record: Record | None, criterion: Criterion) -> judge.Verdict:
+        if criterion.id != "top5-agreement":
+            return judged(record, criterion)
+        return replace(judged(None, criterion), reason="the record holds no top5_agreement")
+
+    def came_otherwise(found: effects.Effect | None, **known: Any) -> effects.Outcome:
+        came = outcome(found, **known)
+        return effects.Outcome.OPEN if came is effects.Outcome.NONE else came
+
+    judged, outcome = judge.judge, effects.outcome
+    with (
+        another_version(),
+        mock.patch.object(judge, "judge", judge_otherwise),
+        mock.patch.object(effects, "outcome", came_otherwise),
+    ):
+        yield
 
 
 def reseal(folder: Path) -> None:

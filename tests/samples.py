@@ -25,6 +25,7 @@ from npu_eval.config import (
     Side,
     SpecFile,
     TimingProtocol,
+    ToolVersion,
     WeightsSpec,
     default_criteria,
 )
@@ -128,9 +129,15 @@ def model_facts(**changes: Any) -> ModelFacts:
 
 def spec_file(**changes: Any) -> SpecFile:
     content = SpecFile(
-        schema=SCHEMA, profile="npu_deliverables", model=model_facts(), requirements=(), evaluation=eval_spec()
-    )
+        schema=SCHEMA, profile="npu_deliverables", model=model_facts(), requirements=(), evaluation=eval_spec(),
+        measured_with=tool_version(),
+    )  # fmt: skip
     return replace(content, **changes)
+
+
+def tool_version(**changes: Any) -> ToolVersion:
+    """A version of the tool that is no real one, so that no page changes with the code."""
+    return replace(ToolVersion(version="0.2.0", rules_sha256="a1" * 32, commit="v0.2.0"), **changes)
 
 
 # --- under which circumstances ---------------------------------------------------------------------------------------

@@ -9,18 +9,19 @@ unit filter and the record behind it, or a word of the page's template; on a lin
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver import ledger, render, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError
+from npu_deliver.otherwise import Finding, Otherwise, Report
 from npu_deliver.profiles import layout_of, pages, templates
-from npu_deliver.summary import Summary
+from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.traced import Shown, numerals
-from npu_deliver.verify import Finding
 from npu_deliver.words import LANGUAGES
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, to_json
@@ -58,11 +59,12 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What an audit came to."""
+    """What an audit came to. ``unbound`` numerals of a folder of another version may stand in its own templates."""
 
     findings: tuple[Finding, ...]
     documents: tuple[Tally, ...]
     bindings: tuple[Binding, ...]
+    other: Otherwise
 
     @property
     def unbound(self) -> int:
@@ -70,25 +72,39 @@ class Audit:
         return sum(len(document.unbound) for document in self.documents)
 
     @property
+    def named(self) -> frozenset[str]:
+        """Every file with which something is not as this version would have it."""
+        changed = {SUMMARY} if self.other.changed else set()
+        return frozenset({each.file for each in (*self.findings, *self.other.unchecked)} | changed)
+
+    @property
     def holds(self) -> bool:
         """Whether nothing contradicts anything and every numeral has a source."""
-        return not self.findings and not self.unbound
+        return not self.findings and not self.unbound and self.other.same
 
 
 def audit(folder: Path) -> Audit:
     """Audit a deliverable; every contradiction and every unbound numeral is found, not only the first."""
     report = verify.verify(folder)
-    findings = [*report.findings, *_witnesses(folder), *_strangers(folder, report.summary)]
+    differing = [*_witnesses(folder), *_strangers(folder, report.summary)]
     documents: list[Tally] = []
     bindings: list[Binding] = []
     if report.summary is not None:
         for file, (text, shown) in _rendered(folder, report.summary).items():
-            tally, bound = _page(folder, file, text, shown, report.summary)
+            tally, bound = _page(folder, file, text, shown, report)
             documents.append(tally)
             bindings += bound
-            findings += _differences(folder, file, text)
-        documents += [_derived(folder, file, text) for file, text in _regenerated(folder, report.summary)]
-    return Audit(findings=tuple(dict.fromkeys(findings)), documents=tuple(documents), bindings=tuple(bindings))
+            differing += _differences(folder, file, text)
+        ours = report.other.told.ours
+        documents += [_derived(folder, file, text, ours=ours) for file, text in _regenerated(folder, report.summary)]
+    findings, other = report.findings, report.other
+    if other.told.ours:
+        findings = tuple(dict.fromkeys((*findings, *differing)))
+    else:
+        blamed = {finding.file for finding in findings}
+        unchecked = (*other.unchecked, *(each for each in differing if each.file not in blamed))
+        other = replace(other, unchecked=tuple(dict.fromkeys(unchecked)))
+    return Audit(findings=findings, documents=tuple(documents), bindings=tuple(bindings), other=other)
 
 
 def _read(folder: Path, file: str) -> str:
@@ -116,8 +132,21 @@ def _rendered(folder: Path, summary: Summary) -> dict[str, tuple[str, list[Shown
     return best
 
 
-def _page(folder: Path, file: str, text: str, shown: list[Shown], summary: Summary) -> tuple[Tally, list[Binding]]:
-    found, ours = _read(folder, file).splitlines(), text.splitlines()
+def _line_for_line(found: list[str], again: list[str], *, ours: bool) -> dict[int, int]:
+    """Line of a document → the same line of the one that was made again.
+
+    In a folder of this version it stands at the same place. Another version may write a line more or less.
+    """
+    if ours:
+        return {number: number for number, pair in enumerate(zip(found, again, strict=False)) if pair[0] == pair[1]}
+    blocks = difflib.SequenceMatcher(None, found, again, autojunk=False).get_matching_blocks()
+    return {block.a + step: block.b + step for block in blocks for step in range(block.size)}
+
+
+def _page(folder: Path, file: str, text: str, shown: list[Shown], report: Report) -> tuple[Tally, list[Binding]]:
+    found, summary = _read(folder, file).splitlines(), report.summary
+    assert summary is not None
+    again = _line_for_line(found, text.splitlines(), ours=report.other.told.ours)
     by_line: dict[int, list[Shown]] = {}
     for value in shown:
         by_line.setdefault(value.line, []).append(value)
@@ -125,11 +154,10 @@ def _page(folder: Path, file: str, text: str, shown: list[Shown], summary: Summa
     fixed = 0
     unbound: list[tuple[int, str]] = []
     for number, line in enumerate(found, start=1):
-        same = number <= len(ours) and ours[number - 1] == line
+        values = by_line.get(again.get(number - 1, -1) + 1, ())
         for match in numerals(line):
-            around = (v for v in by_line.get(number, ()) if v.start <= match.start() and match.end() <= v.end)
-            source = next(around, None)
-            if not same:
+            source = next((v for v in values if v.start <= match.start() and match.end() <= v.end), None)
+            if number - 1 not in again:
                 unbound.append((number, match[0]))
             elif source is None:
                 fixed += 1
@@ -150,6 +178,8 @@ def record_of(pointer: str, summary: Summary) -> str:
         part = summary.evidence[int(rest[0])].experiment
     if part in ("provenance", "code_sha256", "stamps", "hardware", "npu_count", "overall", "verdicts") and evidence:
         part = next(iter(evidence))
+    if part == "derived_with":
+        return f"{summary.layout.at(SUMMARY)}@{summary_sha256(summary)}"
     if part == "runs" and summary.runs is not None:
         return f"{summary.layout.at(LEDGER)}@{summary.runs.head_sha256}"
     if part in _EXPERIMENTS and part in evidence:
@@ -194,13 +224,14 @@ def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:
     return found
 
 
-def _derived(folder: Path, file: str, text: str) -> Tally:
-    ours = text.splitlines()
+def _derived(folder: Path, file: str, text: str, *, ours: bool) -> Tally:
+    found = _read(folder, file).splitlines()
+    again = _line_for_line(found, text.splitlines(), ours=ours)
     bound = 0
     unbound: list[tuple[int, str]] = []
-    for number, line in enumerate(_read(folder, file).splitlines(), start=1):
+    for number, line in enumerate(found, start=1):
         here = [match[0] for match in numerals(line)]
-        if number <= len(ours) and ours[number - 1] == line:
+        if number - 1 in again:
             bound += len(here)
         else:
             unbound += [(number, numeral) for numeral in here]

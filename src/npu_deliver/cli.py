@@ -23,9 +23,20 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from npu_deliver import versions
+
+        typer.echo(versions.named(versions.current()))
+        raise typer.Exit
+
+
 @app.callback()
 def _set_up(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is")
+    ] = False,
 ) -> None:
     log.set_up(verbose=verbose)
 

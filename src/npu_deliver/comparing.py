@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import verify
+from npu_deliver import verify, versions
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.otherwise import said
 from npu_deliver.summary import Summary
 from npu_eval.intervals import t_quantile
 from npu_eval.performance_data import FreshProcess
@@ -58,12 +59,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What two deliverables come to, side by side."""
+    """What two deliverables come to, side by side. ``versions`` tells of sides that another version made."""
 
     a: str
     b: str
     differences: tuple[Difference, ...]
     busy: tuple[str, ...]
+    versions: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
@@ -84,16 +86,24 @@ def compare(a: Path, b: Path) -> Comparison:
         raise RecordError("they have no batch size in common", where=f"{a} and {b} cannot be compared",
                           fix="measure the same timing.batch_sizes")  # fmt: skip
     busy = tuple(name for name, (summary, _) in sides.items() if summary.performance and summary.performance.busy)
-    return Comparison(a=str(a), b=str(b), differences=tuple(_differences(first, second)), busy=busy, rows=rows)
+    told = {"A": versions.told(a), "B": versions.told(b)}
+    return Comparison(
+        a=str(a), b=str(b), differences=tuple(_differences(first, second)), busy=busy, rows=rows,
+        versions=tuple(f"{name} was {said(each)}, by whose rules both are read" for name, each in told.items()
+                       if not each.ours),
+    )  # fmt: skip
 
 
 def _side(folder: Path) -> tuple[Summary, PerformanceData]:
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
     report = verify.verify(folder)
-    if not report.holds or report.summary is None:
+    if report.findings:
         raise RecordError(f"contradicts itself ({report.findings[0]})", where=str(folder),
                           fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
+    if report.summary is None:
+        raise RecordError(f"cannot be read by this version ({report.other.unchecked[0]}): {said(report.other.told)}",
+                          where=str(folder), fix="compare with the version that made it")  # fmt: skip
     path = folder / report.summary.layout.record("performance")
     data = read_record(path).data if path.is_file() else None
     if not isinstance(data, PerformanceData):
@@ -147,6 +157,7 @@ def _circumstances(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "host", f"{p.host.cpu_model}, {p.host.usable_cpus} CPUs, {p.host.torch_threads} threads"
     yield "tier", summary.performance.protocol.tier if summary.performance else "-"
     yield "code", summary.code_sha256[:12]
+    yield "measured with", versions.named(summary.measured_with)
     yield "image", p.image
     yield from p.versions.items()
     yield from p.numeric_modes.items()
@@ -206,6 +217,7 @@ def lines(found: Comparison) -> list[str]:
     ]  # fmt: skip
     header = ("quantity", "verdict", "A", "B", "B is so many times as quick", "95 %", "processes")
     listed = [f"differs: {d.what}: {d.a} | {d.b}" for d in found.differences]
+    told = [f"! {line}" for line in found.versions]
     busy = [f"the machine of {name} was busy while it was measured" for name in found.busy]
-    return [f"A: {found.a}", f"B: {found.b}", *listed, *busy, "", *table(header, rows), "",
+    return [f"A: {found.a}", f"B: {found.b}", *told, *listed, *busy, "", *table(header, rows), "",
             "measured in two sessions, not in turns: what differs between the sessions is in the factor"]  # fmt: skip

@@ -12,7 +12,8 @@
     ├── VerifyError              8  a folder contradicts itself
     └── RecordError              9  a record is unreadable, of another schema version, or of another spec
 
-0 is success, 1 a result (everything ran and was rendered, a verdict is not PASS), 70 a bug, 130 an interrupt.
+0 is success, 1 a result (everything ran and was rendered, a verdict is not PASS), 10 a result too (another version of
+this tool made the folder, and this one derives some of it otherwise), 70 a bug, 130 an interrupt.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ from npu_eval.errors import (
     nearest,
 )
 
+EXIT_OTHER_VERSION = 10
+"""Nothing contradicts anything, but the folder is of another version, which says what this one does not derive."""
+
 __all__ = [
     "EXIT_BUG",
     "EXIT_INTERRUPTED",
     "EXIT_NOT_PASSED",
     "EXIT_OK",
+    "EXIT_OTHER_VERSION",
     "AdapterError",
     "ConfigError",
     "DeliverError",

@@ -17,11 +17,13 @@ from npu_deliver import (
     ledger,
     log,
     manifest,
+    otherwise,
     plan,
     render,
     stage,
     statement,
     verify,
+    versions,
 )
 from npu_deliver.engine import Engine
 from npu_deliver.environment import Containers, Environment
@@ -38,6 +40,7 @@ from npu_eval.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, op
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.layout import LEDGER, SUMMARY
+from npu_eval.logtext import log_name, log_text
 from npu_eval.records import Record, read_record, record_sha256
 from npu_eval.weights import FetchedWeights, fetch
 
@@ -75,7 +78,8 @@ def deliver(job: Job, options: Options) -> Summary:
         execution = run_steps(job, staged, steps, where.engine, options, kept)
         execution = locate_difference(job, staged, execution, where, steps, options, kept)
         runs = settle(kept, staged.folder, staged.spec, execution.records)
-        summary = summarize(staged.spec, execution.records, runs)
+        summary = summarize(staged.spec, execution.records, runs, versions.current())
+        tell_versions(job.output, summary, kept=len(execution.kept) == len(execution.records))
         write_pages(staged.folder, summary, execution.records, options.lang)
         manifest.seal(staged.folder)
         statement.write(staged.folder, summary, options.sign)
@@ -117,7 +121,9 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
             shutil.copytree(job.output, folder)
         spec_file, records = read_records(folder)
         runs = settle(keep_ledger(job, spec_file), folder, spec_file, records)
-        summary = summarize(spec_file, records, runs)
+        summary = summarize(spec_file, records, runs, versions.current())
+        tell_versions(folder, summary, kept=True)
+        write_other_logs(folder, spec_file, records)
         write_pages(folder, summary, records, lang)
         manifest.seal(folder)
         statement.write(folder, summary, sign)
@@ -258,6 +264,31 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
         if path.is_file():
             records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)
     return spec_file, records
+
+
+def tell_versions(folder: Path, summary: Summary, *, kept: bool) -> None:
+    """Say what another version derived otherwise from the records that are rendered anew, where all of them were kept.
+
+    Args:
+        folder: as it was before.
+    """
+    before, told = versions.said(folder), versions.told(folder)
+    if before is None or not kept or told.ours:
+        return
+    changed, _ = otherwise.compare(before, summary)
+    for line in otherwise.report_lines(told, changed):
+        log.get().info("%s", line)
+
+
+def write_other_logs(folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) -> None:
+    """The logs of records that another version measured, as this one writes them: they hold its verdicts.
+
+    Those of this version are left as they are, so that `verify` finds one that was changed.
+    """
+    if versions.is_current(spec_file.measured_with):
+        return
+    for record in records.values():
+        write_atomic(folder / spec_file.layout.log(log_name(record)), log_text(record, spec_file.evaluation.criteria))
 
 
 def write_pages(folder: Path, summary: Summary, records: Mapping[str, Record], lang: str) -> None:

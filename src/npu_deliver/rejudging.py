@@ -12,6 +12,7 @@ from pathlib import Path
 
 from npu_deliver import verify
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.otherwise import Changed, said
 from npu_eval.config import NO_FALLBACK, OPTIONAL, Criterion, SpecFile, read_spec_file
 from npu_eval.criteria_profiles import criteria_of, profile_of
 from npu_eval.jsonio import canonical_sha256
@@ -29,6 +30,8 @@ class Rejudgement:
 
     ``fixed_profile`` is the profile that was fixed before the run, None where the rules were the author's own or are
     not known; ``contradictions`` counts what `verify` finds in the folder (None: records alone cannot be verified).
+    ``other_version`` says which version made the folder where it is another than this one, whose rules judge here;
+    ``changed`` are the verdicts that this one derives otherwise under the folder's own criteria.
     """
 
     folder: str
@@ -40,6 +43,8 @@ class Rejudgement:
     stamps: tuple[str, ...]
     overall: Status
     verdicts: tuple[Verdict, ...]
+    other_version: str | None = None
+    changed: tuple[Changed, ...] = ()
 
     @property
     def label(self) -> str:
@@ -66,16 +71,20 @@ def rejudge(folder: Path, profile: str) -> Rejudgement:
     if any(record.provenance.device.kind == "npu" for record in records.values()):
         rules = (*rules, NO_FALLBACK)
     verdicts = judge_all(records, rules)
+    report = verify.verify(folder) if whole else None
+    other = report.other if report is not None and not report.other.told.ours else None
     return Rejudgement(
         folder=str(folder),
         profile=profile,
         criteria_sha256=canonical_sha256(rules),
         fixed_profile=profile_of(spec.criteria, task, training=training) if spec else None,
         after_the_fact=spec is None or not _fixed(rules, spec.criteria),
-        contradictions=len(verify.verify(folder).findings) if whole else None,
+        contradictions=len(report.findings) if report else None,
         stamps=tuple(map(str, stamps_of(record.provenance for record in records.values()))),
         overall=overall(verdicts),
         verdicts=verdicts,
+        other_version=said(other.told) if other else None,
+        changed=other.verdicts if other else (),
     )
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from npu_deliver import environment, execute, intake, log, plan, verify
+from npu_deliver import environment, execute, intake, log, plan, verify, versions
 from npu_deliver.engine import LocalEngine
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, EngineError, RecordError
 from npu_deliver.image import Image, local_image
 from npu_deliver.intake import Intake
+from npu_deliver.otherwise import Changed, said
 from npu_deliver.stage import Staged
 from npu_eval import stats
 from npu_eval.codehash import code_sha256
@@ -80,7 +81,9 @@ class Comparison:
 
     ``outputs`` are the tensors of the precision run, ``predictions`` whether each photo has the same predictions to the
     last digit, ``verdicts`` (criterion, original status, status of the rerun), ``environment`` (what, original, rerun)
-    for everything that differs, ``other`` whether the data of the other experiments is equal.
+    for everything that differs, ``other`` whether the data of the other experiments is equal. Both sides are judged by
+    the rules of this version; ``other_version`` says which one made the folder where it is another, ``changed`` which
+    verdicts that one told otherwise.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -90,6 +93,8 @@ class Comparison:
     environment: tuple[tuple[str, str, str], ...]
     other: dict[str, bool]
     findings: int
+    other_version: str | None = None
+    changed: tuple[Changed, ...] = ()
 
     @property
     def reproduced(self) -> bool:
@@ -114,7 +119,7 @@ def rerun(
         DeliverError: a step failed, with its exit code.
     """
     taken = intake.inspect(folder)
-    findings = len(verify.verify(folder).findings)
+    verified = verify.verify(folder)
     records = _records(taken)
     where = prepare(taken, containers, python=python, trust_packages=trust_packages)
     fetched = _weights(taken, weights, records)
@@ -126,11 +131,15 @@ def rerun(
         timeout_s=plan.RERUN_TIMEOUT_S,
     )  # fmt: skip
     staged = Staged(
-        folder=copy, spec=taken.spec, code_sha256=code_sha256(copy), weights_sha256=fetched.sha256 if fetched else None
-    )
+        folder=copy, spec=taken.spec, code_sha256=code_sha256(copy),
+        weights_sha256=fetched.sha256 if fetched else None, logs_ours=versions.is_current(taken.spec.measured_with),
+    )  # fmt: skip
     with where.engine as engine:
         execution = execute.execute(steps, engine, staged, consoles=work / "console", earlier=None)
-    return compare(taken, records, execution.records, findings)
+    found = compare(taken, records, execution.records, len(verified.findings))
+    if verified.other.told.ours:
+        return found
+    return replace(found, other_version=said(verified.other.told), changed=verified.other.verdicts)
 
 
 def prepare(taken: Intake, containers: Containers, *, python: Path, trust_packages: bool) -> Environment:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import log, requirements
+from npu_deliver import log, requirements, versions
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.manifest import foreign_files
@@ -40,12 +40,16 @@ MAX_INPUT_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """A folder that is ready to run. ``weights_sha256`` is None where no file was fetched beforehand."""
+    """A folder that is ready to run. ``weights_sha256`` is None where no file was fetched beforehand.
+
+    ``logs_ours`` is false for the code of another version, which writes its logs as it does.
+    """
 
     folder: Path
     spec: SpecFile
     code_sha256: str
     weights_sha256: str | None
+    logs_ours: bool = True
 
 
 def stage(job: Job, image: Image, weights: FetchedWeights | None) -> Staged:
@@ -248,6 +252,7 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
         requirements=tuple(spec.requirements),
         image=image.facts,
         serve=spec.serve,
+        measured_with=versions.current(),
         evaluation=check(
             EvalSpec(
                 name=spec.name,

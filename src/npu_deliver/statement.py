@@ -1,15 +1,17 @@
 """The deliverable's result as an in-toto Statement, which supply-chain tools read without knowing this project.
 
 An in-toto Statement v1 whose predicate is a test result v0.1 (in-toto attestation framework, predicates/test-result):
-its subjects are MANIFEST.json and every file, its configuration the spec, the criteria and the ledger, its tests the
-criteria. It says what summary.json says and is derived from it again by whoever checks. A signature, with a key of the
-user's own, is a DSSE envelope beside it. Both lie outside the manifest, whose hash they hold. Standard library only.
+its subjects are MANIFEST.json and every file, its configuration the spec, the criteria, the ledger and the version of
+this tool, its tests the criteria. It says what summary.json says and is derived from it again by whoever checks. A
+signature, with a key of the user's own, is a DSSE envelope beside it. Both lie outside the manifest, whose hash they
+hold. Standard library only.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from npu_eval.layout import LEDGER
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+TOOL = "npu-deliver"
+"""Names this tool in the configuration; its digest is the hash of the rules that derived all of it."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 Signer = Callable[[bytes], str]
@@ -43,6 +47,10 @@ def statement(summary: Summary, folder: Path) -> str:
         by_outcome[_outcome(verdict.status, stamped=bool(summary.stamps))].append(verdict.criterion)
     result = "FAILED" if by_outcome["failedTests"] else "WARNED" if by_outcome["warnedTests"] else "PASSED"
     configuration = {name: files[name] for name in ("spec.json", summary.layout.at(LEDGER)) if name in files}
+    used = [_described("criteria", summary.criteria_sha256), *starmap(_described, configuration.items())]
+    if summary.measured_with is not None and summary.derived_with is not None:  # what came before names no tool
+        tool = summary.derived_with
+        used.append(_described(TOOL, tool.rules_sha256) | {"annotations": {"version": tool.version}})
     return dumps(
         {
             "_type": TYPE,
@@ -51,8 +59,7 @@ def statement(summary: Summary, folder: Path) -> str:
             "predicateType": PREDICATE_TYPE,
             "predicate": {
                 "result": result,
-                "configuration": [_described("criteria", summary.criteria_sha256),
-                                  *(_described(name, sha256) for name, sha256 in configuration.items())],
+                "configuration": used,
                 **by_outcome,
             },
         }

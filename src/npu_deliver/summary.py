@@ -14,7 +14,7 @@ from npu_deliver.optimising import Optimisation, optimisation
 from npu_deliver.precision_summary import Precision, summarize_precision
 from npu_deliver.training_summary import Training, summarize_training
 from npu_eval import speed, stats
-from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol
+from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
 from npu_eval.criteria_profiles import profile_of
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
@@ -99,10 +99,13 @@ class Summary:
     """Everything a report says, and nothing that is not derived from records and the spec.
 
     ``hardware`` is ``NPU`` only for a real NPU, by evidence; it is None otherwise. ``criteria_profile`` is the named
-    profile whose rules the criteria are, None where they are the author's own.
+    profile whose rules the criteria are, None where they are the author's own. ``measured_with`` is the version of this
+    tool that laid the folder out and measured, ``derived_with`` the one that derived all of this from the records.
     """
 
     schema: str
+    measured_with: ToolVersion | None
+    derived_with: ToolVersion | None
     name: str
     task: str
     adapter: str
@@ -141,11 +144,17 @@ class Summary:
         return LAYOUTS[self.profile]
 
 
-def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | None = None) -> Summary:
+def summarize(
+    spec_file: SpecFile,
+    records: Mapping[str, Record],
+    runs: Runs | None = None,
+    derived_with: ToolVersion | None = None,
+) -> Summary:
     """What the records of one deliverable come to.
 
     Args:
         runs: what the ledger of the runs comes to; None where there is none.
+        derived_with: the version of this tool that says all of it; None where it is not known.
 
     Raises:
         RecordError: there is none, one is of another spec, or they are not of one run's code, device and weights.
@@ -161,6 +170,8 @@ def summarize(spec_file: SpecFile, records: Mapping[str, Record], runs: Runs | N
     stamps = stamps_of(record.provenance for record in records.values())
     return Summary(
         schema=SCHEMA,
+        measured_with=spec_file.measured_with,
+        derived_with=derived_with,
         name=spec.name,
         task=spec.task,
         adapter=spec.adapter,

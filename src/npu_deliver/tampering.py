@@ -77,7 +77,7 @@ def try_out(folder: Path, count: int, seed: int, *, clean: int = CLEAN_COPIES) -
             if damage is not None:
                 if damage.sealed_anew:
                     seal_anew(copy)
-                damages.append((damage, frozenset(finding.file for finding in audit(copy).findings)))
+                damages.append((damage, audit(copy).named))
             else:
                 damages += _instead(folder, copy, rng)
         for _ in range(clean):
@@ -103,7 +103,7 @@ def _instead(folder: Path, copy: Path, rng: random.Random) -> Iterator[tuple[Dam
     _fresh(folder, copy)
     damage = _digit(copy, rng)
     if damage is not None:
-        yield damage, frozenset(finding.file for finding in audit(copy).findings)
+        yield damage, audit(copy).named
 
 
 def _fresh(folder: Path, copy: Path) -> None:

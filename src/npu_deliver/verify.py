@@ -12,23 +12,25 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from npu_deliver import ledger, manifest, signing, statement
+from npu_deliver import lasting, ledger, manifest, otherwise, signing, statement, versions
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
+from npu_deliver.otherwise import Finding, Otherwise, Report
 from npu_deliver.profiles import PLATFORM_SUPPLIES, SERVER, pages
 from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize, summary_sha256
+from npu_deliver.versions import Told
 from npu_deliver.words import LANGUAGES
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, file_sha256
+from npu_eval.jsonio import dumps, file_sha256, from_json
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
-from npu_eval.records import Record, files_of, read_record, record_sha256, record_text
+from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.stamps import Stamp, stamp_words, stamped_name
 
 OPTIMISATION_PICTURES = (
@@ -40,33 +42,11 @@ _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 """What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One contradiction: the file, and what is wrong with it."""
-
-    file: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.what}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What a verification came to. ``summary`` is the one derived again, where the records allow it."""
-
-    findings: tuple[Finding, ...]
-    summary: Summary | None
-    files: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing contradicts anything."""
-        return not self.findings
-
-
 def verify(folder: Path, public_key: Path | None = None) -> Report:
     """Check a folder against itself; every contradiction is found, not only the first.
+
+    What a folder of another version says is held against what this one derives, too, but a difference is then no
+    contradiction: only what must hold whatever version made it can be one.
 
     Args:
         public_key: a file with the Ed25519 key that the folder's statement shall be signed with.
@@ -74,49 +54,65 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     Raises:
         ConfigError: the key is none, or the package that checks signatures is not installed.
     """
+    told, count = versions.told(folder), len(manifest.files_of(folder))
     if special := manifest.special_files(folder):
-        return Report(findings=tuple(Finding(file=name, what="is no plain file") for name in special), summary=None,
-                      files=len(manifest.files_of(folder)))  # fmt: skip
-    findings: list[Finding] = []
+        found = tuple(Finding(file=name, what="is no plain file") for name in special)
+        return Report(findings=found, summary=None, files=count, other=Otherwise(told=told))
+    sealed = _sealed(folder)
+    parts, summary = _derived(folder, told)
+    signed: list[Finding] = []
+    if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
+        signed.append(Finding(file=problem[0], what=problem[1]))
+    if told.ours:
+        derived = [finding for part in parts.values() for finding in part]
+        derived += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
+        unique = tuple(dict.fromkeys((*sealed, *derived, *signed)))
+        return Report(findings=unique, summary=summary, files=count, other=Otherwise(told=told))
+    contradictions, unread = lasting.check(folder)
+    found = tuple(dict.fromkeys((*sealed, *(Finding(file=f, what=w) for f, w in contradictions), *signed)))
+    changed, alone = otherwise.compare(versions.said(folder) or {}, summary) if summary else ((), ())
+    blamed = {finding.file for finding in found}
+    places = [*alone, *(Finding(file=f, what=w) for f, w in unread)]
+    places += [f for name, part in parts.items() if name != "summary" for f in part if f.file not in blamed]
+    other = Otherwise(told=told, changed=changed, unchecked=tuple(dict.fromkeys(places)))
+    return Report(findings=found, summary=summary, files=count, other=other)
+
+
+def _sealed(folder: Path) -> list[Finding]:
     try:
-        findings += [Finding(file=name, what=what) for name, what in manifest.differences(folder)]
+        return [Finding(file=name, what=what) for name, what in manifest.differences(folder)]
     except RecordError as error:
-        findings.append(_finding(error))
+        return [_finding(error)]
+
+
+def _derived(folder: Path, told: Told) -> tuple[dict[str, list[Finding]], Summary | None]:
+    """(what differs from what this version derives, by the part of the folder; the summary that it derives)."""
     try:
         spec_file = read_spec_file(folder / "spec.json")
     except ConfigError as error:
-        return Report(findings=(*findings, _finding(error)), summary=None, files=len(manifest.files_of(folder)))
+        return {"spec": [_finding(error)]}, None
+    parts: dict[str, list[Finding]] = {"records": []}
     records: dict[str, Record] = {}
     for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
-        findings += _check_record(folder, kind, spec_file, records)
-    wrong, runs = _check_ledger(folder, spec_file, records)
-    findings += wrong
-    summary: Summary | None = None
+        parts["records"] += _check_record(folder, kind, spec_file, records)
+    parts["ledger"], runs = _check_ledger(folder, spec_file, records)
+    derived_with = replace(versions.current(), commit=told.derived.commit) if told.ours and told.derived else None
     try:
-        summary = summarize(spec_file, records, runs)
+        summary = summarize(spec_file, records, runs, derived_with or told.derived)
     except DeliverError as error:
-        findings.append(_finding(error))
+        return parts | {"statistics": [_finding(error)]}, None
     except _UNDERIVABLE as error:
-        findings.append(
-            Finding(
-                file=spec_file.layout.at("evaluation/records"), what=f"no statistics can be derived from them ({error})"
-            )
-        )
-    if summary is not None:
-        findings += _check_summary(folder, summary)
-        findings += _check_pages(folder, summary)
-        findings += _check_pictures(folder, summary)
-        findings += _check_inputs(folder, summary)
-        findings += _check_requirements(folder, summary)
-        if summary.serve != (folder / SERVER).is_file():
-            findings.append(
-                Finding(file=SERVER, what="is missing" if summary.serve else "is not asked for by spec.json")
-            )
-    findings += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
-    if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
-        findings.append(Finding(file=problem[0], what=problem[1]))
-    unique = tuple(dict.fromkeys(findings))
-    return Report(findings=unique, summary=summary, files=len(manifest.files_of(folder)))
+        what = f"no statistics can be derived from them ({error})"
+        return parts | {"statistics": [Finding(file=spec_file.layout.at("evaluation/records"), what=what)]}, None
+    parts["summary"] = list(_check_summary(folder, summary))
+    parts["pages"] = list(_check_pages(folder, summary)) if told.ours else _check_other_pages(folder, summary)
+    parts["pictures"] = list(_check_pictures(folder, summary, hashed=told.ours))
+    parts["inputs"] = list(_check_inputs(folder, summary))
+    parts["requirements"] = list(_check_requirements(folder, summary))
+    if summary.serve != (folder / SERVER).is_file():
+        what = "is missing" if summary.serve else "is not asked for by spec.json"
+        parts["server"] = [Finding(file=SERVER, what=what)]
+    return parts, summary
 
 
 def require(folder: Path) -> None:
@@ -127,7 +123,9 @@ def require(folder: Path) -> None:
     """
     report = verify(folder)
     if not report.holds:
-        first, more = report.findings[0], len(report.findings) - 1
+        other = report.other
+        found = report.findings or other.unchecked or (Finding(file=SUMMARY, what=str(other.changed[0])),)
+        first, more = found[0], len(found) - 1
         raise VerifyError(f"{first.what}" + (f" (and {more} more)" if more else ""), where=first.file,
                           fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
 
@@ -185,7 +183,7 @@ def _check_ledger(folder: Path, spec_file: SpecFile, records: dict[str, Record])
 def _check_circumstances(folder: Path, name: str, record: Record, spec_file: SpecFile) -> Iterator[Finding]:
     """A record is written as records are, by the folder's code, on what the spec asks for, and its files are there."""
     spec = spec_file.evaluation
-    if (folder / name).read_text(encoding="utf-8") != record_text(record):
+    if record.kept and versions.is_current(spec_file.measured_with):
         yield Finding(file=name, what="is not written as records are, so its hash is not the one on the pages")
     code = code_sha256(folder)
     if record.code_sha256 != code:
@@ -273,6 +271,14 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
             yield from _check_verdicts(page, text, summary)
 
 
+def _check_other_pages(folder: Path, summary: Summary) -> list[Finding]:
+    """Pages of another version, held against what their own summary says; against ours where that cannot be read."""
+    try:
+        return list(_check_pages(folder, from_json(Summary, versions.said(folder), SUMMARY)))
+    except (RecordError, *_UNDERIVABLE):
+        return list(_check_pages(folder, summary))
+
+
 def _check_stamps(page: str, text: str, summary: Summary) -> Iterator[Finding]:
     for stamp in summary.stamps:
         if not any(stamp_words(stamp, lang) in text for lang in LANGUAGES):
@@ -310,7 +316,7 @@ def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
     return {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
 
 
-def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
+def _check_pictures(folder: Path, summary: Summary, *, hashed: bool) -> Iterator[Finding]:
     sources = _picture_sources(summary)
     for path in sorted((folder / summary.layout.at("evaluation/screenshots")).glob("*.png")):
         name = path.relative_to(folder).as_posix()
@@ -319,7 +325,7 @@ def _check_pictures(folder: Path, summary: Summary) -> Iterator[Finding]:
             yield Finding(file=name, what="is no whole PNG")
         elif path.name not in sources:
             yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
-        elif texts.get("Source-SHA256") != sources[path.name][1]:
+        elif hashed and texts.get("Source-SHA256") != sources[path.name][1]:
             yield Finding(file=name, what=f"was not drawn from {sources[path.name][0]} as it is here")
         elif texts.get("Name") != path.name:
             yield Finding(file=name, what=f"is the picture {texts.get('Name', 'without a name')}")

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from npu_eval.criteria import NO_FALLBACK, Comparison, Criterion
 from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
-from npu_eval.jsonio import canonical_sha256, from_json, loads
+from npu_eval.jsonio import Kept, canonical_sha256, from_json, keep, loads, to_json
 from npu_eval.layout import LAYOUTS, Layout
 from npu_eval.metrics import METRICS
 
@@ -142,7 +143,7 @@ class TrainingProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalSpec:
+class EvalSpec(Kept):
     """Everything the experiments of one deliverable are asked to do. ``training`` is None where none is asked for.
 
     ``numeric_modes`` are set on the candidate's device before anything runs; what is not named keeps its default there.
@@ -165,7 +166,7 @@ class EvalSpec:
     @property
     def sha256(self) -> str:
         """Hash of the whole spec; every record carries the one it ran under."""
-        return canonical_sha256(self)
+        return self.kept.get("sha256") or canonical_sha256(self)
 
     @property
     def experiments(self) -> tuple[str, ...]:
@@ -175,7 +176,7 @@ class EvalSpec:
     @property
     def criteria_sha256(self) -> str:
         """Hash of the criteria alone."""
-        return canonical_sha256(self.criteria)
+        return self.kept.get("criteria_sha256") or canonical_sha256(self.criteria)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,10 +211,24 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToolVersion:
+    """A version of this tool: its number, the hash of the code that derives what a deliverable says, and the commit.
+
+    The number alone does not tell two states of a checkout apart, the hash does. ``commit`` only helps people to find
+    the code; it is empty for an installed package.
+    """
+
+    version: str
+    rules_sha256: str
+    commit: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpecFile:
     """The content of `spec.json`. Records are bound to ``evaluation`` alone: a mended title costs no new run.
 
-    ``image`` is None where the experiments ran without a container; ``serve`` asks for `deploy.sh`.
+    ``image`` is None where the experiments ran without a container; ``serve`` asks for `deploy.sh`. ``measured_with``
+    laid the folder out; None in folders of versions that did not say so.
     """
 
     schema: str
@@ -223,6 +238,7 @@ class SpecFile:
     evaluation: EvalSpec
     image: ImageFacts | None = None
     serve: bool = False
+    measured_with: ToolVersion | None = None
 
     @property
     def layout(self) -> Layout:
@@ -281,7 +297,18 @@ def read_spec_file(path: Path) -> SpecFile:
         raise ConfigError(error.what, where=error.where, fix=error.fix) from error
     _one_of(content.profile, tuple(LAYOUTS), where, "profile")
     check(content.evaluation, where)
+    _keep_hashes(content.evaluation, value["evaluation"])
     return content
+
+
+def _keep_hashes(spec: EvalSpec, told: dict[str, Any]) -> None:
+    """Another version may have written keys, or left some out, that this one does not or would: records and criteria
+    are bound to what it wrote."""
+    if to_json(spec) == told:
+        return
+    keep(spec, sha256=canonical_sha256(told), criteria_sha256=canonical_sha256(told["criteria"]))
+    for criterion, written in zip(spec.criteria, told["criteria"], strict=True):
+        keep(criterion, sha256=canonical_sha256(written))
 
 
 def _one_of(value: str, known: tuple[str, ...], where: str, what: str) -> None:

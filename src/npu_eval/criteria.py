@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from npu_eval.jsonio import canonical_sha256
+from npu_eval.jsonio import Kept, canonical_sha256
 from npu_eval.metrics import METRICS, Of
 from npu_eval.phrases import Phrase, as_written, said
 
@@ -35,7 +35,7 @@ CONTEST_ERROR = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criterion:
+class Criterion(Kept):
     """A rule that is fixed before the run and decides a verdict after it.
 
     ``outputs`` are output names (or batch sizes, for performance metrics); ``("*",)`` means each of them. The verdict
@@ -66,7 +66,7 @@ class Criterion:
     @property
     def sha256(self) -> str:
         """Hash of the rule as it was fixed before the run."""
-        return canonical_sha256(self)
+        return self.kept.get("sha256") or canonical_sha256(self)
 
 
 _WHYS: dict[str, Phrase] = {}

@@ -20,7 +20,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from npu_eval.errors import RecordError, nearest
 
@@ -46,6 +46,21 @@ class Textual(abc.ABC):
     @abc.abstractmethod
     def from_text(cls, text: str) -> Self:
         """The inverse of `as_text`."""
+
+
+class Kept:
+    """A value that keeps the hashes of the text it was read from, where another version wrote that text otherwise than
+    this one would: whoever was told those hashes meant that text. `dataclasses.replace` drops them, as it should: what
+    was changed has hashes of its own.
+    """
+
+    kept: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
+    """Name of a hash → the hash; empty where this version writes the same text."""
+
+
+def keep(value: Kept, **hashes: str) -> None:
+    """Let a value keep these hashes."""
+    object.__setattr__(value, "kept", types.MappingProxyType(hashes))  # the value is frozen, and not yet handed out
 
 
 def to_json(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
 from npu_eval.host_limits import HostLimits
-from npu_eval.jsonio import dumps, from_json, loads, write_atomic
+from npu_eval.jsonio import Kept, dumps, from_json, keep, loads, write_atomic
 from npu_eval.localisation_data import LocalisationData, check_localisation
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.npu_smi import NpuSmi
@@ -192,7 +192,7 @@ KINDS: dict[str, type[Data]] = {cls.kind: cls for cls in _TYPES}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(Kept):
     """What one experiment found, with the hashes of the spec and of the code that it ran under.
 
     Times are ISO 8601 in UTC. ``command`` is the command line relative to the deliverable's folder.
@@ -243,7 +243,7 @@ def record_text(record: Record) -> str:
 
 def record_sha256(record: Record) -> str:
     """sha256 of the record's file."""
-    return hashlib.sha256(record_text(record).encode("utf-8")).hexdigest()
+    return record.kept.get("sha256") or hashlib.sha256(record_text(record).encode("utf-8")).hexdigest()
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -312,10 +312,12 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
         RecordError: absent, unreadable, of another schema version, or of another spec.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=path.name) from error
     record = parse_record(text, path.name)
+    if record_text(record) != text:
+        keep(record, sha256=hashlib.sha256(text.encode("utf-8")).hexdigest())
     if spec_sha256 is not None and record.spec_sha256 != spec_sha256:
         raise RecordError(
             f"was made under spec {record.spec_sha256[:12]}, not {spec_sha256[:12]}",

@@ -2,9 +2,11 @@
 
 Every file against MANIFEST.json, and that against the in-toto Statement; the spec, the criteria and the code against
 the hashes in the records; records and logs against summary.json and against each other; the ledger of the runs against
-itself, the criteria and the records; pictures against what they were drawn from; inputs against the spec; verdicts and
-measured numbers of the pages against summary.json. Runs nothing from the folder; checks no signature. Exits with 0 when
-it holds together, with 8 after one line for each contradiction. `npu-deliver verify` derives the statistics again too.
+itself, the criteria and the records; pictures against what they were drawn from; inputs against the spec; verdicts
+against the criteria and their values, means and errors against the raw samples and sums; verdicts and measured numbers
+of the pages against summary.json. Runs nothing from the folder; checks no signature. Exits with 0 when it holds
+together, with 8 after one line for each contradiction; with 10 when nothing contradicts anything, but another version
+than this file's made summary and pages anew, and otherwise. `npu-deliver verify` derives the statistics again too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import ast
 import base64
 import hashlib
 import json
+import math
+import operator
 import re
 import stat
 import sys
@@ -32,6 +36,9 @@ ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
 WORDS = "npu_eval/stamps.py"  # words the stamps of the pages; it is read, never run
+HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
+LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
 Finding = tuple[str, str]
 
 
@@ -97,7 +104,9 @@ def check_manifest(folder: Path, listed: Any) -> Iterator[Finding]:
             yield name, "is not the file that the manifest lists"
 
 
-def check_statement(folder: Path, listed: Any, summary: Any, findings: list[Finding]) -> Iterator[Finding]:
+def check_statement(
+    folder: Path, listed: Any, summary: Any, findings: list[Finding], *, whole: bool
+) -> Iterator[Finding]:
     """The in-toto Statement names the manifest and each file, and says what the verdicts say."""
     said = load(folder, STATEMENT, findings)
     if said is None:
@@ -115,17 +124,19 @@ def check_statement(folder: Path, listed: Any, summary: Any, findings: list[Find
     result = "FAILED" if tests["failedTests"] else "WARNED" if tests["warnedTests"] else "PASSED"
     used = [("criteria", summary["criteria_sha256"])]
     used += [(name, subjects.get(name)) for name in ("spec.json", at(summary, LEDGER))]
+    configuration: list[Any] = [{"name": name, "digest": {"sha256": digest}} for name, digest in used]
+    tool = summary.get("derived_with") if summary.get("measured_with") else None
+    if tool:
+        digest, version = {"sha256": tool["rules_sha256"]}, {"version": tool["version"]}
+        configuration.append({"name": "npu-deliver", "digest": digest, "annotations": version})
     expected = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": said["subject"],
         "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
-        "predicate": {
-            "result": result,
-            "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in used],
-            **tests,
-        },
+        "predicate": {"result": result, "configuration": configuration, **tests},
     }
-    if said != expected:
+    lasting = (result, *tests.values()), tuple(said["predicate"][key] for key in ("result", *tests))
+    if (said != expected) if whole else (lasting[0] != lasting[1]):
         yield STATEMENT, "does not say what the verdicts of summary.json say"
     if (folder / SIGNED).exists():
         signed = load(folder, SIGNED, findings) or {}
@@ -146,7 +157,7 @@ def check_chain(folder: Path, spec: Any, summary: Any, findings: list[Finding]) 
     spec_hash, code_hash = canonical(spec["evaluation"]), code_of(folder)
     if summary["criteria_sha256"] != canonical(spec["evaluation"]["criteria"]):
         yield "spec.json", "its criteria are not those of summary.json"
-    if summary["model"] != spec["model"]:
+    if any(summary["model"].get(key, value) != value for key, value in spec["model"].items()):
         yield "spec.json", "tells other facts of the model than summary.json"
     for entry in summary["evidence"]:
         record = load(folder, entry["record"], findings)
@@ -222,8 +233,8 @@ def png_source(data: bytes) -> str:
     return match.group(1).decode("ascii") if match else ""
 
 
-def check_pictures(folder: Path, summary: Any) -> Iterator[Finding]:
-    """Each picture names what it was drawn from."""
+def check_pictures(folder: Path, summary: Any, *, whole: bool) -> Iterator[Finding]:
+    """Each picture names what it was drawn from; in the whole check also which picture of that it is."""
     known = {canonical(summary)}
     by_name = {"precision_chart": canonical(summary)}
     for entry in summary["evidence"]:
@@ -234,9 +245,9 @@ def check_pictures(folder: Path, summary: Any) -> Iterator[Finding]:
     for path in sorted((folder / at(summary, PICTURES)).glob("*.png")):
         data = path.read_bytes()
         source = png_source(data)
-        if b"tEXtName\0" + path.name.encode("utf-8") not in data:
+        if whole and b"tEXtName\0" + path.name.encode("utf-8") not in data:
             yield path.relative_to(folder).as_posix(), "is no picture of that name"
-        if source not in known or source != by_name.get(path.name.split(".")[0], source):
+        if source not in known or (whole and source != by_name.get(path.name.split(".")[0], source)):
             yield (
                 path.relative_to(folder).as_posix(),
                 "was not drawn from a log, a record or the summary of this folder",
@@ -270,8 +281,80 @@ MEASURED = re.compile(
 STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b")
 
 
-def check_pages(folder: Path, summary: Any) -> Iterator[Finding]:
-    """The pages that must be there, and each page."""
+def check_verdicts(spec: Any, summary: Any) -> Iterator[Finding]:
+    """Each criterion has its verdict, none passes against its own value, and the worst of them is the whole's."""
+    name, verdicts = at(summary, SUMMARY), {verdict["criterion"]: verdict for verdict in summary["verdicts"]}
+    asked = {criterion["id"]: criterion for criterion in spec["evaluation"]["criteria"]}
+    for criterion in sorted(set(asked) ^ set(verdicts)):
+        yield name, f"{criterion} is a criterion without a verdict, or a verdict without a criterion"
+    for criterion in sorted(set(asked) & set(verdicts)):
+        verdict, rule = verdicts[criterion], asked[criterion]
+        if any(verdict[key] != rule[key] for key in ("metric", "comparison", "threshold")):
+            yield name, f"the verdict of {criterion} is of another rule than spec.json's"
+        value = verdict["value"]
+        if verdict["status"] == "PASS" and (value is None or not HOLDS[rule["comparison"]](value, rule["threshold"])):
+            yield name, f"{criterion} passes with {value}, and asks for {rule['comparison']} {rule['threshold']}"
+    worst = max((WORSE.index(verdict["status"]) for verdict in verdicts.values()), default=1)
+    if summary["overall"] != WORSE[worst]:
+        yield name, f"overall is {summary['overall']}, the worst verdict {WORSE[worst]}"
+
+
+def check_facts(folder: Path, summary: Any) -> Iterator[Finding]:
+    """What follows from the records in whatever version: the stamps, means of samples, errors from sums."""
+    name = at(summary, SUMMARY)
+    for entry in summary["evidence"]:
+        record = json.loads((folder / entry["record"]).read_text(encoding="utf-8"))
+        made = record["provenance"]
+        if made["device"]["kind"] != "npu" and summary["hardware"] is not None:
+            yield name, f"says hardware {summary['hardware']}, {entry['record']} ran on {made['device']['kind']}"
+        called_for = {"no-npu": made["device"]["kind"] != "npu", "random-weights": made["weights"]["random"],
+                      "replayed": made.get("replayed_from") is not None}  # fmt: skip
+        for stamp in (stamp for stamp, wanted in called_for.items() if wanted and stamp not in summary["stamps"]):
+            yield name, f"does not carry the stamp '{stamp}' that {entry['record']} calls for"
+        checked = {"performance": check_times, "precision": check_errors}.get(entry["experiment"])
+        for what in checked(record["data"], summary[entry["experiment"]]) if checked else ():
+            yield name, f"{what} that {entry['record']} gives"
+
+
+def same(told: Any, found: float) -> bool:
+    """Whether a number is the one found, but for the order of a sum."""
+    return math.isclose(told, found, rel_tol=1e-9, abs_tol=1e-300)
+
+
+def check_times(data: Any, told: Any) -> Iterator[str]:
+    """Counts, means and extremes of the latencies; seconds and rates of the throughput."""
+    runs = {run["batch_size"]: run["samples_s"] for run in data["runs"] if run["samples_s"]}
+    for run in told["runs"]:
+        samples = runs.get(run["batch_size"], [math.inf])
+        found = {"sample_count": len(samples), "mean_s": math.fsum(samples) / len(samples), "min_s": min(samples),
+                 "max_s": max(samples)}  # fmt: skip
+        for key in (key for key, value in found.items() if not same(run.get(key, value), value)):
+            yield f"batch {run['batch_size']}: {key} is {run[key]}, not the {found[key]}"
+    windows = {run["batch_size"]: run for run in data.get("throughput", ())}
+    for run in told.get("throughput", ()):
+        raw, size = windows.get(run["batch_size"], {"windows_s": [math.inf], "calls": 0}), run["batch_size"]
+        seconds, images = math.fsum(raw["windows_s"]), size * raw["calls"] * len(raw["windows_s"])
+        if not same(run["seconds"], seconds) or not same(run["images_per_s"], images / seconds):
+            yield f"batch {size}: {run['images_per_s']} images a second are not the {images / seconds}"
+
+
+def check_errors(data: Any, told: Any) -> Iterator[str]:
+    """The relative L2 error and the largest difference of each output."""
+    found = {(each["input"], each["output"]): each for each in data["differences"]}
+    for each in told["agreements"]:
+        raw = found.get((each["input"], each["output"]))
+        if raw is None:
+            yield f"{each['input']} {each['output']} is no output"
+        elif not same(each["max_abs_diff"], raw["max_abs_diff"]):
+            yield f"{each['input']} {each['output']}: max_abs_diff is not the {raw['max_abs_diff']}"
+        elif raw["sum_sq_reference"] and not same(
+            each["relative_l2"], error := math.sqrt(raw["sum_sq_diff"] / raw["sum_sq_reference"])
+        ):
+            yield f"{each['input']} {each['output']}: relative_l2 is {each['relative_l2']}, not the {error}"
+
+
+def check_pages(folder: Path, summary: Any, *, whole: bool = True) -> Iterator[Finding]:
+    """The pages that must be there, and each page; numbers and hashes of pages are looked for in the whole check."""
     for stem in (at(summary, REPORT), "OPTIMIZATION_RECORD"):
         if not any((folder / (stem + suffix)).is_file() for suffix in (".md", ".simulated.md")):
             yield stem + ".md", "is missing"
@@ -280,7 +363,9 @@ def check_pages(folder: Path, summary: Any) -> Iterator[Finding]:
     stamps = stamps_of(folder) if summary["stamps"] else {}
     for page in sorted(folder.glob("*.md")):
         text = page.read_text(encoding="utf-8", errors="replace")
-        for what in [*check_words(text, summary, stamps), *check_numbers(text, summary, allowed)]:
+        found = [*check_states(text, summary)]
+        found += [*check_words(text, summary, stamps), *check_numbers(text, summary, allowed)] if whole else []
+        for what in found:
             yield page.name, what
 
 
@@ -312,46 +397,82 @@ def check_words(text: str, summary: Any, stamps: dict[str, list[str]]) -> Iterat
 
 
 def check_numbers(text: str, summary: Any, allowed: set[str]) -> Iterator[str]:
-    """Measured numbers and verdicts of a page."""
+    """Measured numbers of a page."""
     words = json.dumps(summary, ensure_ascii=False)  # numbers may also stand inside names and reasons
-    verdicts = {verdict["criterion"]: verdict["status"] for verdict in summary["verdicts"]}
     for number, line in enumerate(text.splitlines(), start=1):
         for found in MEASURED.findall(line):
             if found not in allowed and found not in words:
                 yield f"line {number}: {found} is no number of summary.json"
+
+
+def check_states(text: str, summary: Any) -> Iterator[str]:
+    """Verdicts of a page."""
+    verdicts = {verdict["criterion"]: verdict["status"] for verdict in summary["verdicts"]}
+    for number, line in enumerate(text.splitlines(), start=1):
         criterion = line.split("|")[1].strip() if line.startswith("|") and line.count("|") > 2 else ""
         state = STATE.search(line)
         if state and criterion in verdicts and state.group(1) != verdicts[criterion]:
             yield f"line {number}: {criterion} is {verdicts[criterion]}"
 
 
-def check(folder: Path) -> list[Finding]:
-    """Every contradiction of a folder."""
+def check(folder: Path, *, whole: bool = True) -> list[Finding]:
+    """Every contradiction of a folder, or only what is one whatever version made it.
+
+    Findings about `LAYOUT` are what could not be read: a contradiction where this file's own version made the folder.
+    """
     findings: list[Finding] = []
     listed, spec = (load(folder, name, findings) for name in (MANIFEST, "spec.json"))
     summary = load(folder, at(spec or {}, SUMMARY), findings)
     checks = [check_manifest(folder, listed)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
     checks += [check_ledger(folder, spec, summary)] if spec and summary else []
-    checks += [check_statement(folder, listed, summary, findings)] if listed and summary else []
-    checks += [check_pictures(folder, summary), check_pages(folder, summary)] if summary else []
+    checks += [check_verdicts(spec, summary), check_facts(folder, summary)] if spec and summary else []
+    checks += [check_statement(folder, listed, summary, findings, whole=whole)] if listed and summary else []
+    pages = (check_pictures(folder, summary, whole=whole), check_pages(folder, summary, whole=whole)) if summary else ()
+    checks += pages
     for each in checks:
         try:
             findings += list(each)
-        except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
-            findings.append(("folder", f"is not laid out as expected ({type(error).__name__}: {error})"))
+        except (LookupError, TypeError, AttributeError, ValueError, OSError, ArithmeticError, RecursionError) as error:
+            findings.append((LAYOUT, f"is not laid out as expected ({type(error).__name__}: {error})"))
     return list(dict.fromkeys(findings))
 
 
+def versions(folder: Path) -> tuple[Any, Any]:
+    """The versions of npu-deliver that a folder names: which came with this file, and which made summary and pages."""
+    spec = load(folder, "spec.json", []) or {}
+    return spec.get("measured_with"), (load(folder, at(spec, SUMMARY), []) or {}).get("derived_with")
+
+
+def named(version: Any) -> str:
+    """A version in words; whatever cannot be shown on a terminal is left out."""
+    told = version if isinstance(version, dict) else {}
+    number, rules, commit = (
+        re.sub(r"[^\w.+!/-]", "", str(told.get(key, "")))[:80] for key in ("version", "rules_sha256", "commit")
+    )
+    commit = f", commit {commit}" if commit else ""
+    return f"npu-deliver {number} (rules {rules[:12]}{commit})" if number else "a version that does not name itself"
+
+
 def main() -> int:
-    """Print every contradiction; 8 when there is one."""
+    """Print the versions and every contradiction; 8 when there is one."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    findings = check(folder)
+    measured, derived = versions(folder)
+    rules = [each.get("rules_sha256") if isinstance(each, dict) else None for each in (measured, derived)]
+    other = rules[0] != rules[1]
+    whole = check(folder)
+    findings = [each for each in check(folder, whole=False) if each[0] != LAYOUT] if other else whole
+    otherwise = [each for each in whole if each not in findings]
+    print(f"made with {named(measured)}" + (f"; summary and pages with {named(derived)}" if other else ""))
     for file, what in findings:
         print(f"{file}: {what}")
+    for file, what in otherwise:
+        print(f"~ {file}: {what}")
     state = f"contradicts itself in {len(findings)} places" if findings else "holds together"
+    if otherwise and not findings:
+        state = f"contradicts itself nowhere; {len(otherwise)} things are not as the version of this file writes them"
     print(f"{folder}: {state}")
-    return 8 if findings else 0
+    return 8 if findings else 10 if otherwise else 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import typer
 
 from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import AsJson, Folder, print_json
+from npu_deliver.commands.version_lines import leave, version_lines, versions_json
 from npu_deliver.errors import VerifyError
 
 _SHOWN = 20
@@ -42,17 +43,19 @@ def audit(
         return
     found = auditing.audit(folder)
     if as_json:
-        print_json({"holds": found.holds, "unbound": found.unbound} | to_json(found))
+        print_json({"holds": found.holds, "unbound": found.unbound} | to_json(found) | versions_json(found.other))
     else:
-        for finding in found.findings:
-            typer.echo(f"✗ {finding}")
+        for line in version_lines(found.findings, found.other):
+            typer.echo(line)
         for each in found.bindings if bindings else ():
             place = f"{each.file}:{each.line} {each.numeral}"
             typer.echo(f"{place} <- summary.json#{each.pointer} | {each.rounding} <- {each.record}")
+        known = "" if found.other.told.ours else " that this version knows"
         for document in found.documents:
             sources = f"{document.from_records} from records, {document.from_template} fixed words of the template"
             typer.echo(f"{document.file}: {document.numerals} numerals, {sources}, {len(document.unbound)} unbound")
-            for line, numeral in document.unbound[:_SHOWN]:
-                typer.echo(f"  line {line}: {numeral} has no source")
-    if not found.holds:
+            for number, numeral in document.unbound[:_SHOWN]:
+                typer.echo(f"  line {number}: {numeral} has no source{known}")
+    if found.unbound and found.other.told.ours:
         raise typer.Exit(VerifyError.exit_code)
+    leave(found)

@@ -47,6 +47,11 @@ def _lines(found: Rejudgement, *, simulated: bool) -> list[str]:
     lines = [f"{found.folder}, judged by {found.profile}", f"! {found.label}"]
     if found.after_the_fact and found.fixed_profile:
         lines.append(f"  fixed before the run: {found.fixed_profile}")
+    if found.other_version is not None:
+        lines += [
+            f"! {found.other_version}, by whose rules it is judged here",
+            *(f"~ {each}" for each in found.changed),
+        ]
     if found.contradictions:
         lines.append(f"! the folder contradicts itself in {found.contradictions} places; npu-deliver verify lists them")
     lines += [verdict_line(v, simulated=simulated, width=24, counted=True) for v in found.verdicts]

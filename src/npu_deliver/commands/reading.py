@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
+from npu_deliver.commands.version_lines import leave, version_lines, versions_json
 from npu_deliver.errors import DeliverError, VerifyError
 from npu_eval.stamps import Stamp, told
+
+if TYPE_CHECKING:
+    from npu_deliver.otherwise import Report
 
 
 def verify(
@@ -23,28 +27,40 @@ def verify(
 ) -> None:
     """Recompute everything in a deliverable and name each contradiction.
 
+    Exit code 0: it holds together; 8: it contradicts itself; 10: it does not, but another version of npu-deliver
+    made it, and this one derives some of it otherwise, which is listed.
+
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
     from npu_deliver import verify as verification
+    from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
     found = verification.verify(folder, public_key)
     stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
     overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"
     if as_json:
-        findings = [{"file": f.file, "what": f.what} for f in found.findings]
         print_json(
-            {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps, "findings": findings}
-        )
+            {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
+             "findings": to_json(found.findings), **versions_json(found.other)}
+        )  # fmt: skip
     else:
-        for finding in found.findings:
-            typer.echo(f"✗ {finding}")
-        state = "holds together" if found.holds else f"contradicts itself in {len(found.findings)} places"
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
-        signed = f"; signed by {public_key.name}" if public_key is not None and found.holds else ""
-        typer.echo(f"{folder}: {state}; {found.files} files; verdict {overall}{stamped}{signed}")
+        signed = f"; signed by {public_key.name}" if public_key is not None and not found.findings else ""
+        for line in version_lines(found.findings, found.other):
+            typer.echo(line)
+        rules = "" if found.holds or found.other.told.ours else " by the rules of this version"
+        typer.echo(f"{folder}: {state(found)}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
+    leave(found)
+
+
+def state(found: Report) -> str:
+    """What a verification came to, in a few words."""
+    if found.findings:
+        return f"contradicts itself in {len(found.findings)} places"
     if not found.holds:
-        raise typer.Exit(VerifyError.exit_code)
+        return "contradicts itself nowhere, but is not verified"
+    return "holds together" if found.other.told.ours else "holds together by the rules of this version"
 
 
 def compare(

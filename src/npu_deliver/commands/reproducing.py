@@ -102,6 +102,9 @@ def _work(keep: Path | None) -> Iterator[Path]:
 
 def _lines(found: Comparison) -> list[str]:
     lines = []
+    if found.other_version is not None:
+        lines.append(f"! {found.other_version}, by whose rules both runs are judged here")
+        lines += [f"~ {each}" for each in found.changed]
     if found.findings:
         lines.append(f"! the original contradicts itself in {found.findings} places; npu-deliver verify lists them")
     for side in ("candidate", "reference"):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from npu_deliver import tampering, verify
+import deliverables
+from npu_deliver import pipeline, tampering, verify, versions
 from npu_deliver.profiles import templates_folder
 from npu_deliver.words import LANGUAGES
 from npu_eval import units
@@ -55,6 +56,55 @@ def test_an_untouched_folder_holds_together_in_python_3_9_without_any_package(wh
     done = subprocess.run([python, "-I", "-S", folder / "verify_deliverable.py"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "holds together" in done.stdout
+
+
+def _run(folder):
+    done = subprocess.run([sys.executable, "-I", folder / "verify_deliverable.py"], capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_it_names_the_version_that_made_the_folder(folder):
+    code, lines = _run(folder)
+    assert code == 0
+    assert lines[0] == f"made with {versions.named(versions.current())}"
+
+
+def test_it_says_when_another_version_made_summary_and_pages_anew(tmp_path):
+    deliverables.write_model(tmp_path)
+    job = deliverables.job_of(tmp_path)
+    with deliverables.rules_of_another_version():
+        deliverables.make(job, pictures=True)
+    pipeline.report(job, "en")
+    code, lines = _run(job.output)
+    assert code == 0
+    assert lines[0].startswith("made with npu-deliver 0.1.7 (rules 070707070707); summary and pages with npu-deliver ")
+
+
+def test_what_another_version_wrote_otherwise_is_no_contradiction_to_it_and_a_forgery_is_one(tmp_path):
+    deliverables.write_model(tmp_path)
+    job = deliverables.job_of(tmp_path)
+    with deliverables.another_version():
+        deliverables.make(job, pictures=True)
+    pipeline.report(job, "en")
+    page = job.output / "readme.md"
+    page.write_text(page.read_text(encoding="utf-8") + "\nA word of a later version: 14.2 %\n", encoding="utf-8")
+    deliverables.reseal(job.output)
+    code, lines = _run(job.output)
+    assert code == 10
+    assert any(line.startswith("~ readme.md: line") for line in lines)
+    assert lines[-1].endswith("contradicts itself nowhere; 1 things are not as the version of this file writes them")
+    deliverables.change_file(page, "**PASS**", "**FAIL**")
+    deliverables.reseal(job.output)
+    code, lines = _run(job.output)
+    assert code == 8
+    assert any(line.startswith("readme.md: line") for line in lines)
+
+
+def test_a_strangers_version_reaches_no_terminal_as_it_is(one_file):
+    strange = {"version": "1\x1b[2J", "rules_sha256": 7, "commit": ["\n"]}
+    assert one_file.named(strange) == "npu-deliver 12J (rules 7, commit n)"
+    assert one_file.named("x") == one_file.named(None) == "a version that does not name itself"
 
 
 def test_a_damaged_folder_is_named_and_left_with_8(folder):

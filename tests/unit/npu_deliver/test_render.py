@@ -52,7 +52,7 @@ RUNS = Runs(criteria_sha256="c" * 64, opened_at="2025-06-01T08:00:00+00:00", ent
 
 def summary_of(spec=None, records=None, **model):
     content = samples.spec_file(evaluation=spec or samples.eval_spec(), model=samples.model_facts(**model))
-    return summarize(content, records or samples.records(spec), RUNS)
+    return summarize(content, records or samples.records(spec), RUNS, samples.tool_version())
 
 
 def without(kind):
@@ -162,6 +162,36 @@ def pages(summary, lang):
     named = {page: stamped_name(page, simulated=simulated) for page in PAGES}
     assert set(found) == set(named.values())
     return {page: found[name] for page, name in named.items()}
+
+
+# --- which version ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("measured", "zh", "en"),
+    [
+        (samples.tool_version(), None, None),
+        (samples.tool_version(version="0.1.7", rules_sha256="07" * 32, commit=""),
+         "记录由 npu-deliver `0.1.7`（规则哈希 `070707070707`）测得", "measured with npu-deliver `0.1.7` (hash"),
+        (None, "记录由较早的版本测得，该版本未注明版本号", "measured with an earlier version that did not name itself"),
+    ],
+)  # fmt: skip
+def test_the_report_names_the_version_that_derived_it_and_another_one_that_measured(measured, zh, en):
+    summary = replace(summary_of(), measured_with=measured)
+    for lang, words, tool in (("zh", zh, "- 工具版本：npu-deliver `0.2.0`"), ("en", en, "- Tool: npu-deliver `0.2.0`")):
+        page = render.render(summary, lang=lang)["readme.md"]
+        line = next(line for line in page.splitlines() if line.startswith(tool))
+        assert "`a1a1a1a1a1a1`" in line
+        assert "`v0.2.0`" in line
+        assert (words in line) if words else ("测得" not in line and "measured" not in line)
+        assert not list(stray_numerals(page, "readme.md", allowed_numbers(summary), summary.layout))
+
+
+def test_the_report_of_a_version_that_names_none_says_nothing_of_it():
+    for lang in LANGUAGES:
+        page = render.render(replace(summary_of(), derived_with=None), lang=lang)["readme.md"]
+        assert "工具版本" not in page
+        assert "- Tool:" not in page
 
 
 # --- golden pages ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 import deliverables
 from deliverables import FakeEngine, tree
 from npu_deliver import intake, rerun
+from npu_deliver.commands import reproducing
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, EngineError, WeightsError
 
@@ -46,6 +47,7 @@ def test_the_same_results_are_reproduced_and_the_original_stays(folder, again):
     assert {old for _, old, _ in found.verdicts} == {"PASS"}
     assert all(latency.ratio == 1.0 and latency.within_noise for latency in found.latencies)
     assert found.findings == 0
+    assert found.other_version is None
     assert tree(folder) == before
 
 
@@ -90,6 +92,35 @@ def test_what_differs_in_the_environment_is_listed(folder, again):
 def test_the_maker_s_own_weights_must_be_given(folder, again, monkeypatch, original):
     with pytest.raises(ConfigError, match=r"its weights were the file 'tiny\.pth' of its maker; name your copy"):
         rerun._weights(intake.inspect(folder), None, rerun._records(intake.inspect(folder)))
+
+
+class EngineOfAnotherVersion(FakeEngine):
+    """Runs the code of the folder, which is of another version and writes its log as that one does."""
+
+    def run(self, step, folder, tell):
+        with deliverables.rules_of_another_version():
+            return super().run(step, folder, tell)
+
+
+def test_a_folder_of_another_version_runs_its_own_code_and_is_judged_by_our_rules(tmp_path, monkeypatch):
+    root, work = tmp_path / "models", tmp_path / "work"
+    work.mkdir()
+    deliverables.write_model(root)
+    job = deliverables.job_of(root)
+    with deliverables.rules_of_another_version():
+        deliverables.make(job, pictures=True)
+    where = Environment(image=deliverables.IMAGE, engine=EngineOfAnotherVersion())
+    monkeypatch.setattr(rerun, "prepare", lambda *arguments, **options: where)
+    found = rerun.rerun(job.output, Containers(), work, python=Path("python"), weights=str(root / "tiny/tiny.pth"),
+                        trust_packages=False)  # fmt: skip
+    assert found.reproduced
+    assert found.findings == 0
+    assert found.other_version.startswith("made with npu-deliver 0.1.7 (rules 070707070707); this is npu-deliver")
+    assert [each.what for each in found.changed] == ["verdict top5-agreement", "overall"]
+    assert {old for _, old, _ in found.verdicts} == {"PASS"}
+    lines = reproducing._lines(found)
+    assert lines[0].endswith("by whose rules both runs are judged here")
+    assert lines[1].startswith("~ verdict top5-agreement: NOT_MEASURED")
 
 
 def test_other_weights_are_refused(folder, again, tmp_path):
