@@ -28,7 +28,7 @@ _CHANGED = "-dirty"
 """How git ends the name of a checkout that holds changes."""
 _LOG = "log_sha256"
 """Of a log, which is compared line by line itself."""
-_NAMES = ("criterion", "name", "id", "experiment", "switches", "output", "input", "batch_size")
+_NAMES = ("criterion", "name", "id", "experiment", "switches", "output", "input", "batch_size", "stage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +134,15 @@ def compare(theirs: Mapping[str, Any], ours: Summary) -> tuple[tuple[Changed, ..
     others = sorted(_differences("", rest, mine, alone), key=lambda each: not each.decides)
     alone = [Finding(file=ours.layout.at(SUMMARY), what=each.what) for each in alone]
     return (*verdicts, *others), tuple(alone)
+
+
+def completed(theirs: Any, ours: Any) -> Any:
+    """What the folder says, in the form in which this version says it: its values wherever both have one."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return {key: completed(theirs[key], value) if key in theirs else value for key, value in ours.items()}
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        return [completed(old, new) for old, new in zip(theirs, ours, strict=True)]
+    return theirs
 
 
 def _verdicts(theirs: Any, ours: list[dict[str, Any]]) -> Iterator[Changed]:

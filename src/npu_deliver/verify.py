@@ -27,7 +27,7 @@ from npu_deliver.versions import Told
 from npu_deliver.words import LANGUAGES
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, file_sha256, from_json
+from npu_eval.jsonio import dumps, file_sha256, from_json, to_json
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256
@@ -274,7 +274,8 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
 def _check_other_pages(folder: Path, summary: Summary) -> list[Finding]:
     """Pages of another version, held against what their own summary says; against ours where that cannot be read."""
     try:
-        return list(_check_pages(folder, from_json(Summary, versions.said(folder), SUMMARY)))
+        theirs = otherwise.completed(versions.said(folder), to_json(summary))
+        return list(_check_pages(folder, from_json(Summary, theirs, SUMMARY)))
     except (RecordError, *_UNDERIVABLE):
         return list(_check_pages(folder, summary))
 

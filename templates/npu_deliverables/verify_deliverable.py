@@ -39,6 +39,7 @@ WORDS = "npu_eval/stamps.py"  # words the stamps of the pages; it is read, never
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
+STRANGE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, SyntaxError, TypeError, ValueError)
 Finding = tuple[str, str]
 
 
@@ -360,7 +361,7 @@ def check_pages(folder: Path, summary: Any, *, whole: bool = True) -> Iterator[F
             yield stem + ".md", "is missing"
     protocol = (summary.get("performance") or {}).get("protocol") or {}
     allowed = set(written(summary)) | FIXED | {TIERS.get(protocol.get("tier"), "")}
-    stamps = stamps_of(folder) if summary["stamps"] else {}
+    stamps = stamps_of(folder) if whole and summary["stamps"] else {}
     for page in sorted(folder.glob("*.md")):
         text = page.read_text(encoding="utf-8", errors="replace")
         found = [*check_states(text, summary)]
@@ -433,7 +434,7 @@ def check(folder: Path, *, whole: bool = True) -> list[Finding]:
     for each in checks:
         try:
             findings += list(each)
-        except (LookupError, TypeError, AttributeError, ValueError, OSError, ArithmeticError, RecursionError) as error:
+        except STRANGE as error:
             findings.append((LAYOUT, f"is not laid out as expected ({type(error).__name__}: {error})"))
     return list(dict.fromkeys(findings))
 

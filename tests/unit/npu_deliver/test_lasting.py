@@ -203,7 +203,7 @@ def test_a_claim_of_another_version_makes_a_contradiction_a_difference_and_no_mo
     assert [each.what for each in report.other.changed] == ["performance.runs[1].percentiles_s.p90"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_digit_of_the_summary_can_be_changed_and_stay_verified(folder, data):
     path = folder / "summary.json"
@@ -219,7 +219,7 @@ def test_no_digit_of_the_summary_can_be_changed_and_stay_verified(folder, data):
 
 
 def test_every_damage_is_found_or_told_in_a_folder_of_another_version(folder, tmp_path):
-    tried = tampering.try_out(folder, 30, 5, clean=1)
+    tried = tampering.try_out(folder, 12, 5, clean=1)
     assert not tried.missed
     assert tried.blamed == 0
 

@@ -101,6 +101,11 @@ def test_what_another_version_wrote_otherwise_is_no_contradiction_to_it_and_a_fo
     assert any(line.startswith("readme.md: line") for line in lines)
 
 
+def test_code_that_cannot_be_read_is_a_finding_and_no_crash(folder_on_cpu, one_file):
+    (folder_on_cpu / "npu_eval/stamps.py").write_text("WORDS: = (", encoding="utf-8")
+    assert [what for file, what in one_file.check(folder_on_cpu) if file == "folder"]
+
+
 def test_a_strangers_version_reaches_no_terminal_as_it_is(one_file):
     strange = {"version": "1\x1b[2J", "rules_sha256": 7, "commit": ["\n"]}
     assert one_file.named(strange) == "npu-deliver 12J (rules 7, commit n)"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -28,7 +29,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "other_version.txt"
 THEN_AND_NOW = [
     "verdict top5-agreement: NOT_MEASURED (the record holds no top5_agreement) then, PASS (1.0 all inputs) now",
     "overall: 'NOT_MEASURED' then, 'PASS' now",
-    "optimisation.rows[0].outcome: 'not decided within the budget' then, 'no measurable effect' now",
+    "optimisation.rows[a/a].outcome: 'not decided within the budget' then, 'no measurable effect' now",
     "optimisation.rows[huge-pages].outcome: 'not decided within the budget' then, 'no measurable effect' now",
 ]
 
@@ -105,7 +106,7 @@ def test_the_version_that_made_it_finds_nothing(folder):
 def test_the_line_is_never_the_plain_one_and_the_code_is_10(folder, run):
     code, out, err = run("verify", folder)
     assert (code, err) == (EXIT_OTHER_VERSION, "")
-    text = out.replace(str(folder), "FOLDER")
+    text = re.sub(r"line \d+ is .*", "line N is …", re.sub(r"\d+ files", "N files", out.replace(str(folder), "FOLDER")))
     if os.environ.get("NPU_DELIVER_UPDATE_GOLDEN") == "1":
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")
@@ -189,7 +190,7 @@ def test_numerals_of_lines_that_both_write_are_bound(folder):
     tallies = {each.file: each for each in audit.audit(folder).documents}
     assert tallies["summary.json"].from_records > 500
     assert len(tallies["summary.json"].unbound) < 30
-    assert len(tallies["readme.md"].unbound) < 20
+    assert len(tallies["readme.md"].unbound) < 40
 
 
 def test_judging_it_again_says_by_whose_rules(folder, run):
@@ -311,6 +312,14 @@ def test_what_only_the_folder_says_is_named_unless_it_is_empty():
     changed, alone = otherwise.compare(told, _summary())
     assert changed == ()
     assert [str(each) for each in alone] == ["summary.json: says luck, which this version does not derive"]
+
+
+def test_what_a_folder_says_takes_the_form_of_this_version():
+    theirs = {"a": 1, "gone": 2, "rows": [{"x": 1}], "many": [1], "b": {"c": 3}}
+    ours = {"a": 5, "rows": [{"x": 7, "y": 8}], "many": [1, 2], "b": {"c": 4, "d": 5}, "e": 6}
+    assert otherwise.completed(theirs, ours) == {
+        "a": 1, "rows": [{"x": 1, "y": 8}], "many": [1], "b": {"c": 3, "d": 5}, "e": 6,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("value", "shown"), [(True, "True"), ([1, 2], "2 entries"), ("x" * 200, repr("x" * 200)[:80])])
