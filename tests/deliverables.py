@@ -250,9 +250,7 @@ def rules_of_another_version() -> Iterator[None]:
     """Another version, which did not measure the fifth class, and called undecided what this one calls no effect."""
 
     def judge_otherwise(record: Record | None, criterion: Criterion) -> judge.Verdict:
-        if criterion.id != "top5-agreement":
-            return judged(record, criterion)
-        return replace(judged(None, criterion), reason="the record holds no top5_agreement")
+        return judged(None if criterion.id == "top5-agreement" else record, criterion)
 
     def came_otherwise(found: effects.Effect | None, **known: Any) -> effects.Outcome:
         came = outcome(found, **known)

@@ -15,8 +15,10 @@ from npu_deliver import versions
 from npu_deliver.summary import Summary
 from npu_deliver.versions import Told
 from npu_eval.config import ToolVersion
-from npu_eval.jsonio import to_json
+from npu_eval.errors import RecordError
+from npu_eval.jsonio import from_json, to_json
 from npu_eval.layout import SUMMARY
+from npu_eval.phrases import Phrase
 
 SHOWN = 20
 """So many differences are printed; JSON has all."""
@@ -156,11 +158,22 @@ def _verdicts(theirs: Any, ours: list[dict[str, Any]]) -> Iterator[Changed]:
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
     value = verdict.get("value")
-    said = verdict.get("reason") if value is None else f"{value} {verdict.get('evidence', '')}"
-    return f"{verdict.get('status')} ({_shown(said)[1:-1]})"
+    about = _sentence(verdict.get("reason" if value is None else "evidence"))
+    return f"{verdict.get('status')} ({_shown(str(about) if value is None else f'{value} {about}')[1:-1]})"
+
+
+def _sentence(value: Any) -> Any:
+    """What is said, as its sentence, whether a version stored that or a code; anything else as it is."""
+    if not isinstance(value, dict) or "code" not in value or set(value) - {"code", "args", "more"}:
+        return value
+    try:
+        return str(from_json(Phrase, value))
+    except RecordError:  # a code that this version does not know
+        return str(value["code"])
 
 
 def _differences(place: str, theirs: Any, ours: Any, alone: list[Finding]) -> Iterator[Changed]:
+    theirs, ours = _sentence(theirs), _sentence(ours)
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key, value in theirs.items():
             if key == _LOG:

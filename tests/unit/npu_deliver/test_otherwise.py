@@ -27,7 +27,7 @@ from npu_eval.records import read_record, record_sha256, record_text
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "other_version.txt"
 THEN_AND_NOW = [
-    "verdict top5-agreement: NOT_MEASURED (the record holds no top5_agreement) then, PASS (1.0 all inputs) now",
+    "verdict top5-agreement: NOT_MEASURED (there is no precision record) then, PASS (1.0 all inputs) now",
     "overall: 'NOT_MEASURED' then, 'PASS' now",
     "optimisation.rows[a/a].outcome: 'not decided within the budget' then, 'no measurable effect' now",
     "optimisation.rows[huge-pages].outcome: 'not decided within the budget' then, 'no measurable effect' now",
@@ -332,6 +332,18 @@ def test_a_value_of_another_kind_is_a_difference(value, shown):
 def test_verdicts_that_are_none_are_told_as_such(verdicts):
     changed, _ = otherwise.compare(to_json(_summary()) | {"verdicts": verdicts}, _summary())
     assert {each.what for each in changed} >= {f"verdict {v.criterion}" for v in _summary().verdicts}
+
+
+def test_a_sentence_and_the_code_of_it_say_the_same():
+    summary = _summary()
+    told = to_json(summary)
+    assert isinstance(told["verdicts"][0]["evidence"], dict)
+    for verdict, own in zip(told["verdicts"], summary.verdicts, strict=True):
+        verdict |= {"evidence": str(own.evidence), "reason": str(own.reason)}
+    assert otherwise.compare(told, summary) == ((), ())
+    told["verdicts"][0]["evidence"] = {"code": "of-a-later-version"}
+    changed, _ = otherwise.compare(told, summary)
+    assert [(each.what, "of-a-later-version" in each.then) for each in changed] == [("verdict output-error", True)]
 
 
 def test_a_control_character_of_a_strangers_summary_reaches_no_terminal():
