@@ -11,7 +11,7 @@ import typer
 from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
 from npu_deliver.commands.version_lines import leave, version_lines, versions_json
-from npu_deliver.errors import DeliverError, VerifyError
+from npu_deliver.errors import DeliverError
 from npu_eval.stamps import Stamp, told
 
 if TYPE_CHECKING:
