@@ -72,6 +72,12 @@ _IN_TEXT = re.compile(
     r"(?P<lorem>lorem ipsum)",
     re.IGNORECASE,
 )
+_TITLE = re.compile(
+    rf"(?<![\w/$\\])(?P<named>{_SHELL})(?![\w/.])|"
+    r"<\s?(?:模型名称?|网络名称?|model[ _-]?name|your [\w ]{1,20}|x{2,5})\s?>|"
+    r"(?<![A-Za-z0-9_.\-])x{2,5}(?![A-Za-z0-9_.\-])",
+    re.IGNORECASE,
+)
 _TASK = re.compile(r"^\s*(?P<bullet>(?:[-*+]|\d{1,2}[.)])\s+)?[*_>\s]*(?P<word>TODO|FIXME)[*_]*\s?[:：]\s*\S")
 _TASK_WORD = re.compile(r"(?<![\w/.#-])(?:TODO|FIXME|TBD)(?![\w/.-])")
 _PLANS = re.compile(r"\bto-?\s?do\b|roadmap|计划|待办|后续|未来|future", re.IGNORECASE)
@@ -157,6 +163,8 @@ def _in_text(line: Line, document: Document, names: _Names) -> str:
     if plain.startswith("[//]:") or not re.search(r"[{$%<xX待此这]|TODO|FIXME|TBD|[Ll]orem", plain):
         return ""
     plain = _MATH.sub(_blank, _CODE_SPAN.sub(_blank, plain))
+    if line.number == document.facts(_title_line):
+        return _in_title(line.number, plain, names)
     if task := _left_task(line, plain, document):
         return task
     if _ABOUT.search(plain):
@@ -172,6 +180,22 @@ def _in_text(line: Line, document: Document, names: _Names) -> str:
         if match["fill"] or match["wait"] or match["here"] or match["lorem"]:
             return match[0]
     return ""
+
+
+def _title_line(document: Document) -> int:
+    """The line of a page's title, its first heading where that is of the first level; 0 for none."""
+    first = next((section for section in document.structure.sections if section.title), None)
+    return first.line if first and first.level == 1 else 0
+
+
+def _in_title(number: int, plain: str, names: _Names) -> str:
+    """The placeholder in a page's title, where the name of the model is due."""
+    match = None if _ABOUT.search(plain) else _TITLE.search(plain)
+    if match is None:
+        template = re.search(_TEMPLATE, plain)
+        return template[0] if template and not _ABOUT.search(plain) else ""
+    name = match["in"] or match["bare"]
+    return "" if name and (name.isupper() or names.explained(name, number)) else match[0]
 
 
 def _left_task(line: Line, plain: str, document: Document) -> str:

@@ -96,6 +96,16 @@ def test_a_value_that_was_never_filled_in_is_found(text: str) -> None:
     assert [f.line for f in linted(whole) if f.rule == "NPU001"]
 
 
+@pytest.mark.parametrize("name", ["$model_name", "${model}", "{{ model }}", "<模型名称>", "XXX", "<model name>"])
+def test_a_title_without_the_name_is_found(name: str) -> None:
+    assert [f.line for f in linted(f"# {name} 昇腾 NPU 适配报告\n\n正文。\n") if f.rule == "NPU001"] == [1]
+
+
+@pytest.mark.parametrize("title", ["YOLOX-XXL", "$HOME 目录", "模型模板 {{ x }} 说明", "`$weight` 参数"])
+def test_a_title_with_a_name_is_left_alone(title: str) -> None:
+    assert "NPU001" not in {f.rule for f in linted(f"# {title}\n\n# 将 xxx 替换为实际路径\n")}
+
+
 def test_a_variable_is_documented_by_the_code_that_uses_it() -> None:
     value = "# 某模型适配报告\n\n- 权重路径：$weight\n"
     assert "NPU001" in {f.rule for f in linted(value)}
