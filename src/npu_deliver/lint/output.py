@@ -51,7 +51,7 @@ def text(result: Result, lang: str, *, colour: bool) -> Iterator[str]:
             yield _paint(f"      {place} | {shown_text(span.text)}", _DIM, colour)
         semicolon = "；" if lang == "zh" else "; "
         wanted = f"{words['expected']} {shown_text(finding.expected.said(lang), 300)}"
-        yield f"      {wanted}{semicolon}{words['found']} {shown_text(finding.found)}"
+        yield f"      {wanted}{semicolon}{words['found']} {shown_text(finding.found.said(lang))}"
     yield _total(result, lang)
 
 
@@ -102,7 +102,7 @@ def _finding(finding: Finding, lang: str) -> dict[str, Any]:
         "message": shown_text(finding.message.said(lang), 500),
         "evidence": evidence,
         "expected": shown_text(finding.expected.said(lang), 300),
-        "found": shown_text(finding.found, 300),
+        "found": shown_text(finding.found.said(lang), 300),
     }
 
 
@@ -135,7 +135,7 @@ def _sarif_rule(rule: Rule, lang: str) -> dict[str, Any]:
 
 def _sarif_result(finding: Finding, lang: str, index: dict[str, int]) -> dict[str, Any]:
     words = _WORDS[lang]
-    compared = f"{words['expected']} {finding.expected.said(lang)}; {words['found']} {finding.found}"
+    compared = f"{words['expected']} {finding.expected.said(lang)}; {words['found']} {finding.found.said(lang)}"
     message = f"{finding.message.said(lang)} [{compared}]"
     return {
         "ruleId": finding.rule,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from npu_deliver.compatibility import Answer, State, compatibility
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.agreement import compares
 from npu_deliver.lint.reading.chips import unclear_chip, wrong_tag
@@ -62,8 +63,8 @@ def _absent(submission: Submission, main: Document) -> Iterator[Finding]:
             MODES,
             main.heading(first.at.line),
             Text("没有记录 HF32 等数值模式", "HF32 and the other numeric modes are not recorded"),
-            expected="dtype and HF32 of both sides",
-            got="none",
+            expected=due.MODES,
+            got=due.NONE,
         )
     timed = next((q for q in main.quantities.all if q.kind in ("latency", "throughput")), None) or first
     named = {version.component for document in submission.texts for version in versions(document)}
@@ -74,8 +75,8 @@ def _absent(submission: Submission, main: Document) -> Iterator[Finding]:
             NO_VERSIONS,
             main.heading(timed.at.line),
             Text("没有给出 CANN 与 torch_npu 的版本", "no version of CANN or torch_npu is given"),
-            expected="exact versions of CANN, torch and torch_npu",
-            got="none",
+            expected=due.VERSIONS,
+            got=due.NONE,
         )
 
 
@@ -148,19 +149,19 @@ def _loose(document: Document) -> Iterator[Finding]:
             f"{driver.word} 是驱动（npu-smi）的版本，不是 CANN 的",
             f"{driver.word} is the driver's version (npu-smi), not CANN's",
         )
-        yield found(DRIVER, driver.at, said, expected="CANN 6 to 9", got=driver.word)
+        yield found(DRIVER, driver.at, said, expected=due.DRIVERS, got=driver.word)
     requires = genre(document) in _ZOO_PAGES
     vague = next((each for each in vague_versions(document) if not (each.bound and requires)), None)
     if vague:
         said = Text(f"{vague.name} 的版本是“{vague.word}”", f"the version of {vague.name} is '{vague.word}'")
-        yield found(VAGUE, vague.at, said, expected="an exact version", got=vague.word)
+        yield found(VAGUE, vague.at, said, expected=due.EXACT_VERSION, got=vague.word)
 
 
 def _chip(document: Document) -> Iterator[Finding]:
     unclear = unclear_chip(document)
     if unclear and genre(document) not in _ZOO_PAGES:
         said = Text(f"“{unclear.name}”不能确定芯片", f"'{unclear.name}' does not tell the chip")
-        yield found(SOC, unclear.at, said, expected="the SoC as npu-smi prints it", got=unclear.name)
+        yield found(SOC, unclear.at, said, expected=due.SOC, got=unclear.name)
     tag = wrong_tag(document)
     if tag:
         said = Text(
@@ -186,10 +187,10 @@ def _cards(document: Document) -> Iterator[Finding]:
 def _fallback(document: Document) -> Iterator[Finding]:
     if fell := fallback(document):
         said = Text("有算子回退到 CPU 执行", "an operator ran on the CPU")
-        yield found(FALLBACK, fell.at, said, expected="no fallback", got=fell.words)
+        yield found(FALLBACK, fell.at, said, expected=due.NO_FALLBACK, got=fell.words)
     if chosen := silent_choice(document):
         said = Text("没有 NPU 时会静默使用 CPU", "without an NPU this silently takes the CPU")
-        yield found(SILENT, chosen.at, said, expected="an error where there is no NPU", got=chosen.words)
+        yield found(SILENT, chosen.at, said, expected=due.AN_ERROR, got=chosen.words)
     if mocked := mocked_extension(document):
         said = Text("扩展模块被假模块代替", "an extension module was replaced by a mock")
-        yield found(MOCKED, mocked.at, said, expected="the real extension", got=mocked.words)
+        yield found(MOCKED, mocked.at, said, expected=due.REAL_EXTENSION, got=mocked.words)

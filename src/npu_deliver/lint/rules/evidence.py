@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.named_files import NamedFile, Role, named_files, names_a_log, pictured_sections
@@ -49,8 +50,8 @@ def _logs(submission: Submission, document: Document) -> Iterator[Finding]:
         NO_LOG,
         document.heading(timed[0].at.line),
         Text("报告的数值没有任何文字日志或 JSON", "no text log or JSON stands behind the numbers"),
-        expected="a .log or .json file",
-        got="none",
+        expected=due.LOG_OR_JSON,
+        got=due.NONE,
         evidence=(timed[0].at,),
     )
 
@@ -66,8 +67,8 @@ def _sections_without_log(document: Document) -> Iterator[Finding]:
                     f"“{section.title}”一节的数值只有图片，没有日志",
                     f"the numbers of '{section.title}' have a picture and no log",
                 ),
-                expected="a .log or .json file",
-                got="a picture",
+                expected=due.LOG_OR_JSON,
+                got=due.A_PICTURE,
             )
 
 
@@ -81,7 +82,7 @@ def _pictures(document: Document) -> Iterator[Finding]:
                     f"“{section.title}”一节只有图片，没有文字数值",
                     f"the section '{section.title}' has a picture and no number",
                 ),
-                expected="the numbers as text",
+                expected=due.NUMBERS_AS_TEXT,
                 got=section.picture,
             )
 
@@ -96,8 +97,8 @@ def _files(submission: Submission, document: Document) -> Iterator[Finding]:
                 MISSING_FILE,
                 named.at,
                 Text(f"文件夹里没有 {named.path}", f"the folder has no {named.path}"),
-                expected=f"{named.path} in the folder",
-                got="absent",
+                expected=due.in_folder(str(named.path)),
+                got=due.ABSENT,
             )
 
 
@@ -118,7 +119,7 @@ def _private(document: Document, *, handed_in: bool) -> Iterator[Finding]:
             PRIVATE_PATH,
             place.at,
             Text(f"“{place.path}”只存在于作者的机器上", f"'{place.path}' exists on the author's machine alone"),
-            expected="a relative path or a public address",
+            expected=due.PUBLIC_PATH,
             got=place.path,
         )
 
@@ -135,6 +136,6 @@ def _secrets(document: Document) -> Iterator[Finding]:
             SECRET,
             document.span(0),
             Text(f"第 {secret.line} 行有密钥", f"line {secret.line} holds a secret"),
-            expected="no secret",
-            got=f"{secret.head}… in line {secret.line}",
+            expected=due.NO_SECRET,
+            got=due.on_line(f"{secret.head}…", secret.line),
         )

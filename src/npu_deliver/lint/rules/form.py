@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
 from npu_deliver.lint.reading.agreement import about_npu
 from npu_deliver.lint.reading.card import (
@@ -63,7 +64,7 @@ def _metadata(document: Document) -> Iterator[Finding]:
             front.hardware_at,
             Text("元数据中没有 hardware: NPU", "the metadata lack hardware: NPU"),
             expected="hardware: NPU",
-            got=front.hardware or "none",
+            got=front.hardware or due.NONE,
         )
     missing = ", ".join(sorted(_TAGS - front.tags))
     if missing and front.hardware == "NPU":
@@ -72,7 +73,7 @@ def _metadata(document: Document) -> Iterator[Finding]:
             front.tags_at,
             Text(f"标签缺少 {missing}", f"the tags lack {missing}"),
             expected="NPU, Ascend, ascend-npu",
-            got=", ".join(sorted(front.tags)) or "none",
+            got=", ".join(sorted(front.tags)) or due.NONE,
         )
 
 
@@ -85,7 +86,7 @@ def _scoring(document: Document) -> Iterator[Finding]:
                 section.at,
                 Text(f"评分字段缺少 {missing}", f"the scoring fields lack {missing}"),
                 expected=", ".join(SCORING_KEYS),
-                got=f"without {missing}",
+                got=due.without(missing),
             )
 
 
@@ -99,7 +100,7 @@ def _requirements(document: Document, *, handed_in: bool) -> Iterator[Finding]:
                 REQUIREMENTS,
                 line.at,
                 Text(f"{line.name} 由平台提供，pip 装不了", f"the platform brings {line.name}; pip cannot"),
-                expected="no such line",
+                expected=due.NO_SUCH_LINE,
                 got=line.line,
             )
 
@@ -111,8 +112,8 @@ def _deploy(document: Document) -> Iterator[Finding]:
             DEPLOY,
             document.span(1),
             Text(f"deploy.sh 没有 {missing}", f"deploy.sh lacks {missing}"),
-            expected="port 8000 and $MODEL_PATH",
-            got=f"without {missing}",
+            expected=due.SERVED,
+            got=due.without(missing),
         )
 
 
@@ -130,8 +131,8 @@ def _symbols(submission: Submission, document: Document) -> Iterator[Finding]:
                     f"{imported.module}.py 没有定义 {imported.name}",
                     f"{imported.module}.py does not define {imported.name}",
                 ),
-                expected=f"{imported.name} in {module.name}",
-                got="absent",
+                expected=due.defined(imported.name, module.name),
+                got=due.ABSENT,
             )
 
 
@@ -160,7 +161,7 @@ def _form(submission: Submission) -> Iterator[Finding]:
                     submission.main.span(1),
                     Text(f"{layout} 布局缺少 {', '.join(missing)}", f"the layout {layout} lacks {', '.join(missing)}"),
                     expected=", ".join(missing),
-                    got="absent",
+                    got=due.ABSENT,
                 )
 
 
@@ -186,7 +187,7 @@ class Copies:
                 COPIED,
                 main.span(1),
                 Text(f"与 {twin.file} 逐行相同", f"line for line the text of {twin.file}"),
-                expected="a report of its own",
+                expected=due.OWN_REPORT,
                 got=twin.file,
                 evidence=(twin,),
             )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
 from npu_deliver.lint.reading.criteria_words import (
     absolute_gates,
@@ -184,7 +185,7 @@ def _cosine_gate(submission: Submission, document: Document) -> Iterator[Finding
                 f"余弦 > {gate.value} 容许约 {admits:.3g} % 的相对 L2 误差，不能支持 1 %",
                 f"a cosine above {gate.value} admits a relative L2 error of about {admits:.3g} %; it supports no 1 %",
             ),
-            expected="cos >= 0.99995, or a relative L2 error",
+            expected=due.COSINE_OR_ERROR,
             got=gate.words,
             evidence=tuple(document.facts(one_percent)[:1]),
         )
@@ -217,7 +218,7 @@ def _cosine_error(group: Group) -> Iterator[Finding]:
                 f"'{error.label}' {error.number.text} is 1 - {cosine.number.text}; the relative L2 error is about "
                 f"{honest:.2g} %",
             ),
-            expected=f"about {honest:.2g} %",
+            expected=due.about(f"{honest:.2g} %"),
             got=error.number.text,
             evidence=(cosine.at,),
         )
@@ -247,7 +248,7 @@ def _shares(submission: Submission, document: Document) -> Iterator[Finding]:
                     f"this says that nothing is over 1 %, but line {worst.at.line} has {worst.number.text} of the "
                     f"elements over 1 %",
                 ),
-                expected="0 %, or the share explained with its floor",
+                expected=due.SHARE_EXPLAINED,
                 got=worst.number.text,
                 evidence=tuple(q.at for q in large[:6]),
             )
@@ -278,7 +279,7 @@ def _over_one_percent(document: Document, pair: Printed) -> Iterator[Finding]:
                 f"{over} of the {len(a)} outputs printed for both sides differ by over 1 %; the report says that "
                 f"the error is below 1 %",
             ),
-            expected="the share over 1 %, with its floor",
+            expected=due.SHARE_WITH_FLOOR,
             got=f"{over}/{len(a)}",
             evidence=(pair.first, claims[0]),
         )
@@ -336,7 +337,7 @@ def _scale_blind(submission: Submission, document: Document) -> Iterator[Finding
                 f"绝对门限 {gate.value} 旁没有参考输出的幅值",
                 f"the absolute threshold {gate.value} stands without the scale of the reference",
             ),
-            expected="the reference's RMS beside it",
+            expected=due.REFERENCE_RMS,
             got=gate.words,
         )
 
@@ -347,7 +348,7 @@ def _top_k(document: Document) -> Iterator[Finding]:
             TOP_K,
             top.at,
             Text("输出是特征而不是类别，top-k 没有意义", "the output is features, not classes; top-k means nothing"),
-            expected="class logits",
+            expected=due.CLASS_LOGITS,
             got=top.words,
             evidence=(top.features,),
         )

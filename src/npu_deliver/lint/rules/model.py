@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.architecture import classifier, stand_in
 from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre
@@ -34,7 +35,7 @@ def check(submission: Submission) -> Iterator[Finding]:
             said = Text(
                 "适配的是简化的替身，而不是上游模型", "a simplified stand-in was ported, not the upstream model"
             )
-            yield found(STAND_IN, simple.at, said, expected="the upstream architecture", got=simple.words)
+            yield found(STAND_IN, simple.at, said, expected=due.UPSTREAM, got=simple.words)
 
 
 def _loading(document: Document) -> Iterator[Finding]:
@@ -43,14 +44,14 @@ def _loading(document: Document) -> Iterator[Finding]:
     loose = loose_loading(document)
     if loose:
         said = Text("权重没有严格加载", "the weights were not loaded strictly")
-        yield found(NOT_STRICT, loose.at, said, expected="strict=True, 0 missing, 0 unexpected", got=loose.words)
+        yield found(NOT_STRICT, loose.at, said, expected=due.STRICT, got=loose.words)
     random = random_weights(document)
     if random and random.banner:
         said = Text("报告开头写明使用随机权重", "the report says at its beginning that its weights are random")
-        yield found(DRY_RUN, random.at, said, expected="trained weights", got=random.words)
+        yield found(DRY_RUN, random.at, said, expected=due.TRAINED_WEIGHTS, got=random.words)
     elif random:
         said = Text("有参数是随机初始化的", "some parameters are randomly initialised")
-        yield found(RANDOM_HEAD, random.at, said, expected="every parameter from the checkpoint", got=random.words)
+        yield found(RANDOM_HEAD, random.at, said, expected=due.EVERY_PARAMETER, got=random.words)
 
 
 def _unidentified(submission: Submission, main: Document) -> Iterator[Finding]:
@@ -62,8 +63,8 @@ def _unidentified(submission: Submission, main: Document) -> Iterator[Finding]:
         UNIDENTIFIED,
         main.heading(line),
         Text("没有权重的 sha256 或版本", "the weights have no sha256 and no revision"),
-        expected="URL, revision and sha256 of the weights",
-        got="none",
+        expected=due.WEIGHTS_ORIGIN,
+        got=due.NONE,
         evidence=(main.span(line),),
     )
 

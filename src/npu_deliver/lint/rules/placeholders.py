@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.fields import empty_fields
 from npu_deliver.lint.reading.placeholders import placeholders
@@ -19,8 +20,8 @@ def check(submission: Submission) -> Iterator[Finding]:
     for document in submission.reports:
         for left in placeholders(document):
             said = Text(f"“{left.sign}”没有被替换成值", f"'{left.sign}' was never replaced by a value")
-            yield found(PLACEHOLDER, left.at, said, expected="a value", got=left.sign)
+            yield found(PLACEHOLDER, left.at, said, expected=due.A_VALUE, got=left.sign)
         for field in empty_fields(document):
             said = Text(f"字段“{field.name}”没有值", f"the field '{field.name}' has no value")
-            wanted = "a value, or 'not measured' and why"
-            yield found(EMPTY, field.at, said, expected=wanted, got=field.value or "(empty)")
+            wanted = due.A_VALUE_OR_WHY_NOT
+            yield found(EMPTY, field.at, said, expected=wanted, got=field.value or due.EMPTY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.label import many
@@ -67,14 +68,14 @@ def _unstated(submission: Submission, main: Document) -> Iterator[Finding]:
     if time is None:
         return
     said = frozenset().union(*(stated(document) for document in submission.texts))
-    missing = ", ".join(part for part in PARTS if part not in said)
-    if missing:
+    missing = due.listed(part for part in PARTS if part not in said)
+    if missing.en:
         yield found(
             UNSTATED,
             main.heading(time.at.line),
-            Text(f"计时协议缺少：{missing}", f"the timing protocol lacks: {missing}"),
-            expected=", ".join(PARTS),
-            got=f"without {missing}",
+            Text(f"计时协议缺少：{missing.zh}", f"the timing protocol lacks: {missing.en}"),
+            expected=due.listed(PARTS),
+            got=due.without(missing),
             evidence=(time.at,),
         )
 
@@ -105,8 +106,8 @@ def _hidden_batch(document: Document) -> Iterator[Finding]:
                     f"{rates[0].number.text} × {latencies[0].number.text} = {value:.3g}：batch 没有写明",
                     f"{rates[0].number.text} × {latencies[0].number.text} = {value:.3g}: an unstated batch size",
                 ),
-                expected=f"batch = {round(value)}, stated",
-                got="no batch size",
+                expected=due.batch_stated(round(value)),
+                got=due.NO_BATCH,
                 evidence=(latencies[0].at,),
             )
             return
@@ -118,7 +119,7 @@ def _cold(document: Document) -> Iterator[Finding]:
             COLD,
             said.at,
             Text("计时包含首次调用或没有预热", "the first call is timed, or there was no warm-up"),
-            expected="warm-up first",
+            expected=due.WARM_UP,
             got=said.words,
         )
 
@@ -139,7 +140,7 @@ def _collapse(document: Document) -> Iterator[Finding]:
                     f"batch {rate.batch} 的吞吐降到 {rate.number.text}，没有说明原因",
                     f"throughput falls to {rate.number.text} at batch {rate.batch}, unexplained",
                 ),
-                expected=f">= {_FALL} × {best.number.text}, or an explanation",
+                expected=due.or_explained(f">= {_FALL} × {best.number.text}"),
                 got=rate.number.text,
                 evidence=(best.at,),
             )
@@ -169,7 +170,7 @@ def _baselines(submission: Submission, document: Document) -> Iterator[Finding]:
                 "加速比以 CPU 为基准，但没有 CPU 型号与线程数",
                 "the speed-up is over a CPU whose model and threads are not named",
             ),
-            expected="CPU model, threads and dtype",
+            expected=due.CPU_FACTS,
             got="CPU",
             evidence=(cpu.at,),
         )
@@ -178,7 +179,7 @@ def _baselines(submission: Submission, document: Document) -> Iterator[Finding]:
             PAPER_BASE,
             said.at,
             Text("以他人公布的数字为基准", "a number that others published is the baseline"),
-            expected="a baseline measured here",
+            expected=due.BASELINE_HERE,
             got=said.words,
         )
 
@@ -211,7 +212,7 @@ def _switches(submission: Submission, document: Document) -> Iterator[Finding]:
                 DEFAULT,
                 setting.at,
                 Text(f"{text} 本来就是默认值（{source.cited('zh')}）", f"{text} is the default ({source.cited('en')})"),
-                expected="a value that is not the default",
+                expected=due.NO_DEFAULT,
                 got=text,
             )
 
@@ -235,7 +236,7 @@ def _unknown(setting: Setting) -> Finding:
             f"torch_npu 与 CANN 的文档（{known_on()} 查阅）中没有变量 {setting.name}{zh}",
             f"{setting.name} is not among the variables that torch_npu and CANN document (read {known_on()}){en}",
         ),
-        expected="a documented variable",
+        expected=due.DOCUMENTED,
         got=setting.name,
     )
 
@@ -252,7 +253,7 @@ def _ablations(document: Document) -> Iterator[Finding]:
                 NO_ABLATION,
                 together[0].at,
                 Text(f"{len(names)} 个开关一起打开，只有一个增益", f"{len(names)} switches, and one gain"),
-                expected="one switch a row",
+                expected=due.ONE_SWITCH,
                 got=" + ".join(names),
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
 from npu_deliver.lint.reading.submission import Submission
 
@@ -35,7 +36,7 @@ def check(submission: Submission) -> Iterator[Finding]:
             UNREAD,
             at,
             Text(f"{problem.file} {text.zh}（{problem.detail}）", f"{problem.file} {text.en} ({problem.detail})"),
-            expected="a readable text file",
+            expected=due.READABLE,
             got=problem.detail,
         )
     for document in submission.documents:
@@ -44,6 +45,6 @@ def check(submission: Submission) -> Iterator[Finding]:
                 BROKEN,
                 document.span(document.broken.line),
                 Text("JSON 在此处无法继续读取", "the JSON cannot be read beyond this line"),
-                expected="well-formed JSON",
+                expected=due.WELL_FORMED,
                 got=document.broken.what,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.agreement import (
     about_npu,
@@ -115,7 +116,7 @@ def _uncompared(submission: Submission, main: Document) -> Iterator[Finding]:
                     "称输出与 CPU 一致，但没有任何框、分数或掩码的对比数值",
                     "the outputs are said to agree, without one number for boxes, scores or masks",
                 ),
-                expected="a difference for each of boxes, scores and masks",
+                expected=due.EACH_PART,
                 got=claim.words,
             )
             return
@@ -129,7 +130,7 @@ def _inputs(document: Document) -> Iterator[Finding]:
             UNREAL_INPUT,
             basis.at,
             Text("精度结论所用输入是随机或合成的", "the input behind the precision verdict is random or synthetic"),
-            expected="real inputs with names and hashes",
+            expected=due.REAL_INPUTS,
             got=basis.words,
         )
         return
@@ -138,7 +139,7 @@ def _inputs(document: Document) -> Iterator[Finding]:
             ONE_INPUT,
             basis.at,
             Text("精度结论只用了一个输入", "the precision verdict rests on one input"),
-            expected="several real inputs",
+            expected=due.SEVERAL_INPUTS,
             got=basis.words,
         )
 
@@ -156,6 +157,6 @@ def _no_repeat(submission: Submission, main: Document) -> Iterator[Finding]:
         NO_REPEAT,
         main.heading(norms[0].at.line),
         Text("没有给出同一输入重复运行的差异", "no difference between two runs of one input is given"),
-        expected="two runs of one input, bitwise or with their difference",
-        got="none",
+        expected=due.TWO_RUNS,
+        got=due.NONE,
     )

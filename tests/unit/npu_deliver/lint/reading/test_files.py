@@ -67,7 +67,7 @@ def test_a_huge_table_is_cut_and_said_so(tmp_path: Path, monkeypatch: pytest.Mon
 def test_deeply_nested_json_ends_the_reading_of_that_file_only(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# r\n", encoding="utf-8")
     (tmp_path / "summary.json").write_text("[" * 100_000, encoding="utf-8")
-    assert [f.found for f in lint([tmp_path]).findings if f.rule == "NPU000b"] == ["depth"]
+    assert [f.found.en for f in lint([tmp_path]).findings if f.rule == "NPU000b"] == ["depth"]
 
 
 def test_front_matter_with_anchors_is_left_alone() -> None:
