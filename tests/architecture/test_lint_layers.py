@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 RULES = Path(__file__).parents[2] / "src/npu_deliver/lint/rules"
-STILL_READ_TEXT = {
-    "two_values.py",
-}
+STILL_READ_TEXT: set[str] = set()
 """Rules that have not been parted from their reading yet; the list may only shrink."""
 RAW = {"plain", "search", "says", "structure", "raw"}
 """What of a document is text: its lines and the search in them."""

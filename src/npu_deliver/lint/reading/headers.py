@@ -23,7 +23,7 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
     ),
     "model": (
         r"name|名称|models?(?: name)?|模型(?:名称|方案)?|method|方法|network|网络|backbone|主干(?:网络)?",
-        r"arch(?:itecture)?",
+        r"arch(?:itecture)?|configs?(?:\[\d\])?|配置文件",
         r"detector|neck|head|实验方法|implementation|实现|framework|框架|exp(?:eriment)?|方案|type|类型",
     ),
     "schedule": (
@@ -31,9 +31,12 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
         r"(?:initial |peak )?(?:lr|learning rate)|学习率",
     ),
     "epochs": (
-        r"(?:max|total|run|train\w*)?[ _]?(?:epochs?|epoches|iters?|iterations?|steps?)",
-        r"(?:epochs?|steps?)/(?:epochs?|steps?|total epochs?)",
-        r"max_iter|训练(?:代数|轮数|步数)(?:\(.*\))?|迭代(?:次数|轮数|步数)|轮数|kimgs?",
+        r"(?:max|total|run|train\w*)?[ _]?(?:epochs?|epoches)|epochs?/(?:steps?|total epochs?)",
+        r"step/total epochs|训练(?:代数|轮数)(?:\(.*\))?|轮数",
+    ),
+    "steps": (
+        r"(?:max|total|run|train\w*)?[ _]?(?:iters?|iterations?|steps?|iter num)|max_iter|steps?/epochs?|训练步数",
+        r"迭代(?:次数|轮数|步数)|kimgs?",
     ),
     "dtype": (
         r"(?:use[_ ])?amp(?:[_\\ ]*type)?|dtype|数据类型|精度(?:模式|类型)|(?:mixed[_ ])?precision",
@@ -57,7 +60,7 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 SHARED = frozenset(
-    {"batch", "cards", "resolution", "dtype", "chip", "torch", "epochs", "sequence", "dataset", "schedule"}
+    {"batch", "cards", "resolution", "dtype", "chip", "torch", "epochs", "steps", "sequence", "dataset", "schedule"}
 )
 """Settings that are one and the same whatever their column is called."""
 _PATTERNS = tuple(
@@ -72,9 +75,9 @@ def setting_name(header: str) -> str:
 
 
 NOTE = re.compile(
-    r"^(?:configs?|download\w*(?: \(.*\))?|links?|logs?|ckpt|checkpoint|json|url|weights?|备注|说明|描述|用途(?:说明)?|"
+    r"^(?:download\w*(?: \(.*\))?|links?|logs?|ckpt|checkpoint|json|url|weights?|备注|说明|描述|用途(?:说明)?|"
     r"notes?|"
-    r"description|remarks?|配置文件?|下载(?:链接)?|地址|文件名?|.*(?:公网|地址|指导|链接|log|ckpt|download).*|released|是否支持|"
+    r"description|remarks?|下载(?:链接)?|地址|文件名?|.*(?:公网|地址|指导|链接|log|ckpt|download).*|released|是否支持|"
     r"安装.*|处理.*|解决.*|原因|.*\.pth?|训练日志)$",
     re.IGNORECASE,
 )

@@ -51,8 +51,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ),
     ("top5", r"top[-_ ]?5"),
     ("top1", r"top[-_ ]?1"),
-    ("map50", r"m?ap[@_]?\.?(?:0\.)?50\b|\bap50\b"),
-    ("map75", r"m?ap[@_]?\.?(?:0\.)?75\b|\bap75\b"),
+    ("map50", r"m?ap[\s@_]*(?:(?:0?\.)?50|0?\.5)\b(?!\s?[:-])"),
+    ("map75", r"m?ap[\s@_]*(?:0?\.)?75\b"),
     ("map", r"\bm?ap\b|mAP"),
     ("accuracy", r"\bacc(?:uracy)?\b|准确率|正确率"),
     ("speedup", r"加速比|加速倍数|speed-?_?up|faster\b.*\bx\b|倍速"),
@@ -206,11 +206,11 @@ def side(label: str) -> str:
     return named[0] if len(named) == 1 else ""
 
 
-_DTYPE = re.compile(
+DTYPE = re.compile(
     r"(?<![a-z])(fp16|float16|half|bf16|bfloat16|fp32|float32|fp64|float64|int8|hf32|tf32|amp)(?![a-z])", re.IGNORECASE
 )
 _SAME_DTYPE = {"float16": "fp16", "half": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
-_BATCH = re.compile(
+BATCH = re.compile(
     r"(?:batch(?:[_ -]?size)?|\bbs|批大小|批次大小|批量大小|批次|批量)\s*[=:：＝_]?\s*(?:为|of)?\s*(\d{1,4})(?![\d.])",
     re.IGNORECASE,
 )
@@ -225,35 +225,14 @@ _MANY = re.compile(
 
 def dtypes(text: str) -> tuple[str, ...]:
     """The number formats that a text names, by their short names."""
-    return tuple(dict.fromkeys(_SAME_DTYPE.get(m.lower(), m.lower()) for m in _DTYPE.findall(text)))
+    return tuple(dict.fromkeys(_SAME_DTYPE.get(m.lower(), m.lower()) for m in DTYPE.findall(text)))
 
 
 def batches(text: str) -> tuple[int, ...]:
     """The batch sizes that a text names."""
-    return tuple(dict.fromkeys(int(m) for m in _BATCH.findall(text)))
+    return tuple(dict.fromkeys(int(m) for m in BATCH.findall(text)))
 
 
 def many(text: str) -> bool:
     """Whether a text speaks of several cards, streams or overlapping calls, where FPS × latency is no batch size."""
     return bool(_MANY.search(text))
-
-
-_GENERIC = re.compile(
-    r"\d+(?:\.\d+)*|[一二三四五六七八九十]+|npu|cpu|gpu|ascend|昇腾|精度|性能|对比|数据|评分|字段|误差|验证|增强|"
-    r"结果|运行|推理|评测|测试|指标|环境|信息|结论|适配|报告|总结|汇总|说明|详细|概述"
-    r"|数值|延迟|时延|吞吐|帧率|功能|证据|核心|关键|主要|precision|accuracy|performance|latency|throughput|results?|"
-    r"summary|report|evaluation"
-    r"|benchmark|validation|comparison|inference|environment|conclusion|overview|details?|metrics?|numbers?|scoring|"
-    r"fields?|score|reference"
-    r"|vs\.?|against|with|and|the|of|on|for|data|model|模型|输出|output|与|和|的|及|性|表|一致|正确|检查|check|"
-    r"test(?:s|ing)?|eval|日志|log"
-    r"|交付|自测|实测|status|状态|information|记录|record",
-    re.IGNORECASE,
-)
-
-
-@functools.lru_cache(maxsize=4096)
-def subject(heading: str) -> str:
-    """What a heading is about beyond the words that every report's headings have; empty for a general one."""
-    rest = _GENERIC.sub(" ", heading)
-    return " ".join(re.findall(r"[\w]+", rest)).lower()

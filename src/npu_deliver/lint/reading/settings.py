@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterable
 
-from npu_deliver.lint.reading.label import batches, dtypes
+from npu_deliver.lint.reading.label import BATCH, DTYPE, batches, dtypes
 
 Setting = tuple[str, str]
 Settings = frozenset[Setting]
@@ -91,6 +91,16 @@ def settings(text: str) -> Settings:
     return frozenset((name, "+".join(sorted(set(found)))) for name, found in values.items() if found)
 
 
+@functools.lru_cache(maxsize=8192)
+def without(text: str) -> str:
+    """What a text says beyond the settings that it names."""
+    for pattern in (BATCH, DTYPE, _CARDS, _NODES, _CHIP, _RESOLUTION, *(pattern for _, pattern in _NAMED)):
+        text = pattern.sub(" ", text)
+    for _, pattern in (*_PHASES, *_STAGES, *_KIND_OF_MODEL):
+        text = pattern.sub(" ", text)
+    return " ".join(text.split())
+
+
 def chip(text: str) -> str:
     """A chip's name in one spelling, without its maker."""
     return re.sub(r"ascend|昇腾|npu|tesla|nvidia|geforce|rtx|[\s_-]", "", text.lower())
@@ -109,11 +119,16 @@ _PLAIN = frozenset({("batch", "1"), ("cards", "1"), ("dtype", "fp32"), ("nodes",
 
 
 def merged(layers: Iterable[Settings]) -> Settings:
-    """Settings from the outermost text to the innermost, which has the last word on each; usual values are left out."""
+    """Settings from the outermost text to the innermost, which has the last word on each."""
     values: dict[str, str] = {}
     for layer in layers:
         values |= dict(layer)
-    return frozenset(values.items()) - _PLAIN
+    return frozenset(values.items())
+
+
+def telling(layers: Iterable[Settings]) -> Settings:
+    """Merged settings without the usual ones."""
+    return merged(layers) - _PLAIN
 
 
 def valued(name: str, cell: str) -> Settings:

@@ -18,7 +18,9 @@ from npu_deliver.lint.reading.jsontext import Broken, Scalar, scan
 from npu_deliver.lint.reading.label import batches, meaning, side
 from npu_deliver.lint.reading.markdown import Line, Structure, parse
 from npu_deliver.lint.reading.number import narrow, numbers, with_label_unit
-from npu_deliver.lint.reading.quantity import Group, Quantities, Quantity, fitting, quantities
+from npu_deliver.lint.reading.quantities import quantities
+from npu_deliver.lint.reading.quantity import Group, Quantities, Quantity, fitting
+from npu_deliver.lint.reading.settings import settings
 from npu_deliver.lint.reading.tree import Lot, lots
 
 Facts = TypeVar("Facts")
@@ -271,6 +273,8 @@ def _json_quantities(file: str, scalars: list[Scalar]) -> Quantities:
             scalar.path[-1],
             context,
             0,
+            settings=settings(context),
+            named=label,
         )
         out.all.append(quantity)
         group = groups.setdefault(scalar.path[:-1], Group(context=context, shape="object"))

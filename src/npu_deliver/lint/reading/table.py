@@ -24,7 +24,7 @@ from npu_deliver.lint.reading.headers import (
 )
 from npu_deliver.lint.reading.label import Meaning, dtypes, meaning, side
 from npu_deliver.lint.reading.markdown import Structure, Table, bare
-from npu_deliver.lint.reading.settings import Settings, chip, merged, settings, valued
+from npu_deliver.lint.reading.settings import Settings, chip, merged, settings, valued, without
 
 ROWS_LIMIT = 400
 """Rows of one table that are compared with each other."""
@@ -84,6 +84,7 @@ _COMPONENT = re.compile(
     r"|固件|驱动",
     re.IGNORECASE,
 )
+_DITTO = re.compile(r"\s*(?:\.{2,}|…+|[\"〃″]+|''|同上|ditto|-//-)\s*", re.IGNORECASE)
 _LINK = re.compile(r"!?\[(?P<said>[^\]]*)\]\([^)\s]*(?:\s[^)]*)?\)|https?://\S+|</?[a-zA-Z][^<>]{0,200}>")
 
 
@@ -108,7 +109,11 @@ def _read(structure: Structure, table: Table, index: int) -> ReadTable:
         _column(position, header, [row[position] for _, row in cells if position < len(row)])
         for position in range(len(header))
     )
-    rows = tuple(Row(line, row, _row_settings(row, columns, by_row=by_row)) for line, row in cells)
+    full = _filled([row for _, row in cells], columns)
+    rows = tuple(
+        Row(line, row, _row_settings(whole, columns, by_row=by_row))
+        for (line, row), whole in zip(cells, full, strict=True)
+    )
     kind = _kind(f"{caption} {' '.join(structure.sections[table.section].titles[-1:])}", columns, rows)
     return ReadTable(index, table.line, table.section, kind, caption, columns, rows, by_row)
 
@@ -225,22 +230,40 @@ def _words(key: str) -> set[str]:
     return set(re.findall(r"[a-z0-9.]+|[\u4e00-\u9fff]+", key))
 
 
+def _filled(rows: list[tuple[str, ...]], columns: tuple[Column, ...]) -> list[tuple[str, ...]]:
+    """The rows with "as above" and empty cells of settings replaced by the cell above."""
+    out: list[tuple[str, ...]] = []
+    for row in rows:
+        above = out[-1] if out else ()
+        as_above = (
+            position < len(above)
+            and columns[position].role == "setting"
+            and (not cell.strip() or bool(_DITTO.fullmatch(cell)))
+            for position, cell in enumerate(row)
+        )
+        out.append(tuple(above[i] if same else row[i] for i, same in enumerate(as_above)))
+    return out
+
+
 def _row_settings(row: tuple[str, ...], columns: tuple[Column, ...], *, by_row: bool) -> Settings:
     layers: list[Settings] = []
     for column, cell in zip(columns, row, strict=False):
-        if column.role != "setting" or (by_row and column.index == 0):
+        unknown = column.role == "measure" and column.what is None and not column.settings and not column.side
+        if (column.role != "setting" and not unknown) or (by_row and (unknown or column.index == 0)):
             continue
-        named = settings(cell)
-        whose = side(cell)
-        name = column.name if column.name in SHARED else column.header.lower() or "name"
-        layers.append(valued(name, _beyond(cell) if column.name == "model" and named else cell))
+        named, whose = settings(cell), side(cell)
+        beyond = _beyond(cell) if named or whose else cell
+        if column.name in SHARED:
+            layers.append(valued(column.name, cell))
+        elif beyond:
+            layers.append(valued(column.header.lower() or "name", beyond))
         layers += [named, frozenset({("whose", whose)}) if whose else frozenset()]
     return merged(layers)
 
 
 def _beyond(cell: str) -> str:
-    """A name without the cards and sides that it begins or ends with: ``8p-NPU(ARM)`` is still of ARM."""
-    return re.sub(r"(?i)\d+\s?p(?![a-z])|[npgc]pu|昇腾|ascend|[-_()\s]", " ", cell).strip()
+    """A name without the settings and sides that it holds: ``8p-NPU(ARM)`` is still of ARM."""
+    return re.sub(r"(?i)(?<![a-z])[npgc]pu(?![a-z])|昇腾|ascend|[-_()\s]", " ", without(cell)).strip()
 
 
 def _kind(around: str, columns: tuple[Column, ...], rows: tuple[Row, ...]) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from npu_deliver.lint.reading.settings import Settings, merged, settings, valued
+from npu_deliver.lint.reading.settings import Settings, merged, settings, telling, valued
 
 NAMED: dict[str, set[tuple[str, str]]] = {
     "8p-NPU": {("cards", "8")},
@@ -34,7 +34,9 @@ def test_the_settings_that_a_text_names(text: str, named: Settings) -> None:
 
 
 def test_the_innermost_text_has_the_last_word_and_the_usual_goes_without_saying() -> None:
-    assert merged([settings("batch 8, 8卡"), settings("bs1")]) == {("cards", "8")}
+    layers = [settings("batch 8, 8卡"), settings("bs1")]
+    assert merged(layers) == {("cards", "8"), ("batch", "1")}
+    assert telling(layers) == {("cards", "8")}
 
 
 @pytest.mark.parametrize(
