@@ -23,7 +23,7 @@ from pathlib import Path
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint import Finding, Severity, lint_submission
 from npu_deliver.lint.reading.files import shown_text
-from npu_deliver.lint.reading.submission import gather
+from npu_deliver.lint.reading.submission import planned
 
 PROGRESS_EVERY_S = 5.0
 
@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
 def count(folders: list[Path]) -> Tally:
     """Lint everything; a submission on which the linter fails is named, and the run goes on."""
     tally, told = Tally(), time.monotonic()
-    for submission in gather(folders):
+    for submission in (work.read() for work in planned(folders)):
         tally.submissions += 1
         tally.files += len(submission.documents)
         tally.readmes += sum(Path(document.name).name.lower().startswith("readme") for document in submission.reports)

@@ -6,13 +6,17 @@ in `rules`; `catalogue` lists them. No framework, no template engine, no network
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from npu_deliver.lint import catalogue
-from npu_deliver.lint.finding import Finding, Severity
-from npu_deliver.lint.reading.submission import Submission, gather
-from npu_deliver.lint.rules.form import Copies
+from npu_deliver.lint.finding import Finding, Severity, Span
+from npu_deliver.lint.reading.submission import Planned, Submission, planned
+from npu_deliver.lint.rules.form import Copies, print_of
 from npu_deliver.lint.suppress import Suppression, split, suppressions
 
 __all__ = ["Finding", "Result", "Severity", "lint", "lint_submission"]
@@ -34,8 +38,12 @@ class Result:
         return sum(finding.severity is severity for finding in self.findings)
 
 
-def lint(paths: list[Path]) -> Result:
+def lint(paths: list[Path], *, processes: int | None = None) -> Result:
     """Every finding in some reports and folders, by file and line.
+
+    Args:
+        paths: reports, folders of them, whole checkouts.
+        processes: how many read at once; as many as there are processors where there are hundreds of submissions.
 
     Raises:
         ConfigError: a path does not exist.
@@ -44,13 +52,33 @@ def lint(paths: list[Path]) -> Result:
     waived: list[tuple[Finding, Suppression]] = []
     files = submissions = 0
     seen = Copies()
-    for submission in gather(paths):  # one at a time: of a checkout of thousands, only what was found is kept
-        result = lint_submission(submission)
-        findings += [*result.findings, *seen.check(submission)]
+    for result, printed in _read(planned(paths), processes):
+        findings += [*result.findings, *seen.check(printed)]
         waived += result.waived
         files += result.files
         submissions += 1
     return Result(findings=tuple(findings), waived=tuple(waived), files=files, submissions=submissions)
+
+
+_MANY = 100
+"""Submissions from which on further processes are worth their start."""
+_AT_ONCE = 8
+_Read = tuple[Result, tuple[str, Span] | None]
+
+
+def _read(plan: list[Planned], processes: int | None) -> Iterator[_Read]:
+    """Each submission's findings and what its report is known by, in order; its text is dropped at once."""
+    wanted = processes or (len(os.sched_getaffinity(0)) if len(plan) >= _MANY else 1)
+    if wanted == 1:
+        yield from map(_one, plan)
+        return
+    with ProcessPoolExecutor(wanted, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_one, plan, chunksize=_AT_ONCE)
+
+
+def _one(work: Planned) -> _Read:
+    submission = work.read()
+    return lint_submission(submission), print_of(submission)
 
 
 def lint_submission(submission: Submission) -> Result:

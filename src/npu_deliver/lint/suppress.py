@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Finding, Text, found
-from npu_deliver.lint.reading.submission import Document
+from npu_deliver.lint.reading.submission import ZONES, Document
 from npu_deliver.lint.rules.unread import SUPPRESSION
 
 _MARK = re.compile(
@@ -32,10 +32,7 @@ def suppressions(document: Document) -> tuple[list[Suppression], list[Finding]]:
     """The suppressions of a document, and a finding for each that gives no reason."""
     valid: list[Suppression] = []
     refused: list[Finding] = []
-    for line in document.lines:
-        match = _MARK.search(line.plain)
-        if match is None:
-            continue
+    for line, match in document.search(_MARK, ZONES):
         reason = _REASON.search(match["rest"])
         names = [name.strip() for name in match["rules"].split(",")]
         if reason is None:

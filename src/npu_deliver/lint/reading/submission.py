@@ -25,6 +25,9 @@ from npu_deliver.lint.reading.tree import Lot, lots
 
 Facts = TypeVar("Facts")
 
+ZONES = ("text", "table", "log", "code", "front", "comment", "blank", "json")
+"""Every zone of a line."""
+
 
 @dataclass
 class Document:
@@ -182,8 +185,25 @@ class Submission:
         return any(d.says(pattern) for d in self.texts)
 
 
-def gather(paths: list[Path]) -> Iterator[Submission]:
-    """The submissions that some paths hold.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A submission that can be read: a lot of a folder, or a file that stands alone."""
+
+    path: Path
+    lot: Lot | None
+
+    def read(self) -> Submission:
+        """The submission."""
+        if self.lot is not None:
+            return _of_lot(self.path, self.lot)
+        raw, problem = read_file(self.path, str(self.path), Budget(), inside=self.path.parent)
+        documents = [document(raw, self.path.name)] if raw else []
+        problems = (problem,) if problem else ()
+        return Submission(root=str(self.path), documents=documents, names=None, problems=problems)
+
+
+def planned(paths: list[Path]) -> list[Planned]:
+    """The submissions that some paths hold, by their names alone.
 
     Raises:
         ConfigError: a path does not exist.
@@ -191,14 +211,10 @@ def gather(paths: list[Path]) -> Iterator[Submission]:
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise ConfigError("there is no such file or folder", where=str(path), fix="name a report or a folder")
+    out: list[Planned] = []
     for path in paths:
-        if path.is_dir():
-            for lot in lots(walk(path)):
-                yield _of_lot(path, lot)
-        else:
-            raw, problem = read_file(path, str(path), Budget(), inside=path.parent)
-            documents = [document(raw, path.name)] if raw else []
-            yield Submission(root=str(path), documents=documents, names=None, problems=(problem,) if problem else ())
+        out += [Planned(path, lot) for lot in lots(walk(path))] if path.is_dir() else [Planned(path, None)]
+    return out
 
 
 def _of_lot(tree: Path, lot: Lot) -> Submission:

@@ -175,19 +175,25 @@ class Copies:
     def __init__(self) -> None:
         self._seen: dict[str, Span] = {}
 
-    def check(self, submission: Submission) -> Iterator[Finding]:
-        """Whether a submission's report was seen before."""
-        main = submission.main
-        key = fingerprint(main) if main is not None else None
-        if main is None or key is None:
+    def check(self, printed: tuple[str, Span] | None) -> Iterator[Finding]:
+        """Whether a report was seen before, by what `print_of` says of it."""
+        if printed is None:
             return
-        twin = self._seen.setdefault(key, main.span(1))
-        if twin.file != main.file:
+        key, here = printed
+        twin = self._seen.setdefault(key, here)
+        if twin.file != here.file:
             yield found(
                 COPIED,
-                main.span(1),
+                here,
                 Text(f"与 {twin.file} 逐行相同", f"line for line the text of {twin.file}"),
                 expected=due.OWN_REPORT,
                 got=twin.file,
                 evidence=(twin,),
             )
+
+
+def print_of(submission: Submission) -> tuple[str, Span] | None:
+    """What a submission's report is known by, and its first line; None for one that is too short to tell."""
+    main = submission.main
+    key = fingerprint(main) if main is not None else None
+    return None if main is None or key is None else (key, main.span(1))

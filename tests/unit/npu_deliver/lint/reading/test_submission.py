@@ -117,3 +117,12 @@ def test_files_beyond_the_limit_of_one_submission_are_told_once(
     assert [f.message.en.rsplit("(", 1)[1] for f in result.findings if f.rule == "NPU000a"] == [
         "6 files from here on)"
     ] * 2
+
+
+def test_many_submissions_are_read_by_several_processes_with_the_same_result(tmp_path: Path) -> None:
+    body = "".join(f"This is a sentence of the report, number {n} of them.\n" for n in range(12))
+    for n in range(12):
+        (tmp_path / f"m{n:02}").mkdir()
+        text = f"| 真实权重路径 | $weight{n} |\n|---|---|\n" + (body if n % 5 == 0 else "")
+        (tmp_path / f"m{n:02}" / "README.md").write_text(text, encoding="utf-8")
+    assert lint([tmp_path], processes=2) == lint([tmp_path], processes=1)
