@@ -130,7 +130,9 @@ def _rules() -> str:
     parts += ["without support, notes are what a careful report would add. Ids follow the order of the checks.", ""]
     for rule in catalogue.RULES:
         title = f"## {rule.id}: {rule.title.en} ({rule.severity})"
-        parts += [title, "", f"{rule.title.zh}。{rule.why.zh}", "", rule.why.en, "", "```text", rule.formula, "```", ""]
+        parts += [title, "", f"{rule.title.zh}。{rule.why.zh}", "", rule.why.en, ""]
+        parts += [f"Source: {cited(rule.sources)}.", ""] if rule.sources else []
+        parts += ["```text", rule.formula, "```", ""]
         for name, example in (("Passes", rule.good), ("Fails", rule.bad)):
             parts += [f"{name}:", "", "````markdown", example.rstrip(), "````", ""] if example else []
     return "\n".join(parts)

@@ -44,6 +44,24 @@ CANN_VARIABLES = Source(
 )
 ATB_VARIABLES = Source("set_env.sh of CANN's NNAL (ATB)", "CANN NNAL（ATB）的 set_env.sh", "2026-11-30")
 
+CANN_HF32 = Source("CANN 8.5.0, ATC's option --allow_hf32", "CANN 8.5.0 ATC 的 --allow_hf32", "2026")
+DETERMINISM = Source(
+    "TorchNPU's list of non-deterministic APIs (github.com/Ascend/pytorch, 9e73e708)",
+    "TorchNPU 确定性计算 API 清单（github.com/Ascend/pytorch，9e73e708）",
+    "2026-11-30",
+)
+IMAGES = Source("github.com/Ascend/cann-container-image", "github.com/Ascend/cann-container-image", "2026")
+PAIRS = Source(
+    "the tables and notes that docker/compatibility.toml names",
+    "docker/compatibility.toml 中列出的各表与发行说明",
+    "2026-11-30",
+)
+AVAILABILITY = Source(
+    "the platform's availability test (docs.gitcode.com, model-availability-test)",
+    "平台的模型可用性测试（docs.gitcode.com，model-availability-test）",
+    "2026",
+)
+
 CONTEST = Source("entries to the contest, which quote it", "参赛作品的转述", "2026")
 MLPERF = Source(
     "rules of MLPerf Inference (github.com/mlcommons/inference_policies, ac93e89c)",

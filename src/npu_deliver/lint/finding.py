@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from npu_eval import sources
+from npu_eval.sources import Source
+
 
 class Severity(enum.StrEnum):
     """How bad a finding is; the names are SARIF's levels."""
@@ -41,7 +44,10 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One check. ``good`` and ``bad`` are Markdown reports, run through the rule by a test."""
+    """One check. ``good`` and ``bad`` are Markdown reports, run through the rule by a test.
+
+    ``sources`` are those of a ``why`` that says something of the world: their names in `npu_eval.sources`.
+    """
 
     id: str
     severity: Severity
@@ -50,6 +56,7 @@ class Rule:
     formula: str
     good: str
     bad: str
+    sources: tuple[Source, ...] = ()
 
 
 @functools.cache
@@ -69,6 +76,7 @@ def rule(name: str) -> Rule:
         formula=entry["formula"],
         good=entry["good"],
         bad=entry["bad"],
+        sources=tuple(getattr(sources, each) for each in entry.get("sources", ())),
     )
 
 

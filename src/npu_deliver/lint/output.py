@@ -12,6 +12,7 @@ from urllib.parse import quote
 from npu_deliver.lint import Result, Severity, catalogue
 from npu_deliver.lint.finding import Finding, Rule
 from npu_deliver.lint.reading.files import shown_text
+from npu_eval.sources import cited
 
 _COLOURS = {Severity.ERROR: "\x1b[31m", Severity.WARNING: "\x1b[33m", Severity.NOTE: "\x1b[36m"}
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -156,13 +157,15 @@ def _location(file: str, line: int) -> dict[str, Any]:
 def explanation(rule: Rule, lang: str) -> str:
     """A rule with its reason, its formula, and an example that passes and one that fails."""
     names = ("为什么", "公式", "通过", "不通过") if lang == "zh" else ("why", "formula", "passes", "fails")
+    whose = [f"{'出处' if lang == 'zh' else 'source'}: {cited(rule.sources, lang)}"] if rule.sources else []
     examples = [
         f"{name}:\n{_indented(example)}"
         for name, example in zip(names[2:], (rule.good, rule.bad), strict=True)
         if example
     ]
     head = f"{rule.id} ({_WORDS[lang][rule.severity]}): {rule.title.said(lang)}"
-    return "\n".join([head, f"{names[0]}: {rule.why.said(lang)}", f"{names[1]}: {rule.formula}", *examples])
+    told = [head, f"{names[0]}: {rule.why.said(lang)}", *whose, f"{names[1]}: {rule.formula}", *examples]
+    return "\n".join(told)
 
 
 def _indented(example: str) -> str:

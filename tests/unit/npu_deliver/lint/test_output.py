@@ -88,3 +88,9 @@ def test_a_suppression_with_a_reason_is_honoured_and_counted(tmp_path: Path) -> 
     assert json.loads(as_sarif(result, "en"))["runs"][0]["results"][0]["suppressions"]
     report.write_text(f"<!-- npu-lint: ignore NPU001 -->\n{line}", encoding="utf-8")
     assert {finding.rule for finding in lint([report]).findings} == {"NPU000c", "NPU001"}
+
+
+def test_a_rule_that_says_something_of_the_world_names_its_source() -> None:
+    assert "source: TorchNPU's own APIs" in _run("--explain", "NPU015a", "--lang", "en")[1]
+    assert "出处: TorchNPU 自定义 API" in _run("--explain", "NPU015a", "--lang", "zh")[1]
+    assert "source:" not in _run("--explain", "NPU001", "--lang", "en")[1]
