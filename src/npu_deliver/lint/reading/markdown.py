@@ -109,7 +109,8 @@ class Structure:
 
 def bare(text: str) -> str:
     """A key or cell without Markdown's emphasis and the marks in front of it."""
-    return re.sub(r"[*`]|^\s*[-•·●▪◦+]\s+|✅|❌|⚠️?|🎯|📊", "", text).strip()
+    # an asterisk between two words multiplies: ``320*8``
+    return re.sub(r"\*\*|(?<![\w)])\*|\*(?![\w(])|`|^\s*[-•·●▪◦+]\s+|✅|❌|⚠️?|🎯|📊", "", text).strip()
 
 
 def parse(raw_lines: tuple[str, ...], *, log: bool = False) -> Structure:

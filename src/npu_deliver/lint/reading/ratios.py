@@ -31,6 +31,7 @@ _FILLER = re.compile(
 _PAIR = re.compile(
     r"^(?P<a>[^/:]{1,40}?)\s*(?:/|\bvs\b\.?|\bover\b|相比|对比|相对于?|比)\s*(?P<b>[^/:]{1,40})$", re.IGNORECASE
 )
+_MAYBE = re.compile(r"/|\bvs\b|\bover\b|相比|对比|相对|比|\bto\b", re.IGNORECASE)
 _TO = re.compile(r"\((?P<b>[^()]{1,30}?)\s+to\s+(?P<a>[^()]{1,30}?)\)\s*$", re.IGNORECASE)
 _NO_SPEED = re.compile(
     r"精度|acc|(?<![a-z])m?ap(?![a-z])|loss|误差|显存|内存|mem|epoch|batch|(?<![a-z])bs(?![a-z])|卡数|num"
@@ -70,6 +71,8 @@ def ratios(document: Document) -> list[Ratio]:
 
 
 def _of_table(document: Document, table: Table) -> Iterator[Ratio]:
+    if not any(_MAYBE.search(cell) for cell in (*table.header, *(cells[0] for _, cells in table.rows if cells))):
+        return
     header = tuple(words(cell) for cell in table.header)
     rows = [tuple(words(cell) for cell in cells) for _, cells in table.rows[:ROWS_LIMIT]]
     labels = [cells[0] if cells else "" for cells in rows]

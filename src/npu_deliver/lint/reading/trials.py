@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.reading.markdown import Table, bare
+from npu_deliver.lint.reading.headers import SHARED
+from npu_deliver.lint.reading.label import meaning
+from npu_deliver.lint.reading.markdown import bare
 from npu_deliver.lint.reading.number import Number, narrow, numbers, with_label_unit
+from npu_deliver.lint.reading.table import Column, ReadTable, tables
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
 
+SPEED = "(speed)"
+"""The name of the setting that the header of a speed itself gives, and the stage that its cell names."""
 ROWS_LIMIT = 400
 """Rows of one table that are read."""
 
@@ -36,7 +41,7 @@ class Trial:
     """One measured speed.
 
     ``cards`` and ``batch`` are None where the row names none; ``whole_batch``: the batch is that of all the cards.
-    ``settings`` are the other settings, by column. ``label`` is the row's first cell. ``of_step`` marks the time of one
+    ``settings`` are the other settings, by header. ``label`` is the row's first cell. ``of_step`` marks the time of one
     training step. ``claim`` is the cell that calls the row the best of its column, empty elsewhere.
     """
 
@@ -52,7 +57,7 @@ class Trial:
     cards: int | None
     batch: int | None
     whole_batch: bool
-    settings: tuple[tuple[int, str], ...]
+    settings: tuple[tuple[str, str], ...]
     of_step: bool
 
     @property
@@ -70,41 +75,17 @@ class _Role(enum.Enum):
     IGNORED = enum.auto()
 
 
-_CARDS = re.compile(
-    r"(?:npu|gpu|device|card)s?\W{0,3}(?:(?:npu|gpu)s?)?[\s_\\]*(?:nums?|数量?|个数|count)"
-    r"|卡数|number of (?:gpu|npu|card)s?"
-    r"|^#?\s*(?:of )?(?:npu|gpu)s?(?:\s*/\s*(?:npu|gpu)s?)?$|^cards?$",
-    re.IGNORECASE,
-)
-_BATCH = re.compile(r"batch|(?<![a-z])bs(?![a-z])|批(?:大小|次|量|处理)", re.IGNORECASE)
 _WHOLE = re.compile(r"gl[oa]{2}?b?al|global|total|总|全局", re.IGNORECASE)
-_RATIO = re.compile(
-    r"加速|提升|比(?!特)|线性度|scaling|speed-?\s?up|\bvs\b|gain|diff|差|efficien|效率|增益|percent|占|std|标准差|\bcv\b"
-    r"|p\d\d(?!\d)|\d\d\s?%|confidence|[A-Za-z\d)]\s*/\s*(?!s\b|sec|step|it|batch|秒|张|img|image|sample|epoch|frame)\w",
-    re.IGNORECASE,
-)
 _RATE = re.compile(r"fps|吞吐|throughput|/\s?s(?:ec(?:ond)?)?\b|/\s?秒|\bqps\b|帧率|\bips\b|per second", re.IGNORECASE)
-_TIME = re.compile(
-    r"latency|时延|延迟|耗时|用时|\btime\b|时间|\bms\b|(?:\bs|秒|sec)\s*/\s*(?:step|it|batch|img|image)"
-    r"|step[_ ]?(?:time|cost)",
-    re.IGNORECASE,
-)
-_SPEED = re.compile(r"性能|performance|\bspeed\b", re.IGNORECASE)
-_CHIP = re.compile(
-    r"^(?:(?:ascend|atlas)[\s-]?)?(?:310[pb]?\d?|910[a-d]?\d?|710|t4|[avh]\d{2,3}|npu|gpu|竞品\w?)(?:\s*\([^)]*\))?$",
-    re.IGNORECASE,
-)
-_PER_CARD = re.compile(r"单卡|每卡|per[ _-]?(?:card|gpu|npu|chip|device)|/\s*(?:card|gpu|npu|卡)", re.IGNORECASE)
-_IGNORED = re.compile(
-    r"epoch|step|iter|kimg|轮|(?<![a-z])lr(?![a-z])|learning|scale|\btrain\w*[ _]time|显存|内存|memory|\bmem\b"
-    r"|link|download|config\b|\blogs?\b|json|ckpt|备注|remark|note|checkpoint|flops|param",
-    re.IGNORECASE,
-)
-_SCORE = re.compile(
-    r"acc|精度|(?<![a-z])m?ap|iou|loss|f1|recall|precision|psnr|ssim|mot[ap]|dice|nds|[wce]er\b|auc|score|err|误差|rank"
-    r"|\bpq\b|rmse|mae|[amfh]de\b|fid|hmean|bleu|top|余弦|cos|pck|准确率|指标|metric",
-    re.IGNORECASE,
-)
+_TIME = frozenset({"latency", "step_time", "total_time"})
+_SPEEDS = _TIME | {"throughput", "performance"}
+_NO_MEASURE = frozenset({"epochs", "schedule", "scale"})
+"""Settings that change how good a network becomes, not how fast it is; a speed is measured in a part of the run."""
+_SCORE = re.compile(r"\W*\d+(?:\.\d+\s?%?|\s?%)\W*")
+"""A cell of a column that no word explains: a decimal or a percentage is a result there, no setting."""
+_UNIT = re.compile(r"\([^()]*\)|/\s?(?:s|sec|秒)\b")
+_DIVIDES = re.compile(r"\w\s*/\s*\w")
+_SPREAD = re.compile(r"std|标准差|\bcv\b|\bci\b|confidence|置信|diff|差|变化|占比|提升|下降", re.IGNORECASE)
 BEST = re.compile(r"最优|最佳|最好|(?<![a-z])best(?![a-z])", re.IGNORECASE)
 _CLAIM = re.compile(r"[^./|]{0,24}(?:最优|最佳|最好|(?<![a-z])best(?![a-z]))[^./|]{0,24}", re.IGNORECASE)
 _COUNT_OF_CARDS = re.compile(
@@ -114,22 +95,15 @@ _CHIPS = frozenset({310, 610, 710, 910, 950})
 _SPOKEN_CARDS = (("单卡", 1), ("双卡", 2), ("四卡", 4), ("八卡", 8), ("单机八卡", 8))
 _COUNT_OF_BATCH = re.compile(r"(?:batch(?:[_ -]?size)?|(?<![a-z])bs)\s*[=:_]?\s*(?P<n>\d{1,4})(?![\d.])", re.IGNORECASE)
 _STAGE = re.compile(r"(?P<stage>[a-z\u4e00-\u9fff][a-z\u4e00-\u9fff_ -]{0,20}):\s*(?=\d)")
-_STEP_TIME = re.compile(r"step|单步|每步|iter|迭代|/\s?it\b", re.IGNORECASE)
+_STEP_TIME = re.compile(r"step|单步|每步|iter|迭代|/\s?it\b|(?<![a-z])its?\s?/", re.IGNORECASE)
 _STEP = re.compile(r"(?:ms|(?<![a-z])s|秒|sec)\s*/\s*(?:step|it|batch|epoch|img|image|张|个|次)", re.IGNORECASE)
-_NUMERIC = re.compile(
-    r"(?:[a-z\u4e00-\u9fff_ -]{1,16}:\s?\d.*)|\W{0,3}\d[\d.,]*(?:e[-+]?\d+)?\s?(?:%|[a-z/\u4e00-\u9fff]{1,12})?\W{0,3}"
-)
-_FORMAT = re.compile(r"fp\d|bf16|float|int8|混合|混精|mixed|half", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,80}>")
 _SAME_AS_ABOVE = frozenset({"", "...", "…", "''", '"', "同上"})
-_NOTHING = frozenset({"", "-", "--", "---", "----", "-----", "—", "/", "na", "n/a", "none", "nan", "无", "x", "xxx"})
 
 
 def trials(document: Document) -> list[Trial]:
     """The measured speeds of a document's tables."""
-    return [
-        trial for index, table in enumerate(document.structure.tables) for trial in _of_table(document, index, table)
-    ]
+    return [trial for table in tables(document.structure) for trial in _of_table(document, table)]
 
 
 def words(cell: str) -> str:
@@ -137,19 +111,20 @@ def words(cell: str) -> str:
     return re.sub(r"\s+", " ", bare(narrow(_TAG.sub(" ", cell.replace("\\_", "_"))))).strip().lower()
 
 
-def _of_table(document: Document, index: int, table: Table) -> Iterator[Trial]:
-    rows = [(line, tuple(words(cell) for cell in cells)) for line, cells in table.rows[:ROWS_LIMIT]]
-    header = tuple(words(cell) for cell in table.header)
-    roles = _roles(header, [cells for _, cells in rows])
+def _of_table(document: Document, table: ReadTable) -> Iterator[Trial]:
+    below = [[row.cells[i] for row in table.rows if i < len(row.cells)] for i in range(len(table.columns))]
+    roles = [_role(column, cells) for column, cells in zip(table.columns, below, strict=True)]
     if _Role.SPEED not in roles:
         return
+    header = tuple(words(column.header) for column in table.columns)
+    rows = [(row.line, tuple(words(cell) for cell in row.cells)) for row in table.rows]
     above: tuple[str, ...] = ()
     for position, (line, cells) in enumerate(rows):
         claim = next((cell for cell in cells if _CLAIM.fullmatch(cell)), "")
         filled = _filled(cells[: len(header)], above, roles)
         above = above if claim else filled
-        under = _under(filled, roles)
-        at = Span(document.file, line, " | ".join(table.rows[position][1])[:300])
+        under = _under(filled, roles, header)
+        at = Span(document.file, line, " | ".join(table.rows[position].cells)[:300])
         for column in (i for i, role in enumerate(roles[: len(filled)]) if role is _Role.SPEED):
             cards, rest = _cards_of(header[column])
             for stage, speed, number in _speeds(filled[column], header[column]):
@@ -157,7 +132,7 @@ def _of_table(document: Document, index: int, table: Table) -> Iterator[Trial]:
                     speed=speed,
                     number=number,
                     at=at,
-                    table=index,
+                    table=table.index,
                     row=position,
                     column=column,
                     header=header[column],
@@ -166,7 +141,7 @@ def _of_table(document: Document, index: int, table: Table) -> Iterator[Trial]:
                     cards=cards or under.cards,
                     batch=under.batch,
                     whole_batch=under.whole_batch,
-                    settings=(*under.settings, (-1 if cards else column, f"{rest} {stage}".strip())),
+                    settings=(*under.settings, (SPEED, f"{rest} {stage}".strip())),
                     of_step=bool(_STEP_TIME.search(f"{header[column]} {filled[column]}")),
                 )
 
@@ -186,10 +161,10 @@ class _Under:
     cards: int | None = None
     batch: int | None = None
     whole_batch: bool = False
-    settings: tuple[tuple[int, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
 
 
-def _under(cells: tuple[str, ...], roles: list[_Role]) -> _Under:
+def _under(cells: tuple[str, ...], roles: list[_Role], header: tuple[str, ...]) -> _Under:
     """The circumstances of a row; a column for the cards or the batch says more than a name that holds a number."""
     out = _Under()
     named: int | None = None
@@ -205,36 +180,32 @@ def _under(cells: tuple[str, ...], roles: list[_Role]) -> _Under:
             size, rest = _batch_in(rest)
             named, out.batch = named or count, out.batch or size
         if rest:
-            out.settings += ((column, rest),)
+            out.settings += ((header[column], rest),)
     out.cards = out.cards or named
     return out
 
 
-def _roles(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[_Role]:
-    columns = [[cells[i] for cells in rows if i < len(cells) and cells[i] not in _NOTHING] for i in range(len(header))]
-    return [_role(name, cells) for name, cells in zip(header, columns, strict=True)]
+def _role(column: Column, cells: list[str]) -> _Role:
+    if column.role == "setting":
+        return _setting(column, cells)
+    what = column.what.kind if column.what else ""
+    if column.role in ("measure", "reference"):
+        named = what in _SPEEDS and not _SPREAD.search(column.header)
+        chip = not what and (column.side or dict(column.settings).get("chip"))
+        mean = column.what is None or column.what.stat in ("", "mean", "p50")
+        divides = _DIVIDES.search(_UNIT.sub("", column.header))
+        return _Role.SPEED if (named or chip) and mean and not divides else _Role.IGNORED
+    return _Role.SETTING if column.role == "version" else _Role.IGNORED
 
 
-def _role(name: str, cells: list[str]) -> _Role:
-    numeric = bool(cells) and sum(bool(_NUMERIC.fullmatch(cell)) for cell in cells) * 2 >= len(cells)
-    if _BATCH.search(name) and not _RATE.search(name) and not _TIME.search(name):
-        return _Role.WHOLE_BATCH if _WHOLE.search(name) else _Role.BATCH
-    if _CARDS.search(name):
+def _setting(column: Column, cells: list[str]) -> _Role:
+    if column.name == "batch":
+        return _Role.WHOLE_BATCH if _WHOLE.search(column.header) else _Role.BATCH
+    if column.name == "cards":
         return _Role.CARDS
-    if _is_speed(name) and not _RATIO.search(name):
-        return _Role.SPEED if numeric or not cells else _Role.SETTING
-    if _IGNORED.search(name) or _RATIO.search(name):
-        return _Role.IGNORED
-    if _SCORE.search(name):
-        return _Role.SETTING if any(_FORMAT.search(cell) for cell in cells) else _Role.IGNORED
-    whole = all(re.fullmatch(r"\d+(?:\s?p)?", cell) for cell in cells)
-    version = re.search(r"torch|version|版本|python|cann|驱动", name)
-    return _Role.SETTING if not numeric or whole or version else _Role.IGNORED
-
-
-def _is_speed(name: str) -> bool:
-    said = _RATE.search(name) or _TIME.search(name) or _SPEED.search(name) or _CHIP.match(name)
-    return bool(said) and not (_SCORE.search(name) and not _RATE.search(name) and not _TIME.search(name))
+    shown = [cell for cell in cells if re.search(r"\d", cell)]
+    score = column.name not in SHARED and shown and all(_SCORE.fullmatch(cell) for cell in shown)
+    return _Role.IGNORED if column.name in _NO_MEASURE or score else _Role.SETTING
 
 
 def _speeds(cell: str, name: str) -> Iterator[tuple[str, Speed, Number]]:
@@ -246,11 +217,12 @@ def _speeds(cell: str, name: str) -> Iterator[tuple[str, Speed, Number]]:
     for number in found:
         if not number.bound and number.unit not in ("%", "x", "B") and number.value > 0:
             stage = stages[number.start] if len(found) > 1 else ""
-            yield stage, *_kind(with_label_unit(number, name), name, cell)
+            what = meaning(name)
+            yield stage, *_kind(with_label_unit(number, name), name, cell, what.kind if what else "")
 
 
-def _kind(number: Number, name: str, cell: str) -> tuple[Speed, Number]:
-    if number.unit == "s" or _STEP.search(cell) or (not number.unit and _TIME.search(name) and not _RATE.search(name)):
+def _kind(number: Number, name: str, cell: str, kind: str) -> tuple[Speed, Number]:
+    if number.unit == "s" or _STEP.search(cell) or (not number.unit and kind in _TIME):
         return Speed.TIME, number
     stated = number.unit == "/s" or _RATE.search(name) or _RATE.search(cell)
     return (Speed.RATE if stated else Speed.UNSTATED), number

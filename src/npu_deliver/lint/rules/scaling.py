@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.linearity import Linearity, linearities
 from npu_deliver.lint.reading.number import Interval
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.rates import Paced, stepped
@@ -14,12 +15,15 @@ from npu_deliver.lint.reading.trials import Speed, Trial, trials
 
 CARDS = rule("NPU004k")
 STEP = rule("NPU004l")
-RULES = (CARDS, STEP)
+LINEARITY = rule("NPU004n")
+RULES = (CARDS, STEP, LINEARITY)
 
 _BEYOND_LINEAR = 1.05
 """N cards at most N times as fast, and a twentieth for what a larger memory or a warmer cache may add."""
 _STEP_SLACK = 0.02
 """A rate and a step time may be averages over different steps: two hundredths."""
+_LINEARITY_SLACK = 0.002
+"""Rates are printed with fewer digits than the linearity was computed from: two thousandths."""
 
 
 def check(submission: Submission) -> Iterator[Finding]:
@@ -32,6 +36,8 @@ def check(submission: Submission) -> Iterator[Finding]:
         for group in by_table.values():
             yield from _cards(group)
             yield from _steps(group)
+        for linearity in document.facts(linearities):
+            yield from _linearity(linearity)
         for pair in document.facts(stepped):
             yield from _told_apart(pair)
 
@@ -56,17 +62,18 @@ def _comparable(one: Trial, many: Trial) -> bool:
         return False
     if one.batch is None or many.batch is None:
         return one.batch is many.batch
-    grown = one.batch * many.cards == many.batch * one.cards
-    return grown or (one.batch == many.batch and not one.whole_batch)
+    return True
 
 
 def _verdict(one: Trial, many: Trial) -> str:
     """``slower``, ``faster`` than the cards allow, or empty."""
-    if not one.cards or not many.cards:
-        return ""
-    if many.speed is Speed.RATE and many.number.span.hi < one.number.span.lo:
+    times = (many.cards or 1) / (one.cards or 1)
+    grown = (many.batch or 1) / (one.batch or 1)
+    alike = grown == times or (grown == 1 and not one.whole_batch)
+    if many.speed is Speed.RATE and alike and not many.of_step and many.number.span.hi < one.number.span.lo:
         return "slower"
-    most = one.number.span.hi * many.cards / one.cards * _BEYOND_LINEAR
+    # a batch that is larger on each card may be quicker, at most by as much as it is larger
+    most = one.number.span.hi * times * _BEYOND_LINEAR * (1.0 if alike else max(1.0, grown))
     return "faster" if many.number.span.lo > most else ""
 
 
@@ -98,14 +105,63 @@ def _steps(group: list[Trial]) -> Iterator[Finding]:
     for row in rows.values():
         rates = [t for t in row if t.speed is Speed.RATE and t.number.unit == "/s"]
         times = [t for t in row if t.speed is Speed.TIME and t.of_step and t.number.unit == "s"]
+        passes = [t for t in rates if t.of_step]
+        rates = [t for t in rates if not t.of_step]
         if len(rates) == len(times) == 1 and rates[0].batch:
             yield from _step(rates[0], times[0], _batches(rates[0], rates[0].batch))
+        if len(rates) == len(passes) == 1 and rates[0].batch:
+            yield from _pass(rates[0], passes[0], _batches(rates[0], rates[0].batch))
 
 
 def _batches(rate: Trial, batch: int) -> frozenset[int]:
     """What rate × step time may be: unless the batch is said to be all cards', it may be one card's, or the rate so."""
     cards = rate.cards or 1
     return frozenset({batch} if rate.whole_batch else {batch, batch * cards, max(1, batch // cards)})
+
+
+def _pass(rate: Trial, passes: Trial, sizes: frozenset[int]) -> Iterator[Finding]:
+    """Steps per second and samples per second."""
+    quotient = (rate.number.span / passes.number.span).wider(_STEP_SLACK)
+    if not any(quotient.lo <= size <= quotient.hi for size in sizes):
+        size = min(sizes, key=lambda size: abs(size - rate.number.value / passes.number.value))
+        value = rate.number.value / passes.number.value
+        yield found(
+            STEP,
+            rate.at,
+            Text(
+                f"{rate.number.text} / {passes.number.text} = {value:.4g}，而批大小为 {size}",
+                f"{rate.number.text} / {passes.number.text} = {value:.4g}, and the batch size is {size}",
+            ),
+            expected=f"{passes.number.span.times(size)} /s",
+            got=rate.number.text,
+        )
+
+
+# Linearity
+
+
+def _linearity(linearity: Linearity) -> Iterator[Finding]:
+    parts = [(_reached(linearity.speed, base), base) for base in linearity.bases]
+    if any(linearity.part.wider(_LINEARITY_SLACK).meets(part) for part, _ in parts):
+        return
+    part, base = min(parts, key=lambda item: abs(item[0].lo - linearity.part.lo))
+    right, few, many = f"{50 * (part.lo + part.hi):.1f} %", base.number.text, linearity.speed.number.text
+    stated = linearity.stated.text
+    yield found(
+        LINEARITY,
+        linearity.at,
+        Text(
+            f"{linearity.speed.cards} 卡 {many} 与 {base.cards} 卡 {few} 的线性度为 {right}，不是 {stated}",
+            f"{many} on {linearity.speed.cards} cards and {few} on {base.cards} give {right}, not {stated}",
+        ),
+        expected=right,
+        got=stated,
+        evidence=(base.at,),
+    )
+
+
+def _reached(speed: Trial, base: Trial) -> Interval:
+    return (speed.number.span / base.number.span).times((base.cards or 1) / (speed.cards or 1))
 
 
 def _told_apart(pair: Paced) -> Iterator[Finding]:

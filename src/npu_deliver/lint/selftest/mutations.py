@@ -167,5 +167,6 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("eight cards slower than one", _append("| NAME | FPS | AMP_Type |\n|---|---|---|\n| 1p-NPU | 4556.28 | O2 |\n| 8p-NPU | 2373.80 | O2 |", "NPU004k")),
         ("step time of another batch", _append("| 卡数 | global batch size | FPS | 平均step耗时(s) |\n|---|---|---|---|\n| 8p | 64 | 47.16 | 1.722 |", "NPU004l")),
         ("digit shifted in a sweep", _append("| 芯片 | Batch Size | 性能 |\n|---|---|---|\n| 310P3 | 8 | 86.03 |\n| 310P3 | 16 | 984.99 |\n| 310P3 | 32 | 80.47 |", "NPU004m")),
+        ("linearity of an older rate", _append("| 卡数 | global batch size | FPS | 线性度 |\n|---|---|---|---|\n| 8p | 96 | 75.59 | - |\n| 16p | 192 | 135.60 | 96.31% |", "NPU004n")),
     )
 )  # fmt: skip

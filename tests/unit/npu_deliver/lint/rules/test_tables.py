@@ -6,7 +6,7 @@ import pytest
 
 from lint_reports import linted
 
-RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m")
+RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m", "NPU004n")
 
 
 def _said(text: str) -> list[tuple[str, int]]:
@@ -124,6 +124,21 @@ WRONG = {
         _table("卡数 batch_size 单步迭代耗时(ms) FPS", "8p 8 1590 44.1"),
         [("NPU004l", FIRST)],
     ),
+    "a larger batch that cannot explain it": (
+        _table("NAME FPS Batch", "1p-NPU 10.39 96", "8p-NPU 1137.5 256"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "steps per second": (_table("卡数 global_batch_size it/s FPS", "8p 64 3.712 137"), [("NPU004l", FIRST)]),
+    "a linearity in one table": (
+        _table("卡数 global_batch_size FPS 线性度", "8p 96 75.59 -", "16p 192 145.60 99.31%"),
+        [("NPU004n", FIRST + 1)],
+    ),
+    "a linearity of two tables": (
+        _table("芯片 卡数 global_batch_size Precision FPS", "A2 8p 8 fp32 1.002", "A2 8p 8 fp16 0.962")
+        + "\n多机\n\n"
+        + _table("芯片 卡数 global_batch_size Precision FPS 线性度", "A2*2 16p 16 fp32 1.920 96.30%"),
+        [("NPU004n", FIRST + 7)],
+    ),
     "a shifted point without a unit": (
         _table("芯片 Batch_Size 精度 性能", "310P3 8 0.970 86.03", "310P3 16 0.970 984.99", "310P3 32 0.970 80.47"),
         [("NPU004m", FIRST + 1)],
@@ -167,6 +182,15 @@ HONEST = {
     ),
     "the batch of one card": _table("卡数 batch_size 单步耗时(ms) FPS", "8p 8 540 118.5"),
     "step time rounded": _table("卡数 global_batch_size 单步耗时(s) FPS", "8p 64 1.01 63"),
+    "a larger batch that may explain it": _table("NAME FPS Batch", "1p-NPU 505.4 256", "8p-NPU 4696.0 320*8"),
+    "steps per second": _table("卡数 global_batch_size it/s FPS", "1p 8 3.9 31", "8p 64 3.712 237"),
+    "linearities": _table("卡数 global_batch_size FPS 线性度", "8p 96 75.59 -", "16p 192 145.60 96.31%")
+    + "\n"
+    + _table("卡数 FPS 线性度", "8p 75.59 -", "16p 145.60 0.963"),
+    "a linearity whose base has another format": _table(
+        "卡数 Precision FPS 线性度", "8p fp16 75.59 -", "16p fp32 85.60 96.31%"
+    ),
+    "a linearity without its base": _table("卡数 global_batch_size FPS 线性度", "16p 64 45.86 97.07%"),
     "a sweep that falls": _table("bs 性能", "1 1642.5", "4 869.4", "8 497.7", "16 252.4", "32 80.6", "64 47.5"),
     "a sweep that grows": _table("bs 性能", "1 5.3", "4 21.3", "8 42.0", "16 82.6", "32 83.1"),
     "sweeps of several inputs": "| mel | Batch | 性能 |\n|---|---|---|\n| 250 | 1 | 339.6 |\n| 1000 | 1 | 21.5 |\n"
