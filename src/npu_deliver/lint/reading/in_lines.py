@@ -12,9 +12,11 @@ from npu_deliver.lint.reading.markdown import Line, Structure, bare
 from npu_deliver.lint.reading.number import Number, numbers, with_label_unit
 from npu_deliver.lint.reading.quantity import CLAUSE, Group, Quantities, Quantity, fitting, slash_stats
 from npu_deliver.lint.reading.settings import Settings, settings, telling
+from npu_deliver.lint.reading.surroundings import Surroundings
 
 _NEAR = 60
 """Words further left than this many characters belong to something else."""
+_DIGIT = re.compile(r"\d")
 _KEY = re.compile(r"^\s*(?:[-*+•·●]\s+|\d{1,2}[.)、]\s+)?(?P<key>[^:=]{1,60}?)\s*[:=](?![/=])")
 _ADDRESS = re.compile(r"(?<=\])\([^()\s]*(?:\s[^()]*)?\)|https?://[^\s)>\]]+|</?[a-zA-Z][^<>]{0,200}>")
 _PERCENTILE = re.compile(r"(?<![\d.])\d\d(?:\.\d)?(?=\s?(?:%\s?-?(?:t?ile|latency|延迟|时延|耗时|线)|th\b|分位))")
@@ -37,10 +39,10 @@ _BLOCK_START = re.compile(r"^\s*(?:\[[^\]]*\]|[=*#-]{3,}|#+ )")
 _KINDS_WITH_STATISTICS = frozenset({"latency", "throughput", "total_time"})
 
 
-def from_lines(file: str, structure: Structure, around: list[Settings], out: Quantities) -> None:
+def from_lines(file: str, structure: Structure, around: Surroundings, out: Quantities) -> None:
     """Adds the quantities of every line of text and log, and their groups: a line's, and those of a run of lines."""
     block = Group(shape="block")
-    for line, outer in zip(structure.lines, around, strict=True):
+    for line in structure.lines:
         if line.zone not in ("text", "log"):
             if line.zone != "blank":
                 block = Group(shape="block")
@@ -48,7 +50,7 @@ def from_lines(file: str, structure: Structure, around: list[Settings], out: Qua
         if line.section != block.section or _BLOCK_START.match(line.plain):
             block = Group(shape="block", section=line.section)
         heading = heading_of(structure, line.section)
-        found = list(line_quantities(file, line, heading, outer)) if any(map(str.isdigit, line.plain)) else []
+        found = list(line_quantities(file, line, heading, around.of(line.number))) if _DIGIT.search(line.plain) else []
         if not found:
             continue
         out.all += found
@@ -123,13 +125,13 @@ def line_quantities(file: str, line: Line, heading: str, outer: Settings = froze
             bare(words.label).strip(" :=,"),
             f"{words.label} {key_text} {heading}",
             line.section,
-            settings=telling([outer, _of_line(plain), settings(key_text), settings(words.own)]),
+            settings=telling([outer, among_numbers(plain), settings(key_text), settings(words.own)]),
             named=bare(words.label),
         )
 
 
-def _of_line(plain: str) -> Settings:
-    """A line's own settings; a bare 910 in it is more often a number than a chip."""
+def among_numbers(plain: str) -> Settings:
+    """The settings of a line or cell that has measurements; a bare 910 in it is more often one of these than a chip."""
     return frozenset((name, value) for name, value in settings(plain[:400]) if name != "chip" or not value.isdigit())
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.reading.in_lines import heading_of
+from npu_deliver.lint.reading.in_lines import among_numbers, heading_of
 from npu_deliver.lint.reading.label import Meaning, meaning, side, statistic
 from npu_deliver.lint.reading.markdown import Structure
 from npu_deliver.lint.reading.number import Number, numbers, with_label_unit
 from npu_deliver.lint.reading.quantity import CLAUSE, Group, Quantities, Quantity, fitting, slash_stats
 from npu_deliver.lint.reading.settings import Settings, merged, settings, telling
 from npu_deliver.lint.reading.subject import about
+from npu_deliver.lint.reading.surroundings import Surroundings
 from npu_deliver.lint.reading.table import Column, ReadTable, Row, row_meaning, tables
 
 _HOLDS_NONE = frozenset({"interface", "alternatives", "environment"})
@@ -43,7 +44,7 @@ class _Place:
         return f"{self.column.header} ({self.unit})" if self.unit else self.column.header
 
 
-def from_tables(file: str, structure: Structure, around: list[Settings], out: Quantities) -> None:
+def from_tables(file: str, structure: Structure, around: Surroundings, out: Quantities) -> None:
     """Adds the quantities of every table that measures, and their groups: the rows, or the columns of ``by_row``."""
     for table in tables(structure):
         if table.kind in _HOLDS_NONE:
@@ -53,7 +54,7 @@ def from_tables(file: str, structure: Structure, around: list[Settings], out: Qu
         for place in _places(structure, table):
             raw = structure.tables[table.index].rows[place.position][1]
             span = Span(file, place.row.line, " | ".join(raw)[:300])
-            outer = [around[place.row.line - 1], above, place.row.settings, place.column.settings]
+            outer = [around.of(place.row.line), above, place.row.settings, place.column.settings]
             for quantity in _cell(place, span, outer):
                 out.all.append(quantity)
                 _grouped(groups, quantity, place)
@@ -133,7 +134,7 @@ def _cell(place: _Place, span: Span, outer: list[Settings]) -> Iterator[Quantity
             place.table.index,
             place.position,
             place.column.index,
-            telling([*outer, _of_column(place), settings(own)]),
+            telling([*outer, _of_column(place), among_numbers(cell), settings(own)]),
             f"{own} {place.row_label if place.table.by_row else place.column.header}",
         )
 

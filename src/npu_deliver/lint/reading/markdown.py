@@ -113,16 +113,16 @@ def bare(text: str) -> str:
     return re.sub(r"\*\*|(?<![\w)])\*|\*(?![\w(])|`|^\s*[-•·●▪◦+]\s+|✅|❌|⚠️?|🎯|📊", "", text).strip()
 
 
-def parse(raw_lines: tuple[str, ...], *, log: bool = False) -> Structure:
-    """The structure of a text; ``log`` for a file that is no Markdown."""
+def parse(raw_lines: tuple[str, ...], *, log: bool = False, plain: str | None = None) -> Structure:
+    """The structure of a text; ``log`` for a file that is no Markdown, ``plain`` the text if narrowed already."""
     out = Structure(sections=[Section(line=1, level=0, titles=())])
-    plains = [narrow(text) for text in raw_lines]
+    plains = (narrow("\n".join(raw_lines)) if plain is None else plain).split("\n") if raw_lines else []
     start = 0 if log else _front_matter(raw_lines, plains, out)
     read = Blocks(["log" if plain.strip() else "blank" for plain in plains]) if log else blocks(plains, start)
     zones = _zones(read, plains)
     loose = loose_tables(plains, [start <= index and zone in ("text", "log") for index, zone in enumerate(zones)])
-    for table in (*read.tables, *loose):
-        for line in (table.line, *((table.line + 1,) if table in loose else ()), *(line for line, _ in table.rows)):
+    for table in loose:
+        for line in (table.line, table.line + 1, *(line for line, _ in table.rows)):
             zones[line - 1] = "table"
     for index in range(start, len(plains)):
         if zones[index] == "text":

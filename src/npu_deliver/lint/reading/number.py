@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 
 from npu_deliver.lint.reading.label import unit_of
 
-_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != 0xFF0C} | {
     0x2212: "-",
-    0xFF0C: ",",
     0x3000: " ",
     0xA0: " ",
     0x2009: " ",
     0x202F: " ",
     0xFE63: "-",
 }
-"""Full-width forms and look-alikes → ASCII, one character for one, so that columns stay."""
+"""Full-width forms and look-alikes → ASCII, one character for one, so that columns stay.
 
-_GROUPED = 0xFF0C
+A full-width comma between digits separates a list, while an ASCII one may group thousands: it stays as it is.
+"""
 
 _NUMBER = re.compile(
     r"(?:(?<![A-Za-z0-9_.\\$#])|(?<=\d[xX]))(?<![²³]/)"  # nor the 2 of e²/2
@@ -128,11 +128,7 @@ class Number:
 
 def narrow(line: str) -> str:
     """A line with full-width forms as ASCII; every column stays where it is."""
-    if line.isascii():
-        return line
-    out = line.translate(_WIDE)
-    # A full-width comma between digits separates a list; an ASCII one may group thousands.
-    return "".join("，" if line[i] == "，" else c for i, c in enumerate(out)) if chr(_GROUPED) in line else out
+    return line if line.isascii() else line.translate(_WIDE)
 
 
 def numbers(line: str) -> Iterator[Number]:

@@ -6,13 +6,13 @@ from npu_deliver.lint.reading.in_lines import from_lines
 from npu_deliver.lint.reading.in_tables import from_tables
 from npu_deliver.lint.reading.markdown import Structure
 from npu_deliver.lint.reading.quantity import Quantities
-from npu_deliver.lint.reading.surroundings import surroundings
+from npu_deliver.lint.reading.surroundings import Surroundings
 
 
 def quantities(file: str, structure: Structure) -> Quantities:
     """The quantities of a text."""
     out = Quantities()
-    around = surroundings(structure)
+    around = Surroundings(structure)
     from_tables(file, structure, around, out)
     from_lines(file, structure, around, out)
     return out

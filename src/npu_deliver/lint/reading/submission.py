@@ -55,7 +55,7 @@ class Document:
     def structure(self) -> Structure:
         """Headings, tables, pairs and lines."""
         if self.kind in ("report", "log"):
-            return parse(self.raw.lines, log=self.kind == "log")
+            return parse(self.raw.lines, log=self.kind == "log", plain=self.plain)
         zone = "json" if self.kind == "json" else "code"
         plain = self.plain.split("\n") if self.raw.lines else []
         lines = [Line(i + 1, text, plain[i], zone, 0) for i, text in enumerate(self.raw.lines)]

@@ -7,6 +7,7 @@ for what is printed after it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from npu_deliver.lint.reading.markdown import Line, Structure
 from npu_deliver.lint.reading.settings import Settings, merged, settings
@@ -29,29 +30,43 @@ def title_path(structure: Structure, section: int) -> tuple[str, ...]:
     return titles[1:] if alone and titles and titles[0] == structure.sections[1].title else titles
 
 
-def surroundings(structure: Structure) -> list[Settings]:
-    """For every line, by index, the settings of its headings, of the command before it and of the line above."""
-    out: list[Settings] = []
-    headings: dict[int, list[Settings]] = {}
+class Surroundings:
+    """For every line, what stands around it; the settings are read only where somebody asks."""
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        self._places: list[tuple[int, str, str]] = list(_places(structure))
+        self._headings: dict[int, Settings] = {}
+        self._known: dict[tuple[int, str, str], Settings] = {}
+
+    def of(self, line: int) -> Settings:
+        """The settings of a line's headings, of the command before it and of the line that leads it."""
+        place = self._places[line - 1]
+        if place not in self._known:
+            section, command, lead = place
+            by_command = frozenset(pair for pair in settings(command) if pair[0] in _BY_COMMAND)
+            self._known[place] = merged([self._heading(section), by_command, settings(lead), about(lead)])
+        return self._known[place]
+
+    def _heading(self, section: int) -> Settings:
+        if section not in self._headings:
+            self._headings[section] = merged(map(settings, title_path(self._structure, section)))
+        return self._headings[section]
+
+
+def _places(structure: Structure) -> Iterator[tuple[int, str, str]]:
+    """(section, command before, line above) of every line."""
     section, lead, command, block = -1, "", "", ""
-    joined: dict[tuple[int, str, str], Settings] = {}
     for line in structure.lines:
         if line.section != section:
             section, lead, command, block = line.section, "", "", ""
         if line.zone == "code":
-            block = f"{block} {line.plain}"[:_COMMAND_LIMIT]
+            block = f"{block} {line.plain}" if len(block) < _COMMAND_LIMIT else block
         elif line.zone != "blank" and block:
-            command, block = block, ""
+            command, block = block[:_COMMAND_LIMIT], ""
         if _is_lead(line):
             lead = line.plain
-        key = (section, command, lead)
-        if key not in joined:
-            if section not in headings:
-                headings[section] = [settings(title) for title in title_path(structure, section)]
-            by_command = frozenset(pair for pair in settings(command) if pair[0] in _BY_COMMAND)
-            joined[key] = merged([*headings[section], by_command, settings(lead), about(lead)])
-        out.append(joined[key])
-    return out
+        yield section, command, lead
 
 
 def _is_lead(line: Line) -> bool:
