@@ -53,6 +53,9 @@ _REWRITE = re.compile(
     r"轻量(?:化)?(?:替代|复现)|mock\s?model|玩具模型|toy model",
     re.IGNORECASE,
 )
+_OF_NETWORK = re.compile(
+    r"模型|网络|骨干|结构|架构|替代|复现|实现|model|network|backbone|architect|implement", re.IGNORECASE
+)
 _GRAPH = re.compile(
     r"onnx|onnxsim|simplif(?:ier|y)\b|常量折叠|计算图|改图|atc|推理指导|论文|paper|链接|http|参考|提出|propos|introduc",
     re.IGNORECASE,
@@ -93,6 +96,8 @@ def _stand_in(document: Document) -> StandIn | None:
     for pattern in (_SIMPLER, _LIKE, _REWRITE):
         for line, match in document.search(pattern, ("text", "table", "log", "code")):
             if _GRAPH.search(line.plain) or _DENIED.search(line.plain):
+                continue
+            if pattern is _REWRITE and not _OF_NETWORK.search(line.plain):
                 continue
             if pattern is not _LIKE or match["like"].lower() in title:
                 return StandIn(document.span(line.number), match[0])

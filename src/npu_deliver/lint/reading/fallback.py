@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Span
-from npu_deliver.lint.reading.stages import aside
+from npu_deliver.lint.reading.stages import aside, on_trouble
 from npu_deliver.lint.reading.submission import Document
 
 
@@ -34,6 +34,8 @@ _EXTENSION = re.compile(r"_C|扩展|extension|cuda", re.IGNORECASE)
 def fallback(document: Document) -> Sign | None:
     """The first line of a page or a log that says that an operator ran on the CPU; none that denies or explains it."""
     if document.kind not in ("log", "report"):
+        return None
+    if on_trouble(document):
         return None
     for line, match in document.search(_FELL, ("text", "log", "table")):
         told = line.zone != "log" and (_DENIED.search(line.plain) or aside(document, line.number))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Span
+from npu_deliver.lint.reading.label import meaning
 from npu_deliver.lint.reading.markdown import Pair
-from npu_deliver.lint.reading.slots import asks
 from npu_deliver.lint.reading.submission import Document
 
 
@@ -37,6 +37,7 @@ _SENTENCE = re.compile(
 )
 _BULLET = re.compile(r"^(?P<mark>\s*(?:[-*+•·●▪◦]|\d{1,2}[.)、])?\s*)")
 _INLINE = re.compile(r"(?<![\w$./-])(?P<key>[a-z]+(?:_[a-z0-9]+)+)\s*=\s*(?=[;。,，；]|$)")
+_CODE_SPAN = re.compile(r"`[^`]*`")
 _LISTS_MODELS = re.compile(r"模型|网络|算子|model|network|name|backbone|operator|版本|version|依赖", re.IGNORECASE)
 
 
@@ -97,6 +98,6 @@ def _mark(document: Document, line: int) -> str:
 def _inline(document: Document) -> Iterator[EmptyField]:
     for line in document.lines:
         if line.zone in ("text", "table") and "=" in line.plain:
-            for match in _INLINE.finditer(line.plain):
-                if asks(match["key"]):
+            for match in _INLINE.finditer(_CODE_SPAN.sub(" ", line.plain)):
+                if _REQUIRED.search(match["key"]) or meaning(match["key"].replace("_", " ")):
                     yield EmptyField(document.span(line.number), f"{match['key']}=", "")

@@ -13,13 +13,20 @@ from npu_deliver.lint.reading.agreement import compares
 from npu_deliver.lint.reading.submission import Document
 
 _NPU = re.compile(
-    r"(?<![a-z])npu|昇腾|ascend|(?<![a-z])cann(?![a-z])|atlas\s?\d{3}|(?<!\d)(?:310[pb]?\d?|910[a-d]?\d?|710)(?![\d.])",
+    r"(?<![a-z])npu|昇腾|(?<![a-z])ascend(?!er|ing|ed\b|s\b|an)|(?<![a-z])cann(?![a-z])|atlas\s?\d{3}|\.om\b|\batc\s--|(?<![\w#])(?:310[pb]|910[a-d])\d?(?![\w.])",
     re.IGNORECASE,
 )
 _DELIVERED = re.compile(r"npu_deliverables|评分字段|scoring fields?", re.IGNORECASE)
-_REPORT_TITLE = re.compile(
-    r"报告|适配|移植(?!指导)|\breport\b|\bport(?:ing|ed)? (?:of|to)\b|\badapt(?:ed|ation)\b|交付|自测", re.IGNORECASE
+_REPORT_TITLE = re.compile(r"报告|\breport\b|交付|自测", re.IGNORECASE)
+_PORT_TITLE = re.compile(
+    r"适配|移植(?!指导)|\bport(?:ing|ed)? (?:of|to)\b|\badapt(?:ed|ation)\b|\bon (?:the )?(?:ascend|npu)", re.IGNORECASE
 )
+"""Titles that reports on a port have, and guides too: what such a page measures tells them apart."""
+_INTERFACE = re.compile(
+    r"功能(?:说明|描述)|(?:函数|接口)原型|参数说明|返回值|调用(?:示例|说明)|约束说明|配置示例|使用约束|支持的型号",
+    re.IGNORECASE,
+)
+"""Headings of the reference of a function or a variable; two of them make a page one."""
 _TRAINS = re.compile(
     r"(?:train|finetune|pretrain)\w*_\d+p\w*\.sh|(?:train_full|train_performance|train_eval|train_ID\d*)\w*\.sh|"
     r"npu[_ ]?nums?|训练结果|training results?|(?:开始|准备|启动|模型|进行)训练|训练(?:任务|环境|脚本|指导)|"
@@ -59,21 +66,28 @@ def claims_precision(document: Document) -> bool:
 def answers_for_precision(document: Document) -> bool:
     """Whether a page is to be held to what a comparison of two runs needs; training and inference pages are not."""
     kind = genre(document)
-    return compares(document) and (kind is Genre.REPORT or (kind is Genre.GUIDE and claims_precision(document)))
+    loose = kind is Genre.GUIDE and claims_precision(document) and not document.facts(_interface_headings)
+    return compares(document) and (kind is Genre.REPORT or loose)
 
 
 def _claims_precision(document: Document) -> bool:
     return any(quantity.kind in _DIFFERENCES for quantity in document.quantities.all)
 
 
+def _interface_headings(document: Document) -> int:
+    return sum(bool(_INTERFACE.search(section.title)) for section in document.structure.sections)
+
+
 def _genre(document: Document) -> Genre:
-    if not _NPU.search(document.plain):
+    titles = [section.title for section in document.structure.sections if section.title]
+    if not _NPU.search(document.plain) or document.facts(_interface_headings) > 1:
         return Genre.GUIDE
     if "hardware" in document.structure.front or _DELIVERED.search(document.plain):
         return Genre.REPORT
-    title = next((section.title for section in document.structure.sections if section.title), "")
+    title = titles[0] if titles else ""
     trains, infers = (len(set(map(str.lower, p.findall(document.plain)))) for p in (_TRAINS, _INFERS))
-    if _REPORT_TITLE.search(title) and max(trains, infers) < 2:
+    ported = _PORT_TITLE.search(title) and (document.quantities.all or compares(document))
+    if (_REPORT_TITLE.search(title) or ported) and max(trains, infers) < 2:
         return Genre.REPORT
     said = (bool(re.search(r"训练|train", title, re.IGNORECASE)), bool(re.search(r"推理|infer", title, re.IGNORECASE)))
     if said[0] != said[1]:

@@ -29,6 +29,7 @@ _SOFTWARE = re.compile(
     r"vllm[-\w]*|opencv[-\w]*)$",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"https?://\S*")
 _DRIVER = re.compile(r"\W*(?P<version>2[1-9]\.\d+(?:\.\w+)*)")
 """CANN went from 20.2 (2021) back to 5.0; 21 and above are numbers of the driver."""
 
@@ -47,7 +48,7 @@ def _vague_versions(document: Document) -> tuple[LooseVersion, ...]:
     return tuple(
         LooseVersion(document.span(pair.line), pair.key.strip(), match[0])
         for pair in document.structure.pairs
-        if _SOFTWARE.match(pair.key.strip()) and (match := _VAGUE.search(pair.value))
+        if _SOFTWARE.match(pair.key.strip()) and (match := _VAGUE.search(_ADDRESS.sub(" ", pair.value)))
     )
 
 

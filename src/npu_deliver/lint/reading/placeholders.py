@@ -7,6 +7,7 @@ page gives the name a meaning.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -25,10 +26,10 @@ class Placeholder:
     sign: str
 
 
-_UNIT = r"\s?(?:%|ms|s|us|fps|qps|img/s|imgs/s|images/s|it/s|[gm]i?b|张/秒|帧/秒|张每秒|倍|毫秒|秒)(?![\w/])"
-_SHELL = r"\$\{(?P<in>[A-Za-z_]\w*)\}|\$(?P<bare>[A-Za-z_]\w*)"
-_FORMAT = r"\{(?P<field>[a-z_]\w*)(?:[:!][^{}]{0,12})?\}|%\((?P<old>\w+)\)[.\d]*[sdfge]|@(?P<cmake>[A-Za-z_]\w+)@"
-_TEMPLATE = r"\{\{[^{}]*\}\}|\{%[^{}]*%\}|<%[^<>]*%>"
+_UNIT = r"(?:\s?(?:%|ms|us|fps|qps|img/s|imgs/s|images/s|it/s|[gm]i?b|张/秒|帧/秒|张每秒|倍|毫秒|秒)|\s[sx])(?![\w/$])"
+_SHELL = r"\$\{(?P<in>[A-Za-z_]\w*+)\}|\$(?P<bare>[A-Za-z_]\w*+)(?!\$)"
+_FORMAT = r"\{(?P<field>(?-i:[a-z_])\w*)(?:[:!][^{}]{0,12})?\}|%\((?P<old>\w+)\)[.\d]*[sdfge]|@(?P<cmake>[A-Za-z_]\w+)@"
+_TEMPLATE = r"(?<![\\\w^}])\{\{-?\s?[A-Za-z_一-鿿][^{}]*\}\}|\{%[^{}]*%\}|<%[^<>]*%>"
 _CROSSES = r"(?:[xX]{2,5}|[xX]{1,4}(?:\.[xX]{1,5})+|\?{2,})(?![xX.])"
 _WORD = r"(?:TODO|TBD|TBA|FIXME|todo|tbd)(?![\w-])(?:\s?[:(,\-].*)?"
 _ZH = (
@@ -62,7 +63,8 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 _CODE_SPAN = re.compile(r"`[^`]*`")
-_MATH = re.compile(r"\$\$.{0,400}?\$\$|\$[^$]{0,200}[\\^_={}+*/<>][^$]{0,200}\$")
+_LATEX = re.compile(r"\\(?:mathop|mathrm|mathbf|frac|text|left|right|tilde|nolimits|begin|sum|cdot)\b")
+_MATH = re.compile(r"\$[A-Za-z]\w{0,40}\$|" + r"\$\$.{0,400}?\$\$|\$[^$]{0,200}[\\^_={}+*/<>][^$]{0,200}\$")
 _IN_TEXT = re.compile(
     rf"(?P<template>{_TEMPLATE})|(?<![\w$\\./=-])(?P<number>{_CROSSES}{_UNIT})|"
     rf"(?<![\w$\\./=_-])(?P<measured>(?:{_SHELL}|\{{(?P<braced>[a-z_]\w*)(?::[^{{}}]{{0,12}})?\}}){_UNIT})|"
@@ -78,6 +80,7 @@ _TITLE = re.compile(
     r"(?<![A-Za-z0-9_.\-])x{2,5}(?![A-Za-z0-9_.\-])",
     re.IGNORECASE,
 )
+_SITE = re.compile(r"^\s*:{3,}\s*\{|^\s*`{3,}\{|\{% (?:for|if|include|set|endif|endfor)\b|include_code\(", re.MULTILINE)
 _TASK = re.compile(r"^\s*(?P<bullet>(?:[-*+]|\d{1,2}[.)])\s+)?[*_>\s]*(?P<word>TODO|FIXME)[*_]*\s?[:：]\s*\S")
 _TASK_WORD = re.compile(r"(?<![\w/.#-])(?:TODO|FIXME|TBD)(?![\w/.-])")
 _PLANS = re.compile(r"\bto-?\s?do\b|roadmap|计划|待办|后续|未来|future", re.IGNORECASE)
@@ -107,6 +110,11 @@ class _Names:
         self.document = document
         self.code = "\n".join(line.plain for line in document.lines if line.zone in ("code", "log"))
 
+    @functools.cached_property
+    def fills_in(self) -> bool:
+        """Whether the page is the source of a site that fills its templates in: its code has them, too."""
+        return bool(re.search(_TEMPLATE, self.code) or _SITE.search(self.document.plain))
+
     def explained(self, name: str, line: int) -> bool:
         """Whether the page, other than in a line, says what a name stands for."""
         plain = re.escape(name)
@@ -132,11 +140,12 @@ def _unfilled(slot: Slot, names: _Names) -> str:
     if not value or len(value) > 80:
         return ""
     if named := _WHOLE_NAMED.fullmatch(value):
-        return "" if _is_known(named, slot, names) else value
+        kind = bool(named["field"]) and not slot.asked  # {Object} is how some pages write a type
+        return "" if kind or _is_known(named, slot, names) else value
     if _NUMBERS_SIGN.fullmatch(value):
         return value if slot.asked and (slot.form == "field" or slot.counted) else ""
     whole = _WHOLE.fullmatch(value)
-    if whole is None:
+    if whole is None or _LATEX.search(value) or (re.match(_TEMPLATE, whole["sign"]) and names.fills_in):
         return ""
     if whole["sign"].startswith("<") and not _fills(whole["sign"]):
         return value if slot.asked else ""
@@ -160,7 +169,11 @@ def _is_known(match: re.Match[str], slot: Slot, names: _Names) -> bool:
 def _in_text(line: Line, document: Document, names: _Names) -> str:
     """The placeholder in a sentence, where its place says that a value is due there."""
     plain = line.plain
-    if plain.startswith("[//]:") or not re.search(r"[{$%<xX待此这]|TODO|FIXME|TBD|[Ll]orem", plain):
+    if (
+        plain.startswith("[//]:")
+        or _LATEX.search(plain)
+        or not re.search(r"[{$%<xX待此这]|TODO|FIXME|TBD|[Ll]orem", plain)
+    ):
         return ""
     plain = _MATH.sub(_blank, _CODE_SPAN.sub(_blank, plain))
     if line.number == document.facts(_title_line):
@@ -171,7 +184,7 @@ def _in_text(line: Line, document: Document, names: _Names) -> str:
         return ""
     report = genre(document) is Genre.REPORT
     for match in _IN_TEXT.finditer(plain):
-        if match["template"] and (match["template"].startswith("{{") or report):
+        if match["template"] and report and not names.fills_in:
             return match[0]
         if match["measured"] and not names.explained(match["in"] or match["bare"] or match["braced"], line.number):
             return match[0]

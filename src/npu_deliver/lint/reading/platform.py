@@ -11,6 +11,7 @@ from npu_deliver.lint.reading.stages import aside, stage
 from npu_deliver.lint.reading.submission import Document
 
 _NPU = re.compile(r"(?<![a-z])npu(?![a-z])|昇腾|ascend", re.IGNORECASE)
+_DISTRIBUTION = re.compile(r"vllm[-_ ]?ascend|mindie|(?:cann|torch-npu|ascend[-\w]*):v?\d+\.\d", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"NO NPU\b|未使用 NPU|SIMULATED - NOT AN NPU", re.IGNORECASE)
 _MODES = re.compile(
     r"hf32|allow_internal_format|numeric mode|数值模式|float64|fp64|allow_fp32|precision_mode|must_keep", re.IGNORECASE
@@ -50,6 +51,11 @@ class CardCount:
 def names_npu(document: Document) -> bool:
     """Whether a page or a log names an NPU."""
     return document.says(_NPU)
+
+
+def names_distribution(document: Document) -> bool:
+    """Whether a page names a distribution that brings its versions along."""
+    return document.says(_DISTRIBUTION)
 
 
 def was_elsewhere(document: Document) -> bool:

@@ -49,6 +49,10 @@ def stage(document: Document, line: int) -> frozenset[str]:
     return document.facts(_stages).get(document.lines[line - 1].section, frozenset())
 
 
+_TROUBLE = re.compile(
+    r"faq|常见问题|问题|故障|排查|报错|案例|troubleshoot|known issue|unsupported|不支持|error|fallback|回退",
+    re.IGNORECASE,
+)
 _OF_CHIPS = frozenset({"310", "910"})
 
 
@@ -63,6 +67,12 @@ def apart(words: str) -> frozenset[str]:
 def aside(document: Document, line: int) -> bool:
     """Whether a line stands where a page speaks of other times: questions, changes, releases."""
     return document.lines[line - 1].section in document.facts(_asides)
+
+
+def on_trouble(document: Document) -> bool:
+    """Whether a whole page, by its title, is about questions and errors."""
+    title = next((section.title for section in document.structure.sections if section.title), "")
+    return bool(_TROUBLE.search(title))
 
 
 def _stages(document: Document) -> dict[int, frozenset[str]]:

@@ -114,7 +114,7 @@ def environments(document: Document) -> tuple[tuple[Version, ...], ...]:
     for version in versions(document):
         if version.use is Use.STATED:
             groups.setdefault("stated " + " ".join(sorted(version.stage)), []).append(version)
-        elif version.use is not Use.MENTIONED:
+        elif version.use is not Use.MENTIONED and not version.place.startswith("section"):
             groups.setdefault(version.place, []).append(version)
     return tuple(one for group in groups.values() if (one := _agreed(group)))
 
@@ -328,5 +328,7 @@ def _of_cell(key: str, names: tuple[str, ...], value: str) -> list[tuple[str, st
 def _in_cells(document: Document, line: Line, cells: list[str]) -> Iterator[Version]:
     """Versions that stand with their names inside the cells of a row: the row is one of several alternatives."""
     for cell in cells:
+        sentence = len(cell) > 100 or _NOT_STATED.search(cell)
         for name, text, _ in _named(cell):
-            yield _version(document, line, name, text, Use.ALTERNATIVE, f"row {line.number}")
+            use = Use.MENTIONED if sentence else Use.ALTERNATIVE
+            yield _version(document, line, name, text, use, f"row {line.number}")

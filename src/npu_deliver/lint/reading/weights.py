@@ -16,7 +16,7 @@ BANNER_LINES = 20
 _HASH = re.compile(r"sha-?256|\bmd5\b|\b[0-9a-f]{40,64}\b|校验和|checksum|commit_id", re.IGNORECASE)
 _WEIGHTS = re.compile(r"权重|weights?|checkpoint|\.pth\b|\.safetensors\b|预训练|pretrained", re.IGNORECASE)
 _LOOSE = re.compile(
-    r"strict\s?=\s?False|(?:缺失键|missing(?:[_ ]keys?)?)\s?[:=为]?\s?(?P<n>[1-9]\d*)|"
+    r"strict\s?=\s?False|(?:缺失键|missing[_ ]keys?|missing(?=\s?[:=]))\s?[:=为]?\s?(?P<n>[1-9]\d{0,6})|"
     r"(?P<m>[1-9]\d{0,6})\s?(?:个)?\s?missing keys?",
     re.IGNORECASE,
 )
@@ -40,8 +40,9 @@ _OTHER_THINGS = re.compile(
     re.IGNORECASE,
 )
 _OF_WEIGHTS = re.compile(r"权重|参数|头|层|weights?|parameters?|layers?|head|classifier", re.IGNORECASE)
+_PARTS = re.compile(r"模型|网络|骨干|模块|编码器|解码器|model|network|backbone|module|encoder|decoder", re.IGNORECASE)
 _CONDITION = re.compile(
-    r"如果|若|当.{1,20}时|可选|可以|否则|\bif\b|\bcan\b|\bmay\b|\bwhen\b|otherwise|register|baseline|基线|消融|ablation",
+    r"如果|若|当.{1,20}时|可选|可以|否则|建议|推荐|recommend|\bshould\b|dummy|\bif\b|\bcan\b|\bmay\b|\bwhen\b|otherwise|register|baseline|基线|消融|ablation",
     re.IGNORECASE,
 )
 _TRAINED_LATER = re.compile(
@@ -110,7 +111,10 @@ def _is_of_result(plain: str, match: re.Match[str], kind: Genre) -> bool:
     start = max((m.end() for m in _CLAUSE.finditer(plain, 0, match.start())), default=0)
     end = next((m.start() for m in _CLAUSE.finditer(plain, match.end())), len(plain))
     clause = plain[start:end]
-    if _CONDITION.search(plain[:end]) or (_OTHER_THINGS.search(clause) and not _OF_WEIGHTS.search(clause)):
+    of_weights = _OF_WEIGHTS.search(clause)
+    if _CONDITION.search(plain[:end]) or not (of_weights or _PARTS.search(clause)):
+        return False
+    if _OTHER_THINGS.search(clause) and not of_weights:
         return False
     if kind is Genre.REPORT:
         return True

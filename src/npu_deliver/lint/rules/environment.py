@@ -16,6 +16,7 @@ from npu_deliver.lint.reading.platform import (
     card_counts,
     explains_formats,
     formats_of_sides,
+    names_distribution,
     names_npu,
     records_modes,
     was_elsewhere,
@@ -68,7 +69,7 @@ def _absent(submission: Submission, main: Document) -> Iterator[Finding]:
         )
     timed = next((q for q in main.quantities.all if q.kind in ("latency", "throughput")), None) or first
     named = {version.component for document in submission.texts for version in versions(document)}
-    vague = any(vague_versions(document) for document in submission.texts)
+    vague = any(vague_versions(document) or names_distribution(document) for document in submission.texts)
     owed = genre(main) in (Genre.REPORT, Genre.INFERENCE)
     if timed is not None and owed and not named & {"cann", "torch_npu", "plugin"} and not vague:
         yield found(

@@ -49,6 +49,16 @@ DOCUMENTED = {
     "HTML entities": "# Net\n\n运行 &lt;path&gt; 下的脚本，参数为 &lt;name&gt;。\n",
     "work that was done": "# 某模型适配报告\n\n| 优化项 | 说明 |\n|---|---|\n| 算子 | 替换为NPU亲和算子 |\n"
     "| 文档 | 补充说明 |\n",
+    "a formula's names": "# 接口\n\n- 计算公式：$scales$表示输入`scales`，$cos$和$sin$为旋转系数。\n",
+    "a formula in lines": "# 接口报告\n\ndI\\mathop{{}}\\nolimits_{{t,:}}=Softmax \\left( I\\right)\n",
+    "a type": "# 接口\n\n| 类型 | 返回 | `result` type |\n|---|---|---|\n| ANY | 记录 | {Object} |\n",
+    "plurals of types": "# API\n\nAll {FileHandle} objects are {EventEmitter}s.\n",
+    "the source of a site": f"# 部署指导（NPU）\n\n使用 vLLM {{{{ version }}}}：\n\n{FENCE}\n"
+    f"pip install vllm=={{{{ version }}}}\n{FENCE}\n"
+    "\n- 版本：{{ version }}\n",
+    "a directive of a site": ":::{note}\n说明\n:::\n\n- 版本：{{ version }}\n",
+    "a signature": "# 接口报告\n\n- `init(video=None, inference_device=, max_abs_diff=, keep=)`\n",
+    "a schema": '# 说明\n\n... "$defs": {\n',
     "a money amount": "# Net\n\n成本：$5\n",
 }
 

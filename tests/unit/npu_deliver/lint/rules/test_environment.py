@@ -55,6 +55,11 @@ HONEST = {
     "the plugin's own version": "# 训练（NPU）\n\n| 软件类型 | 首次支持版本 |\n|---|---|\n"
     "| FrameworkPTAdapter | 7.0.0 |\n"
     "| CANN | 8.1.RC1 |\n\n| 三方库 | 支持版本 |\n|---|---|\n| PyTorch | 2.1.0 |\n",
+    "sentences about several versions": "# 变量（NPU）\n\n"
+    "从TorchNPU 26.2.0版本且PyTorch 2.10.0及以上版本开始支持。\n\n"
+    "TorchNPU 6.0.RC3及以上版本可以使用。\n",
+    "sentences in cells": "# 扩展库（NPU）\n\n| 名称 | 说明 |\n|---|---|\n"
+    "| A | 从 PyTorch 2.6.0 起支持，TorchNPU 26.1.0 起默认开启 |\n",
     "the plugin's newest version": "# 报告（NPU）\n\n- TorchNPU：26.0.0\n- CANN：9.0.0\n- torch：2.10.0\n",
     "torch without the plugin in a report": "# 某模型昇腾 NPU 适配报告\n\n- torch：2.1.0\n- CANN：8.1.RC1\n",
     "torch of another page": "# 某模型（NPU）训练\n\n- torch：2.9.0\n- CANN：8.0.RC2\n",
@@ -144,6 +149,12 @@ QUIET = {
         "NPU019a",
     ),
     "single and several cards": ("# 报告\n\n## 单卡\n\n- NPU 数量：1\n\n## 双卡\n\n- NPU 数量：2\n", "NPU019c"),
+    "a page about an error": (
+        f"# 算子不支持的故障案例\n\n{FENCE}text\nop is not currently supported on the NPU backend\n{FENCE}\n",
+        "NPU020a",
+    ),
+    "an address with latest in it": ("# 指南\n\n- **Python**：[pytest](http://a.org/en/latest/)\n", "NPU018a"),
+    "a distribution": ("# 某模型推理指导\n\n昇腾，镜像 vllm-ascend，模型推理\n\n- 吞吐：500 fps\n", "NPU018c"),
     "a question about a fallback": (
         "# 训练（NPU）\n\n## FAQ\n\n日志提示 fall back to run on the CPU 怎么办？升级即可。\n",
         "NPU020a",

@@ -16,6 +16,14 @@ QUIET = {
     "a heading": (REPORT + "### Register a new (randomly initialized) classification head\n", "NPU012c"),
     "a condition": (REPORT + "如果没有提供权重，脚本会使用随机权重。\n", "NPU012c"),
     "denied": (REPORT + "全部权重加载成功，没有随机初始化的参数。\n", "NPU012c"),
+    "an advice for benchmarks": (
+        REPORT + "For benchmarks it is recommended to use random weights (dummy).\n",
+        "NPU012c",
+    ),
+    "a vector of a cipher": (REPORT + "Then we generate a random initialization vector.\n", "NPU012c"),
+    "a missing argument": (REPORT + "TypeError: load_weights() missing 1 required argument\n", "NPU012b"),
+    "a simpler capture": (REPORT + "- graph 上下文管理器：简化版捕获。\n", "NPU013c"),
+    "an interface": ("# npu_rope\n\n## 功能说明\n\nNPU 余弦 cos 取值 1.0\n\n## 参数说明\n\n- cos：0.5\n", "NPU012a"),
     "a graph made simpler": (
         "# 某模型推理指导（NPU）\n\n1. 简化模型\n\n使用 onnxsim 简化模型，常量折叠。\n",
         "NPU013c",
