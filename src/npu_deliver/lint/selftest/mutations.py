@@ -40,11 +40,13 @@ def _replace(
     *rules: str,
     suffix: str = ".md",
     sole: bool = False,
+    needs: str = "",
     unless: str = r"(?!)",
 ) -> Callable[[Files, random.Random], Planted | None]:
     """Replace one random match of a pattern in a file with a suffix; ``sole``: only where nothing else matches.
 
-    ``unless`` is what a report says that promises nothing of the kind: a page of training results has no protocol.
+    ``needs`` is what makes the damage a contradiction, ``unless`` what a page says that promises nothing of the kind: a
+    page of training results has no protocol. Front matter is text like any other here.
     """
     compiled = re.compile(pattern, re.MULTILINE)
 
@@ -52,7 +54,7 @@ def _replace(
         targets = [
             (name, m) for name, text in files.items() if name.lower().endswith(suffix) for m in compiled.finditer(text)
         ]
-        if any(re.search(unless, text) for text in files.values()):
+        if not _fits(files, needs, unless):
             return None
         if not targets or (sole and (len(targets) > 1 or sum(bool(compiled.search(t)) for t in files.values()) > 1)):
             return None
@@ -64,16 +66,26 @@ def _replace(
     return plant
 
 
-def _append(text: str, *rules: str, needs: str = "") -> Callable[[Files, random.Random], Planted | None]:
+def _append(
+    text: str, *rules: str, needs: str = "", unless: str = r"(?!)"
+) -> Callable[[Files, random.Random], Planted | None]:
     """Add a passage to the end of the README, in a report that has what the passage contradicts."""
 
     def plant(files: Files, _rng: random.Random) -> Planted | None:
         name = next(iter(sorted(_pages(files), key=lambda n: not n.lower().startswith("readme"))), None)
-        if name is None or not re.search(needs, files[name], re.IGNORECASE | re.MULTILINE):
+        if name is None or not _fits({name: files[name]}, needs, unless):
             return None
         return Planted(files=files | {name: f"{files[name]}\n{text}\n"}, rules=frozenset(rules), file=name)
 
     return plant
+
+
+def _fits(files: Files, needs: str, unless: str) -> bool:
+    """Whether a report has what a damage contradicts, and nothing that makes it none."""
+    flags = re.IGNORECASE | re.MULTILINE
+    return any(re.search(needs, text, flags) for text in files.values()) and not any(
+        re.search(unless, text, flags) for text in files.values()
+    )
 
 
 def _scaled(group: str, low: float, high: float) -> Callable[[re.Match[str], random.Random], str]:
@@ -101,11 +113,11 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
     Mutation(name=name, plant=plant)
     for name, plant in (
         ("placeholder in a table", _replace(r"^(\| [^|\n]+\|) [^|\n]*\d[^|\n]* \|$", _becomes(r"\1 $weight |"), "NPU001")),
-        ("placeholder in a list", _replace(r"^(- [^：:\n|]{2,20}[：:]) ?[^\n]+$", _becomes(r"\1 {{ value }}"), "NPU001")),
+        ("placeholder in a list", _replace(r"^(- [^：:\n|]{2,20}[：:]) ?[^\n]+$", _becomes(r"\1 {{ value }}"), "NPU001", unless=r"\A---\n(?!hardware)")),
         ("TODO left", _append("TODO: 补充数据", "NPU001")),
         ("scoring field emptied", _replace(r"^(\| (?:cosine_similarity|max_abs_diff|mean_abs_diff) \|) [^|\n]+\|", _becomes(r"\1 |"), "NPU002")),
         ("second latency", _append("## 结论\n\n- 平均延迟：771.31 ms", "NPU003a", needs=r"^- 平均延迟")),
-        ("second CANN", _append("## 附\n\n- CANN：7.0.RC1", "NPU003c", needs=r"CANN *[：:|=] *\d")),
+        ("second CANN", _append("## 附\n\n- CANN：7.0.RC1", "NPU003c", needs=r"CANN *[：:|=] *\d", unless=r"首次支持版本")),
         ("rate changed in prose", _replace(r"(?:吞吐|throughput)[：:]+ ?(?P<v>\d+\.\d+) ", _scaled("v", 1.05, 3.0), *_RESULT)),
         ("rate changed in a table", _replace(_RATE, _scaled("v", 1.05, 3.0), *_RESULT)),
         ("rate cell changed", _replace(_RATE_CELL, _scaled("v", 1.05, 3.0), *_RESULT)),
@@ -131,7 +143,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("loose loading", _append("- 加载时使用 strict=False", "NPU012b")),
         ("no classifier", _append("- 输出形状：[1, 320]（backbone features，num_classes=0）\n- top1_match：一致", "NPU011", "NPU013a")),
         ("random input", _append("- 精度对比：通过，输入为随机 224x224 图像", "NPU014a")),
-        ("impossible CANN", _replace(r"(CANN *[：:|]? ?)\d\.\d(?:\.\w+)?", _becomes(r"\g<1>7.0.0"), "NPU017", "NPU003c")),
+        ("impossible CANN", _replace(r"(CANN *[：:|]? ?)\d\.\d(?:\.\w+)?", _becomes(r"\g<1>7.0.0"), "NPU017", "NPU003c", needs=r"torch_npu|FrameworkPTAdapter")),
         ("plugin of another torch", _replace(r"(torch_npu(?: \| |[：:]|==| )) ?2\.\d\.\d", _becomes(r"\g<1>2.1.0"), "NPU017", "NPU003c")),
         ("vague version", _append("| 组件 | 版本 |\n|---|---|\n| timm | latest |", "NPU018a")),
         ("driver as CANN", _append("| 组件 | 版本 |\n|---|---|\n| CANN / npu-smi | 25.5.2 |", "NPU018b")),
@@ -144,7 +156,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("hidden batch", _append("## 附录：另一次测量\n\n| 平均延迟 | 吞吐 |\n|---|---|\n| 14.00 ms | 500.0 FPS |", "NPU021b", "NPU004a")),
         ("cold start timed", _append("- 延迟 1250 ms（含首次推理与模型加载）", "NPU021c")),
         ("published baseline", _append("- 相比论文中 H200 的 30 ms，加速比 1.5x", "NPU022b")),
-        ("default as optimisation", _append("## 优化\n\n- 优化项：TASK_QUEUE_ENABLE=1", "NPU023a")),
+        ("default as optimisation", _append("## 优化\n\n- 优化项：TASK_QUEUE_ENABLE=1", "NPU023a", unless=r"310P")),
         ("unknown switch", _append("## 优化\n\n- 优化项：NPU_FP16_MATMUL=1", "NPU023b")),
         ("file that is not there", _append("- 原始日志：logs/never_written.log", "NPU024c")),
         ("hardware tag removed", _replace(r"^hardware: NPU$", _becomes("hardware: GPU"), "NPU025a")),
@@ -155,7 +167,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("summary of another run", _append("## 双卡并行\n\n- npu:0 延迟 20.82 ms\n- npu:1 延迟 21.10 ms\n\n## 汇总\n\n| 阶段 | 延迟 |\n|---|---|\n| 双卡 | 29.70 ms |", "NPU003d")),
         ("two switches at once", _append("| 配置 | 帧率 | 提升 |\n|---|---|---|\n| 基线 | 40.00 FPS | - |\n| TASK_QUEUE_ENABLE=2 + CPU_AFFINITY_CONF=1 | 44.00 FPS | +10.0% |", "NPU023d")),
         ("classes of another model", _append("- 任务：图像分类（100类）\n- 输出形状：[1, 1000]", "NPU013b")),
-        ("stand-in model", _append("- 模型：Lightweight BlendMask-like model", "NPU013c")),
+        ("stand-in model", _append("- 模型：Lightweight BlendMask-like model", "NPU013c", unless=r"推理指导")),
         ("throughput collapses", _append("## 批大小\n\n| batch | 帧率 |\n|---|---|\n| 1 | 46.20 FPS |\n| 2 | 51.41 FPS |\n| 4 | 32.67 FPS |", "NPU021d")),
         ("norm below its floor", _append("| cosine_similarity | relative_l2 |\n|---|---|\n| 0.9990 | 0.0010 |", "NPU005c")),
         ("picture instead of numbers", _append('## 性能截图\n\n<img src="perf_report.png">', "NPU024b")),
@@ -168,5 +180,19 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("step time of another batch", _append("| 卡数 | global batch size | FPS | 平均step耗时(s) |\n|---|---|---|---|\n| 8p | 64 | 47.16 | 1.722 |", "NPU004l")),
         ("digit shifted in a sweep", _append("| 芯片 | Batch Size | 性能 |\n|---|---|---|\n| 310P3 | 8 | 86.03 |\n| 310P3 | 16 | 984.99 |\n| 310P3 | 32 | 80.47 |", "NPU004m")),
         ("linearity of an older rate", _append("| 卡数 | global batch size | FPS | 线性度 |\n|---|---|---|---|\n| 8p | 96 | 75.59 | - |\n| 16p | 192 | 135.60 | 96.31% |", "NPU004n")),
+        ("ratio column changed", _replace(r"^\| bs\d+ \| \S+ \| \S+ \| \S+ \| (?P<v>\d\.\d+) \|", _scaled("v", 1.08, 1.9), "NPU004i")),
+        ("second ratio column changed", _replace(r"^\| bs\d+ \| \S+ \| \S+ \| \S+ \| \S+ \| (?P<v>\d\.\d+) \|", _scaled("v", 1.15, 1.9), "NPU004i")),
+        ("best row changed", _replace(r"^\| 最优 batch \| \S+ \| (?P<v>\d+\.\d+) \|", _scaled("v", 1.05, 1.4), "NPU004j", "NPU004i")),
+        ("product of chips changed", _replace(r"\d+\.\d+ x 4 = (?P<v>\d+\.\d+)", _scaled("v", 1.03, 3.0), "NPU004h")),
+        ("rate of a latency changed", _replace(r"1000/\d+\.\d+\*4 = (?P<v>\d+\.\d+)", _scaled("v", 1.03, 3.0), "NPU004h")),
+        ("digit shifted in a sweep of chips", _replace(r"^\| bs8 \| \S+ \| (?P<v>\d+\.\d+) \|", lambda m, _: m[0].replace(m["v"], f"{float(m['v']) * 10:.4f}"), "NPU004m", "NPU004i")),
+        ("eight cards slowed down", _replace(r"^\| +8p-NPU +\| \S+ \| (?P<v>\d+\.\d+) \|", lambda m, r: m[0].replace(m["v"], f"{float(m['v']) / r.uniform(12, 30):.2f}"), "NPU004k")),
+        ("eight cards beyond eight", _replace(r"^\| +8p-NPU +\| \S+ \| (?P<v>\d+\.\d+) \|", lambda m, r: m[0].replace(m["v"], f"{float(m['v']) * r.uniform(1.5, 3):.2f}"), "NPU004k")),
+        ("rate of eight cards changed", _replace(r"^\| (?:Atlas|竞品).* 8p .* (?P<v>\d+\.\d+) \|$", _scaled("v", 1.1, 1.9), "NPU004l", "NPU004k")),
+        ("placeholder in a cell of results", _replace(r"^(\| +8p-NPU +\| \S+ \|) \S+ \|", _becomes(r"\1 xxx |"), "NPU001")),
+        ("variable in a cell of results", _replace(r"^(\| bs16 \| \S+ \|) \S+ \|", _becomes(r"\1 ${fps} |"), "NPU001")),
+        ("score never filled in", _replace(r"Top1: \d+\.\d+%, Top5: \d+\.\d+%(?= \|$)", _becomes("Top1: xx.xx%, Top5: xx.xx%"), "NPU001")),
+        ("plugin of another CANN", _replace(r"^\| CANN \| \S+ \|$", _becomes("| CANN | 6.3.RC2 |"), "NPU017", needs=r"FrameworkPTAdapter")),
+        ("private home in a command", _append("```\npython preprocess.py --save_path /home/zhaoliu/net/part1\n```", "NPU025c")),
     )
 )  # fmt: skip
