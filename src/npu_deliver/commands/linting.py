@@ -44,6 +44,9 @@ def lint(
         bool, typer.Option("--self-test", help="Plant defects in clean reports (PATHs: clean deliverables) and count")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the self-test")] = 0,
+    mutations: Annotated[
+        int, typer.Option("--mutations", min=1, help="How many defects the self-test plants at least")
+    ] = 1000,
 ) -> None:
     """Check anybody's report: numbers against each other, claims against evidence.
 
@@ -60,7 +63,7 @@ def lint(
         typer.echo("\n".join(lines))
         return
     if self_test:
-        _self_test(seed, paths or [], lang)
+        _self_test(seed, paths or [], lang, mutations)
         return
     if not paths:
         raise ConfigError("no report was named", fix="npu-deliver lint PATH...")
@@ -75,11 +78,11 @@ def lint(
         raise typer.Exit(VerifyError.exit_code)
 
 
-def _self_test(seed: int, folders: list[Path], lang: str) -> None:
+def _self_test(seed: int, folders: list[Path], lang: str, least: int) -> None:
     """Print the detection matrix; leave with 8 when a defect was missed or a clean report flagged."""
     from npu_deliver.lint.selftest.run import selftest, told
 
-    result = selftest(seed, folders)
+    result = selftest(seed, folders, least)
     typer.echo("\n".join(told(result, lang)))
     if result.missed or result.alarms:
         raise typer.Exit(VerifyError.exit_code)

@@ -127,7 +127,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         ("gain in prose changed", _replace(r"降低 (?P<v>\d+\.\d)%", lambda m, r: f"降低 {float(m['v']) / 2:.1f}%", "NPU004c")),
         ("share changed", _replace(r"\d+/\d{4,} ?[(（](?P<v>\d+\.\d+)%", _scaled("v", 1.5, 9.0), "NPU004d")),
         ("difference changed", _replace(r"^\| (?:mAP|Recall@1 \(%\)) \| \S+ \| \S+ \| (?P<v>\d+\.\d\d)", lambda m, r: m[0].removesuffix(m["v"]) + f"{float(m['v']) + r.uniform(0.5, 3):.2f}", "NPU004e")),
-        ("difference in a log changed", _replace(r"abs_diff=(?P<v>\d\.\d+)e", lambda m, r: m[0].replace(m["v"], f"{r.uniform(1, 9):.6f}"), "NPU004e")),
+        ("difference in a log changed", _replace(r"abs_diff=(?P<v>\d\.\d+)e", lambda m, r: m[0].replace(m["v"], f"{float(m['v']) * r.uniform(3, 9):.6f}"), "NPU004e")),
         ("total changed", _replace(r"合计 \| (?P<v>\d+\.\d+)", _scaled("v", 1.03, 1.5), "NPU004f")),
         ("variation changed", _replace(r"变异系数：(?P<v>\d+\.\d+)%", _scaled("v", 1.3, 4.0), "NPU004g")),
         ("cosine above one", _replace(r"(?<=[ |])0\.9\d{5,}(?=[ |\n（(])", _becomes("1.000005"), "NPU005a")),

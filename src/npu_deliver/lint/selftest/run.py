@@ -16,7 +16,7 @@ from npu_deliver.lint.selftest.foreign import STYLES, Files, draw
 from npu_deliver.lint.selftest.mutations import MUTATIONS
 
 LEAST = 200
-"""Mutations that a run plants at least."""
+"""Mutations that a run plants at least; the command asks for more (`--mutations`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from typer.testing import CliRunner
 
+from npu_deliver.cli import app
 from npu_deliver.lint.selftest import run
 from npu_deliver.lint.selftest.foreign import STYLES, draw
 from npu_deliver.lint.selftest.mutations import MUTATIONS, Mutation
@@ -44,6 +46,15 @@ def test_a_defect_that_no_rule_knows_is_told_as_missed(monkeypatch: pytest.Monke
     outcome = run.selftest(0, [], least=1)
     assert len(outcome.missed) == len(outcome.outcomes) > 0
     assert "missed: harmless" in "\n".join(run.told(outcome, "en"))
+
+
+def test_the_command_plants_as_many_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    todo = next(mutation for mutation in MUTATIONS if mutation.name == "TODO left")
+    monkeypatch.setattr(run, "MUTATIONS", (todo,))
+    done = CliRunner().invoke(app, ["lint", "--self-test", "--mutations", "20", "--lang", "en"])
+    planted = int(done.stdout.splitlines()[1].split()[0])
+    assert done.exit_code == 0
+    assert 20 <= planted < 20 + len(STYLES)
 
 
 def run_planted(files: dict[str, str]):
