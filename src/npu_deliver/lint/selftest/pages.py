@@ -81,8 +81,8 @@ def training_zoo_zh(n: Numbers, rng: random.Random) -> Files:
 
    ```
    --data_path       //数据集路径
-   ${{batch_size}}     //每卡批次大小，默认 {rng.choice((32, 64, 128))}
-   --warmup          //学习率预热轮数，默认 5
+   ${{batch_size}}     //每卡批次大小，性能数据取自 {rng.choice((32, 64, 128))}
+   --warmup          //学习率预热轮数
    ```
 
    日志保存在 test/output/${{device_id}}/train_${{device_id}}.log 中，形如
