@@ -119,7 +119,8 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
             stage.refuse_foreign(job.output, job.spec.name)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(job.output, folder)
-        spec_file, records = read_records(folder)
+        with versions.reading(folder):
+            spec_file, records = read_records(folder)
         runs = settle(keep_ledger(job, spec_file), folder, spec_file, records)
         summary = summarize(spec_file, records, runs, versions.current())
         tell_versions(folder, summary, kept=True)

@@ -120,7 +120,8 @@ def rerun(
     """
     taken = intake.inspect(folder)
     verified = verify.verify(folder)
-    records = _records(taken)
+    with versions.reading(folder):
+        records = _records(taken)
     where = prepare(taken, containers, python=python, trust_packages=trust_packages)
     fetched = _weights(taken, weights, records)
     copy = work / taken.spec.profile

@@ -9,10 +9,12 @@ true. Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ import npu_deliver
 import npu_eval
 from npu_deliver.profiles import layout_of, templates_folder
 from npu_eval.config import ToolVersion
-from npu_eval.errors import RecordError
+from npu_eval.errors import ConfigError, RecordError
 from npu_eval.jsonio import canonical_sha256, file_sha256, from_json
 from npu_eval.layout import NPU_DELIVERABLES, SUMMARY
 
@@ -99,6 +101,18 @@ def told(folder: Path) -> Told:
         spec = None
     measured = spec.get("measured_with") if isinstance(spec, dict) else None
     return Told(measured=_version(measured), derived=_version(summary.get("derived_with")))
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """While a folder's spec and records are read: what cannot be read of another version is told with its name."""
+    try:
+        yield
+    except (ConfigError, RecordError) as error:
+        if not (folder / "spec.json").is_file() or is_current(measured := told(folder).measured):
+            raise
+        what = f"{error.what}; it was measured with {named(measured)}, and this is {named(current())}"
+        raise type(error)(what, where=error.where, fix=error.fix) from error
 
 
 def said(folder: Path) -> dict[str, Any] | None:

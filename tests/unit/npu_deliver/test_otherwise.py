@@ -17,7 +17,7 @@ import pytest
 import deliverables
 import samples
 from npu_deliver import audit, cli, comparing, figures, otherwise, pipeline, rejudging, verify, versions
-from npu_deliver.errors import EXIT_OTHER_VERSION, VerifyError
+from npu_deliver.errors import EXIT_OTHER_VERSION, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.spec import Job
 from npu_deliver.summary import summarize
@@ -250,6 +250,30 @@ def test_report_of_this_version_says_nothing_of_versions(tmp_path, caplog, monke
     with caplog.at_level("INFO", logger="told"):
         pipeline.report(job, "zh")
     assert caplog.messages == []
+
+
+def test_a_record_that_this_version_cannot_read_is_told_with_the_version_that_wrote_it(job, folder):
+    before = {path: path.read_bytes() for path in job.output.rglob("*") if path.is_file()}
+    for where in (job.output, folder):
+        deliverables.change_file(
+            where / "evaluation/records/precision.json", '"repeats"', '"repeats_of_another_version"'
+        )
+    words = "measured with npu-deliver 0.1.7 .rules 070707070707., and this is npu-deliver"
+    with pytest.raises(RecordError, match=words):
+        pipeline.report(job, "en")
+    assert {path: path.read_bytes() for path in job.output.rglob("*") if path.is_file()}.keys() == before.keys()
+    with pytest.raises(RecordError, match=words):
+        rejudging.rejudge(folder, "cann-hf32")
+    report = verify.verify(folder)
+    assert "evaluation/records/precision.json" in [each.file for each in report.findings]
+
+
+def test_a_record_of_this_version_that_cannot_be_read_says_nothing_of_versions(original, tmp_path):
+    folder = Path(shutil.copytree(original.output, tmp_path / "npu_deliverables"))
+    deliverables.change_file(folder / "evaluation/records/precision.json", '"repeats"', '"kount"')
+    with pytest.raises(RecordError) as told:
+        rejudging.rejudge(folder, "cann-hf32")
+    assert "measured with" not in str(told.value)
 
 
 # --- files that another version wrote otherwise ----------------------------------------------------------------------
