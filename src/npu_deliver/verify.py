@@ -54,10 +54,12 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     Raises:
         ConfigError: the key is none, or the package that checks signatures is not installed.
     """
-    told, count = versions.told(folder), len(manifest.files_of(folder))
+    count = len(manifest.files_of(folder))
     if special := manifest.special_files(folder):
         found = tuple(Finding(file=name, what="is no plain file") for name in special)
-        return Report(findings=found, summary=None, files=count, other=Otherwise(told=told))
+        unread = Otherwise(told=Told(measured=None, derived=versions.current()))  # whichever made it, nothing is read
+        return Report(findings=found, summary=None, files=count, other=unread)
+    told = versions.told(folder)
     sealed = _sealed(folder)
     parts, summary = _derived(folder, told)
     signed: list[Finding] = []

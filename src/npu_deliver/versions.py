@@ -94,13 +94,8 @@ def _commit() -> str:
 
 def told(folder: Path) -> Told:
     """Which versions a folder names; what is not written as a version is none."""
-    summary = said(folder) or {}
-    try:
-        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        spec = None
-    measured = spec.get("measured_with") if isinstance(spec, dict) else None
-    return Told(measured=_version(measured), derived=_version(summary.get("derived_with")))
+    spec, summary = _object(folder / "spec.json") or {}, said(folder) or {}
+    return Told(measured=_version(spec.get("measured_with")), derived=_version(summary.get("derived_with")))
 
 
 @contextlib.contextmanager
@@ -117,8 +112,15 @@ def reading(folder: Path) -> Iterator[None]:
 
 def said(folder: Path) -> dict[str, Any] | None:
     """The summary.json of a folder, whatever version wrote it; None where none can be read."""
+    if not (folder / "spec.json").is_file():  # it says where the summary lies
+        return None
+    return _object(folder / layout_of(folder).at(SUMMARY))
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is none. A pipe is not waited for."""
     try:
-        value = json.loads((folder / layout_of(folder).at(SUMMARY)).read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -27,12 +27,15 @@ class Outcome(Protocol):
 
 def version_lines(findings: Sequence[Finding], other: Otherwise) -> list[str]:
     """Contradictions; then which version made the folder and what this one derives otherwise, where it is another."""
+    from npu_deliver.otherwise import said
     from npu_deliver.versions import is_current, named
 
     lines = [f"✗ {finding}" for finding in findings]
-    if other.told.ours and not is_current(other.told.measured):
+    if findings and not other.told.ours:
+        return [*lines, *other.lines, f"! {said(other.told)}"]
+    if not findings and other.told.ours and not is_current(other.told.measured):
         lines.append(f"  the records were measured with {named(other.told.measured)}; the rest is derived by this one")
-    mark = "✓" if other.same and not findings else "!"
+    mark = "✓" if other.same else "!"
     return lines if other.told.ours else [*lines, *other.lines, f"{mark} {other.outcome}"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,13 @@ def test_a_folder_whose_files_cannot_be_read_names_none(folder, text):
         (folder / name).write_text(text, encoding="utf-8")
     assert versions.told(folder) == versions.Told(measured=None, derived=None)
     assert versions.said(folder) is None
+
+
+@pytest.mark.parametrize("name", ["spec.json", "summary.json"])
+def test_a_pipe_is_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert None in (versions.told(folder).measured, versions.told(folder).derived)
 
 
 def test_a_version_round_trips_through_the_files(tmp_path):
