@@ -57,8 +57,8 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     count = len(manifest.files_of(folder))
     if special := manifest.special_files(folder):
         found = tuple(Finding(file=name, what="is no plain file") for name in special)
-        unread = Otherwise(told=Told(measured=None, derived=versions.current()))  # whichever made it, nothing is read
-        return Report(findings=found, summary=None, files=count, other=unread)
+        nothing = Otherwise(told=Told(measured=None, derived=versions.current()))  # whichever made it, nothing is read
+        return Report(findings=found, summary=None, files=count, other=nothing)
     told = versions.told(folder)
     sealed = _sealed(folder)
     parts, summary = _derived(folder, told)
