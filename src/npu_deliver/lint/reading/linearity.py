@@ -34,7 +34,9 @@ class Linearity:
 def linearities(document: Document) -> list[Linearity]:
     """The linearities of a document's tables whose bases are at hand, in the same table or in another one."""
     found = []
-    known = [t for t in document.facts(trials) if t.speed is Speed.RATE and t.cards and not t.of_step]
+    known = [
+        t for t in document.facts(trials) if t.speed is Speed.RATE and t.cards and not t.of_step and not t.per_card
+    ]
     for trial in known:
         header = document.structure.tables[trial.table].header
         at = next((i for i, cell in enumerate(header) if _HEADER.search(cell)), None)

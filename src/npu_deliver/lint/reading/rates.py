@@ -29,6 +29,7 @@ _WHOLE = re.compile(
     r"peak",
     re.IGNORECASE,
 )
+_NO_SAMPLES = re.compile(r"token|flops|(?<![a-z])tps(?![a-z])|字符/|字/", re.IGNORECASE)
 _OVERLAPPING = re.compile(
     r"并行|并发|流水|异步|pipelin|async|concurren|offline|多\s?(?:进程|流|线程)|multi-?(?:process|stream|thread)|合计|总计"
     r"|\btotal\b|aggregate|总吞吐",
@@ -97,7 +98,12 @@ def _of_step(document: Document, group: Group) -> Iterator[Paced]:
 
 
 def _rates(group: Group) -> list[Quantity]:
-    return [q for q in group.one("throughput", ("mean", "")) if q.number.value > 0 and not _WHOLE.search(q.label)]
+    """The group's rates of samples; tokens and operations per second have no batch to be held against."""
+    return [
+        q
+        for q in group.one("throughput", ("mean", ""))
+        if q.number.value > 0 and not _WHOLE.search(q.label) and not _NO_SAMPLES.search(f"{q.label} {q.at.text}")
+    ]
 
 
 def _sizes(group: Group, known: tuple[int, ...]) -> set[int] | None:

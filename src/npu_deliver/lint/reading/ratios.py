@@ -24,7 +24,7 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _FILLER = re.compile(
-    r"性能|吞吐率?|帧率|时延|延迟|耗时|推理|平均|比值|比例|倍数|加速比?|提升|之比|单卡|离线|performance|throughput|latency|ratio"
+    r"(?:性能|加速|吞吐)?比值?(?=[\s\w])|性能|吞吐率?|帧率|时延|延迟|耗时|推理|平均|比值|比例|倍数|加速比?|提升|之比|单卡|离线|performance|throughput|latency|ratio"
     r"|speed-?\s?up|speed|benefit|ascend|atlas|昇腾|\binf\b|\bperf\b|的|为|比$",
     re.IGNORECASE,
 )

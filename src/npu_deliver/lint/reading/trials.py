@@ -43,6 +43,7 @@ class Trial:
     ``cards`` and ``batch`` are None where the row names none; ``whole_batch``: the batch is that of all the cards.
     ``settings`` are the other settings, by header. ``label`` is the row's first cell. ``of_step`` marks the time of one
     training step. ``claim`` is the cell that calls the row the best of its column, empty elsewhere.
+    ``per_card`` marks the rate of one card among many, ``of_samples`` one that counts no tokens or operations.
     """
 
     speed: Speed
@@ -59,6 +60,8 @@ class Trial:
     whole_batch: bool
     settings: tuple[tuple[str, str], ...]
     of_step: bool
+    per_card: bool
+    of_samples: bool
 
     @property
     def best(self) -> bool:
@@ -79,7 +82,7 @@ _WHOLE = re.compile(r"gl[oa]{2}?b?al|global|total|总|全局", re.IGNORECASE)
 _RATE = re.compile(r"fps|吞吐|throughput|/\s?s(?:ec(?:ond)?)?\b|/\s?秒|\bqps\b|帧率|\bips\b|per second", re.IGNORECASE)
 _TIME = frozenset({"latency", "step_time", "total_time"})
 _SPEEDS = _TIME | {"throughput", "performance"}
-_NO_MEASURE = frozenset({"epochs", "schedule", "scale"})
+_NO_MEASURE = frozenset({"epochs", "steps", "schedule", "scale"})
 """Settings that change how good a network becomes, not how fast it is; a speed is measured in a part of the run."""
 _SCORE = re.compile(r"\W*\d+(?:\.\d+\s?%?|\s?%)\W*")
 """A cell of a column that no word explains: a decimal or a percentage is a result there, no setting."""
@@ -95,6 +98,11 @@ _CHIPS = frozenset({310, 610, 710, 910, 950})
 _SPOKEN_CARDS = (("单卡", 1), ("双卡", 2), ("四卡", 4), ("八卡", 8), ("单机八卡", 8))
 _COUNT_OF_BATCH = re.compile(r"(?:batch(?:[_ -]?size)?|(?<![a-z])bs)\s*[=:_]?\s*(?P<n>\d{1,4})(?![\d.])", re.IGNORECASE)
 _STAGE = re.compile(r"(?P<stage>[a-z\u4e00-\u9fff][a-z\u4e00-\u9fff_ -]{0,20}):\s*(?=\d)")
+_PER_CARD = re.compile(
+    r"/\s?(?:p|卡|npu|gpu|card|device|chip|芯片?)(?![a-z])|per[ _-]?(?:card|gpu|npu|chip|device)|单卡|每卡",
+    re.IGNORECASE,
+)
+_NO_SAMPLES = re.compile(r"token|flops|字符|字/|words?\b|(?<![a-z])tps(?![a-z])", re.IGNORECASE)
 _STEP_TIME = re.compile(r"step|单步|每步|iter|迭代|/\s?it\b|(?<![a-z])its?\s?/", re.IGNORECASE)
 _STEP = re.compile(r"(?:ms|(?<![a-z])s|秒|sec)\s*/\s*(?:step|it|batch|epoch|img|image|张|个|次)", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,80}>")
@@ -142,6 +150,8 @@ def _of_table(document: Document, table: ReadTable) -> Iterator[Trial]:
                     batch=under.batch,
                     whole_batch=under.whole_batch,
                     settings=(*under.settings, (SPEED, f"{rest} {stage}".strip())),
+                    per_card=not cards and bool(_PER_CARD.search(f"{header[column]} {filled[column]}")),
+                    of_samples=not _NO_SAMPLES.search(f"{header[column]} {filled[column]}"),
                     of_step=bool(_STEP_TIME.search(f"{header[column]} {filled[column]}")),
                 )
 

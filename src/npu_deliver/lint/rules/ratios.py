@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.number import Interval, Number
 from npu_deliver.lint.reading.ratios import Entry, Ratio, ratios
+from npu_deliver.lint.reading.spoken_ratios import SpokenRatio, spoken_ratios
 from npu_deliver.lint.reading.submission import Submission
 
 RATIO = rule("NPU004i")
@@ -29,6 +30,8 @@ def check(submission: Submission) -> Iterator[Finding]:
     for document in submission.reports:
         for ratio in document.facts(ratios):
             yield from _ratio(ratio)
+        for spoken in document.facts(spoken_ratios):
+            yield from _spoken(spoken)
 
 
 def _ratio(ratio: Ratio) -> Iterator[Finding]:
@@ -88,4 +91,25 @@ def _told(ratio: Ratio, entry: Entry, meant: Callable[[Interval, Interval], Inte
         ),
         expected=expected,
         got=got,
+    )
+
+
+def _spoken(spoken: SpokenRatio) -> Iterator[Finding]:
+    stated = spoken.stated
+    if any(stated.span.meets(ratio) for ratio, _, _ in spoken.ratios):
+        return
+    ratio, upper, lower = min(spoken.ratios, key=lambda item: abs(item[0].lo - stated.value))
+    right = f"{(ratio.lo + ratio.hi) / 2:.2f}"
+    yield found(
+        RATIO,
+        spoken.at,
+        Text(
+            f"这里说 {spoken.upper} 是 {spoken.lower} 的 {stated.text}，表中最接近的是 {upper.number.text} 与 "
+            f"{lower.number.text}，为 {right} 倍",
+            f"this calls {spoken.upper} {stated.text} {spoken.lower}; the nearest in the tables, {upper.number.text} "
+            f"and {lower.number.text}, give {right}",
+        ),
+        expected=right,
+        got=stated.text,
+        evidence=(upper.at, lower.at),
     )

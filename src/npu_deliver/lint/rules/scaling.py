@@ -46,7 +46,7 @@ def check(submission: Submission) -> Iterator[Finding]:
 
 
 def _cards(group: list[Trial]) -> Iterator[Finding]:
-    counted = [t for t in group if t.cards and t.speed is not Speed.TIME]
+    counted = [t for t in group if t.cards and t.speed is not Speed.TIME and not t.per_card]
     for many in counted:
         few = [t for t in counted if _comparable(t, many)]
         verdicts = [_verdict(one, many) for one in few]
@@ -103,7 +103,7 @@ def _steps(group: list[Trial]) -> Iterator[Finding]:
     for trial in group:
         rows[trial.row].append(trial)
     for row in rows.values():
-        rates = [t for t in row if t.speed is Speed.RATE and t.number.unit == "/s"]
+        rates = [t for t in row if t.speed is Speed.RATE and t.number.unit == "/s" and t.of_samples]
         times = [t for t in row if t.speed is Speed.TIME and t.of_step and t.number.unit == "s"]
         passes = [t for t in rates if t.of_step]
         rates = [t for t in rates if not t.of_step]
@@ -116,7 +116,10 @@ def _steps(group: list[Trial]) -> Iterator[Finding]:
 def _batches(rate: Trial, batch: int) -> frozenset[int]:
     """What rate × step time may be: unless the batch is said to be all cards', it may be one card's, or the rate so."""
     cards = rate.cards or 1
-    return frozenset({batch} if rate.whole_batch else {batch, batch * cards, max(1, batch // cards)})
+    of_one = {max(1, batch // cards)}
+    if rate.whole_batch:
+        return frozenset(of_one if rate.per_card else {batch})
+    return frozenset({batch, batch * cards} | of_one)
 
 
 def _pass(rate: Trial, passes: Trial, sizes: frozenset[int]) -> Iterator[Finding]:

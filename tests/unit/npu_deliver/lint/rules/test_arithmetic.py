@@ -30,6 +30,7 @@ HONEST = {
     "the batch of one card": "## 8卡训练\n\n- batch size：8\n- 单步耗时：1.722 s\n- 吞吐：37.16 FPS\n",
     "the rate of one card": "- 8卡，batch size 64：单步耗时 1.722 s，单卡吞吐 4.645 FPS\n",
     "no stated batch": "- 8p：FPS 37.16，单步耗时 1.722 s\n",
+    "tokens": "- 平均时延 100.0 ms，吞吐 50.0 tokens/s\n",
     "calls in flight": "- 多线程并发：平均延迟 20.0 ms，吞吐 400.0 FPS\n",
     "a percentile beside a rate": "| 95% latency (ms) | FPS |\n|---|---|\n| 40.0 | 46.2 |\n",
     "a median beside a rate": "- median latency: 31.0 ms, throughput: 46.2 FPS\n",

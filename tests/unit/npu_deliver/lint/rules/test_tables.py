@@ -54,6 +54,11 @@ WRONG = {
         "| 8 | 9.00 | 36.0 | 4.00 |\n",
         [("NPU004i", FIRST + 1)],
     ),
+    "a ratio in a sentence": (
+        "最优的310P3性能达到最优的310性能的1.44倍，达到最优的T4性能的1.49倍。\n\n"
+        + _table("batch 310 310P T4", "bs4 49.2828 80.4857 38.8568", "bs64 508.6636 730.0449 613.2265"),
+        [("NPU004i", 3)],
+    ),
     "a best row that is another row": (
         _table("batch FPS", "1 423.97", "4 426.74", "8 401.30", "最优bs 423.97"),
         [("NPU004j", FIRST + 3)],
@@ -92,6 +97,10 @@ WRONG = {
     ),
     "eight cards slower than one": (
         _table("NAME Acc@1 FPS Epochs", "1p-NPU - 4556.28 1", "8p-NPU 70.1 2373.8 90"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "eight cards for other steps": (
+        _table("NAME FPS Iterations AMP", "1p-NPU 4.736 750 O2", "8p-NPU 3.096 160000 O2"),
         [("NPU004k", FIRST + 1)],
     ),
     "eight cards in a column": (
@@ -189,6 +198,13 @@ HONEST = {
     + _table("卡数 FPS 线性度", "8p 75.59 -", "16p 145.60 0.963"),
     "a linearity whose base has another format": _table(
         "卡数 Precision FPS 线性度", "8p fp16 75.59 -", "16p fp32 85.60 96.31%"
+    ),
+    "rates of one card among many": _table("卡数 tokens/s/p", "8p 2730.5", "16p 2610.5", "32p 2600.1"),
+    "tokens beside a step time": _table(
+        "卡数 global_batch_size 单步迭代时间(s/step) tokens吞吐(tokens/s)", "8p 64 5.19 20100.5"
+    ),
+    "samples of one card": _table(
+        "卡数 global_batch_size 单步迭代时间(s/step) 样本吞吐(samples/s/p)", "8p 64 4.00 2.00"
     ),
     "a linearity without its base": _table("卡数 global_batch_size FPS 线性度", "16p 64 45.86 97.07%"),
     "a sweep that falls": _table("bs 性能", "1 1642.5", "4 869.4", "8 497.7", "16 252.4", "32 80.6", "64 47.5"),
