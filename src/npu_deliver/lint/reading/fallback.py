@@ -21,7 +21,10 @@ class Sign:
 _FELL = re.compile(
     r"fall(?:ing|s)? back to (?:run on )?(?:the )?cpu|not (?:currently )?supported on the npu backend", re.IGNORECASE
 )
-_DENIED = re.compile(r"没有|未出现|无|不存在|不会|禁止|已修复|已解决|no |not found|without|absent|0 ", re.IGNORECASE)
+_DENIED = re.compile(
+    r"没有|未出现|无|不存在|不会|禁止|已修复|已解决|如果|若|失败|no |not found|without|absent|0 |\bif\b|\bfails?\b",
+    re.IGNORECASE,
+)
 _CHOSEN = re.compile(r"""['"]npu(?::\d)?['"]\s?if\s.{0,60}?is_available\(\)\s?else\s?['"]cpu['"]""")
 _MOCK = re.compile(
     r"占位模块|mock\w{0,8}\s+(?:module|extension)[^.|]{0,30}|伪造.{0,6}模块|(?:创建|新建|写)\S{0,4}(?:空|假)的?\s?_C|"

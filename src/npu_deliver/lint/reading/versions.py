@@ -137,7 +137,8 @@ def _versions(document: Document) -> tuple[Version, ...]:
     block = 0
     for line in document.lines:
         block += line.zone not in ("log", "code")
-        if not any(name in line.plain.lower() for name in _SOFTWARE):
+        lower = line.plain.lower()
+        if not any(name in lower for name in _SOFTWARE):
             continue
         if line.zone in ("log", "code"):
             use = Use.LOGGED if line.zone == "log" else Use.MENTIONED
