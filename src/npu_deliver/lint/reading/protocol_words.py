@@ -43,6 +43,10 @@ _NOT_INCLUDED = re.compile(r"不(?:包?含|计入|包括)|排除|excl\w*|not inc
 _LEARNING_RATE = re.compile(r"学习率|learning.rate|\blr\b|scheduler|epochs?", re.IGNORECASE)
 _A_RUN = 10.0
 """Seconds from which a time is that of a whole run, not of a call: the slowest network here takes 6.5 s on a CPU."""
+_SCORE = re.compile(
+    r"(?<![a-z])(?:m?ap|m?iou|acc|top-?[15]|recall|fid|psnr|ssim|nds|f1|dice|loss|wer|cer)(?![a-z])|accuracy|准确率",
+    re.IGNORECASE,
+)
 _STEP = re.compile(r"step|iter|单步|迭代|训练|train|epoch", re.IGNORECASE)
 _PAPER = re.compile(
     r"论文|\bpaper\b|官方(?:公布|报告|数据|给出)|published|official(?:ly)?|technical report|reported by", re.IGNORECASE
@@ -77,14 +81,19 @@ def explains_a_fall(document: Document) -> bool:
 
 
 def timed(document: Document) -> Quantity | None:
-    """The first latency or rate that a page reports ; a run that took 73 s is neither."""
-    return next((q for q in document.quantities.all if _is_reported(q)), None)
+    """The first latency or rate that a page reports as a measurement of its own; None where it is no benchmark.
+
+    A run that took 73 s is none, nor is the speed beside the scores of a table of models.
+    """
+    return next((q for q in document.quantities.all if _is_reported(document, q)), None)
 
 
-def _is_reported(q: Quantity) -> bool:
+def _is_reported(document: Document, q: Quantity) -> bool:
     if q.kind == "latency":
         return q.number.unit == "s" and 0 < q.number.value < _A_RUN
-    return q.kind == "throughput" and q.number.unit == "/s" and q.number.value > 0
+    if q.kind != "throughput" or q.number.unit != "/s" or q.number.value <= 0:
+        return False
+    return q.table < 0 or not any(map(_SCORE.search, document.structure.tables[q.table].header))
 
 
 def times_a_step(quantity: Quantity) -> bool:

@@ -10,6 +10,7 @@ from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.named_files import NamedFile, Role, named_files, names_a_log, pictured_sections
 from npu_deliver.lint.reading.places import Kind, Place, private_places, secrets
+from npu_deliver.lint.reading.protocol_words import timed
 from npu_deliver.lint.reading.submission import Document, Submission
 
 NO_LOG = rule("NPU024a")
@@ -21,7 +22,7 @@ RULES = (NO_LOG, PICTURE_ONLY, MISSING_FILE, PRIVATE_PATH, SECRET)
 NEED_FOLDER = frozenset({MISSING_FILE.id})
 """Rules whose examples need files beside the report; their tests make folders."""
 
-_MEASURED = frozenset({"latency", "throughput", "max_abs", "mean_abs", "cosine", "relative_l2", "rel_error"})
+_NORMS = frozenset({"max_abs", "mean_abs", "cosine", "relative_l2", "rel_error"})
 _OWN = ("shell", "python", "requirements")
 
 
@@ -40,19 +41,19 @@ def check(submission: Submission) -> Iterator[Finding]:
 
 
 def _logs(submission: Submission, document: Document) -> Iterator[Finding]:
-    timed = [q for q in document.quantities.all if q.kind in _MEASURED]
-    if not timed or any(d.kind in ("log", "json") for d in submission.documents):
+    measured = timed(document) or next((q for q in document.quantities.all if q.kind in _NORMS), None)
+    if measured is None or any(d.kind in ("log", "json") for d in submission.documents):
         return
     if names_a_log(document):
         yield from _sections_without_log(document)
         return
     yield found(
         NO_LOG,
-        document.heading(timed[0].at.line),
+        document.heading(measured.at.line),
         Text("报告的数值没有任何文字日志或 JSON", "no text log or JSON stands behind the numbers"),
         expected=due.LOG_OR_JSON,
         got=due.NONE,
-        evidence=(timed[0].at,),
+        evidence=(measured.at,),
     )
 
 

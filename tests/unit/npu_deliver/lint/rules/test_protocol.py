@@ -21,6 +21,8 @@ PAGES_WITHOUT_A_PROTOCOL = {
     "| Acc@1 | FPS | Npu_nums |\n|---|---|---|\n| 71.2 | 4800 | 8 |\n",
     "a vendor's sweep": "# Net 推理指导\n\n使用 ATC 得到 net_bs8.om，ais_bench 推理，310P。\n\n"
     "| Batch Size | 性能 |\n|---|---|\n| 1 | 86.03 fps |\n| 8 | 120.50 fps |\n",
+    "a table of models on an NPU": "# 语义分割（昇腾 NPU）\n\n| Method | Inf time (fps) | mIoU | mIoU(ms+flip) |\n"
+    "|---|---|---|---|\n| Net-A | 13.93 | 76.26 | 77.88 |\n",
     "an upstream table": "# Net\n\n| Backbone | Inf time (fps) | box AP |\n|---|---|---|\n| R-50 | 13.9 | 38.2 |\n",
 }
 
