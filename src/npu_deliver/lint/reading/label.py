@@ -105,7 +105,14 @@ _KINDS: tuple[tuple[str, str], ...] = (
 )
 SCORES = frozenset({"miou", "map", "map50", "map75", "accuracy", "accuracy1", "accuracy5", "top1", "top5", "score"})
 """Results on a data set: they have no unit of time."""
-_COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
+
+
+def _small(pattern: str) -> re.Pattern[str]:
+    """A pattern for text in small letters, which is searched several times as fast as one that ignores case."""
+    return re.compile(re.sub(r"\\.|[A-Z]+", lambda m: m[0] if m[0].startswith("\\") else m[0].lower(), pattern))
+
+
+_COMPILED = tuple((kind, _small(pattern)) for kind, pattern in _KINDS)
 
 
 def _percentile(share: str, *words: str) -> tuple[str, str]:
@@ -136,14 +143,14 @@ _STATS = (
     ("max", r"\bmax\w*|_max|最大|最高|最慢|slowest|峰值|peak"),
     ("mean", r"\bavg\w*|\bmean\b|average|_avg|_mean|mean_|平均|均值|均延"),
 )
-_STAT_PATTERNS = tuple((stat, re.compile(pattern, re.IGNORECASE)) for stat, pattern in _STATS)
+_STAT_PATTERNS = tuple((stat, _small(pattern)) for stat, pattern in _STATS)
 _ORDINAL = ("latency", "throughput", "total_time", "load_time")
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=65536)
 def meaning(label: str) -> Meaning | None:
     """The quantity that a label names; None for words that name none."""
-    plain = re.sub(r"[`*]", "", label)
+    plain = label.replace("`", "").replace("*", "").lower()
     for kind, pattern in _COMPILED:
         if pattern.search(plain):
             return Meaning(kind, statistic(plain) if kind in _ORDINAL else "")
@@ -153,8 +160,9 @@ def meaning(label: str) -> Meaning | None:
 
 def statistic(label: str) -> str:
     """mean, min, max, std, first or a percentile; empty where the label names none."""
+    small = label.lower()
     for stat, pattern in _STAT_PATTERNS:
-        if pattern.search(label):
+        if pattern.search(small):
             return stat
     return ""
 

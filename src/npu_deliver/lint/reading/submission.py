@@ -109,11 +109,20 @@ class Document:
         self, pattern: re.Pattern[str], zones: tuple[str, ...] = ("text", "table", "log")
     ) -> Iterator[tuple[Line, re.Match[str]]]:
         """The lines of some zones in which a pattern is found."""
-        if not _by_lines(pattern).search(self.plain):
+        if not self.may_say(pattern):
             return
         for line in self.lines:
             if line.zone in zones and (match := pattern.search(line.plain)):
                 yield line, match
+
+    @cached_property
+    def _small(self) -> str:
+        return self.plain.lower()
+
+    def may_say(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a line may say something; False is certain."""
+        screen, small = _screen(pattern)
+        return bool(screen.search(self._small if small else self.plain))
 
     def says(self, pattern: re.Pattern[str]) -> bool:
         """Whether any line at all, front matter and code too, says something."""
@@ -128,8 +137,8 @@ class _Said:
 
     def says(self, pattern: re.Pattern[str], document: Document) -> bool:
         if pattern not in self.answers:
-            screened = _by_lines(pattern).search(document.plain)
-            self.answers[pattern] = bool(screened) and any(pattern.search(line.plain) for line in document.lines)
+            said = document.may_say(pattern) and any(pattern.search(line.plain) for line in document.lines)
+            self.answers[pattern] = said
         return self.answers[pattern]
 
 
@@ -137,14 +146,21 @@ def _said(_: Document) -> _Said:
     return _Said()
 
 
+_ONCE = re.compile(r"\\.|\(\?P<\w+>|\(\?P=\w+\)|[A-Z]+")
+
+
 @functools.cache
-def _by_lines(pattern: re.Pattern[str]) -> re.Pattern[str]:
-    """A pattern for lines, for a whole text: what it does not find there is in no line.
+def _screen(pattern: re.Pattern[str]) -> tuple[re.Pattern[str], bool]:
+    """A pattern for lines, for a whole text: what it does not find there is in no line; and whether in small letters.
 
     It may find what spans two lines, so a hit proves nothing. A pattern that looks behind a line's end (``$``, or a
-    negative look-ahead over white space) has to be written so that the next line cannot take its match away.
+    negative look-ahead over white space) has to be written so that the next line cannot take its match away. One that
+    ignores case is searched in small letters instead, which is several times as fast.
     """
-    return re.compile(pattern.pattern, pattern.flags | re.MULTILINE)
+    if not pattern.flags & re.IGNORECASE:
+        return re.compile(pattern.pattern, pattern.flags | re.MULTILINE), False
+    small = _ONCE.sub(lambda m: m[0].lower() if m[0].isalpha() else m[0], pattern.pattern)
+    return re.compile(small, (pattern.flags | re.MULTILINE) & ~re.IGNORECASE), True
 
 
 def _batches_by_section(document: Document) -> dict[int, tuple[int, ...]]:

@@ -126,3 +126,13 @@ def test_many_submissions_are_read_by_several_processes_with_the_same_result(tmp
         text = f"| 真实权重路径 | $weight{n} |\n|---|---|\n" + (body if n % 5 == 0 else "")
         (tmp_path / f"m{n:02}" / "README.md").write_text(text, encoding="utf-8")
     assert lint([tmp_path], processes=2) == lint([tmp_path], processes=1)
+
+
+@given(st.text(alphabet="aBfFpPsS延迟 \n.%", max_size=40))
+def test_a_pattern_that_ignores_case_is_screened_as_it_searches(text: str) -> None:
+    raw, _ = decode(text.encode("utf-8"), "README.md")
+    assert raw is not None
+    for pattern in (r"FPS", r"(?P<A>FP)\S", r"\Ba", r"[A-F]p"):
+        compiled = re.compile(pattern, re.IGNORECASE)
+        asked = document(raw, "README.md")
+        assert asked.says(compiled) == any(compiled.search(line.plain) for line in asked.lines)
