@@ -37,7 +37,7 @@ class Worker:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "npu_eval.worker"], cwd=role.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._words,
-            env={**os.environ, "PYTHONPATH": role.root, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            env={**os.environ, "PYTHONPATH": _path(role.root), "PYTHONDONTWRITEBYTECODE": "1", **environment},
         )  # fmt: skip
         self._rest = b""
         try:
@@ -124,3 +124,8 @@ class Worker:
             if code < 0
             else said(f"exited{saying}", exit_code=code, **last)
         )
+
+
+def _path(root: str) -> str:
+    """The deliverable first, then where the user's Python looks: CANN's set_env.sh puts its operator compiler there."""
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -68,6 +68,17 @@ def test_a_process_times_what_it_is_asked_and_agrees_with_the_reference(tmp_path
         assert {"aten::addmm"} <= {operator.name for operator in profile.operators}
 
 
+def test_a_process_finds_what_the_users_python_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cann").mkdir()
+    (tmp_path / "cann" / "operator_compiler.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "cann"))
+    asked = role(tmp_path)
+    with (tmp_path / "adapter.py").open("a", encoding="utf-8") as stream:
+        stream.write("\n\nimport operator_compiler\n")
+    with Worker(asked, {}) as worker:
+        assert not worker.refused
+
+
 def test_what_goes_wrong_in_a_process_is_said_and_stays_there(tmp_path: Path) -> None:
     with pytest.raises(ProcessEnded, match=f"killed by signal {int(signal.SIGSEGV)}"):
         Worker(role(tmp_path, "dies"), {})
