@@ -11,7 +11,7 @@
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
 #   PROFILE=eval_results   another layout of the folder: npu_deliverables, eval_results, flat or model_zoo
 #   DIR=folder         for verify and rerun: any deliverable's folder (default: that of MODEL)
-#   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers
+#   ENGINE=auto        docker, local (this machine's Python), or auto: docker where an engine answers; rerun: TRUST=1 for local
 #   STACK=npu SOC=910B4   the image: npu, npu-9.1, sam3, cpu, cuda; the chip  MEMORY=8g      limit of a step
 #   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
@@ -75,7 +75,7 @@ audit: setup    ## Bind every number of a deliverable's pages to a record: make 
 	$(given_folder)@$(npu-deliver) audit "$(folder)"
 
 rerun: setup    ## Run a finished deliverable again, in a container without network, and compare: MODEL=... or DIR=...
-	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights)
+	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights) $(if $(TRUST),--trust)
 
 doctor: setup   ## Check engine, image, driver, CANN and torch_npu, each with what to do
 	@$(npu-deliver) doctor $(containers)

@@ -19,7 +19,7 @@ from pathlib import Path
 from npu_deliver import compatibility, hardware, stacks
 from npu_deliver.environment import Containers, default_stack
 from npu_deliver.errors import ConfigError, EngineError
-from npu_deliver.image import PROBE
+from npu_deliver.image import PROBE, SAFE_PATH
 from npu_eval import host_limits, npu_evidence, npu_probe, npu_smi
 
 IMAGE_BYTES = 20 * 2**30
@@ -231,7 +231,14 @@ _SET_ENV = (
 
 def _packages(python: Path) -> Iterator[Check]:
     try:
-        done = subprocess.run([str(python), "-c", PROBE], capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(
+            [str(python), "-c", PROBE],
+            env={**os.environ, **SAFE_PATH},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
         facts = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         yield Check(name="Python", state=State.FAULT, what=f"{python} does not run ({type(error).__name__})",

@@ -7,6 +7,7 @@ distribution and the accelerators present, so a record is kept only while all of
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ print(json.dumps({
     "nodes": sorted(glob.glob("/dev/davinci[0-9]*") + glob.glob("/dev/nvidia[0-9]*")),
 }, sort_keys=True))
 """
+
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""Keeps the folder in which a command was typed, which may be a stranger's, out of what the probe imports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,14 @@ def local_image(python: Path) -> Image:
         EngineError: the interpreter does not run, or has no torch.
     """
     try:
-        done = subprocess.run([str(python), "-c", PROBE], capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(
+            [str(python), "-c", PROBE],
+            env={**os.environ, **SAFE_PATH},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
         facts = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise EngineError(

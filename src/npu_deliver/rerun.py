@@ -6,6 +6,7 @@ both records, so the answer does not depend on this program's opinion: hashes of
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 from collections.abc import Mapping
@@ -30,10 +31,23 @@ from npu_eval.logtext import verdicts_of
 from npu_eval.performance_data import PerformanceData
 from npu_eval.precision_data import Difference, PrecisionData
 from npu_eval.records import InferenceData, Record, read_record
+from npu_eval.secret_variables import without_secrets
 from npu_eval.weights import FetchedWeights, fetch
 from npu_eval.weights_reference import parse
 
 _DROPPED = ("records", "logs", "results", "screenshots")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """What the user allows a stranger's folder beyond a container without network; nothing unless it is said.
+
+    ``scripts`` may run on this machine where there is no container, ``packages`` that are not among
+    `intake.KNOWN_PACKAGES` may be installed.
+    """
+
+    scripts: bool = False
+    packages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,17 +118,17 @@ class Comparison:
 
 
 def rerun(
-    folder: Path, containers: Containers, work: Path, *, python: Path, weights: str | None, trust_packages: bool
+    folder: Path, containers: Containers, work: Path, *, python: Path, weights: str | None, consent: Consent
 ) -> Comparison:
     """Run a deliverable's experiments again in a copy below ``work``, and compare.
 
     Args:
         weights: a reference to the weights, for deliverables whose weights were a file of their maker.
-        trust_packages: install packages that are not among `intake.KNOWN_PACKAGES`.
+        consent: what the user allows beyond a container without network.
 
     Raises:
         VerifyError: the folder is refused, see `intake.inspect`.
-        ConfigError: the weights are not to be had from the spec alone, or a package is not trusted.
+        ConfigError: the weights are not to be had from the spec alone, or something needs consent that is not given.
         EngineError: no engine answers, or no image can be made.
         DeliverError: a step failed, with its exit code.
     """
@@ -122,7 +136,7 @@ def rerun(
     verified = verify.verify(folder)
     with versions.reading(folder):
         records = _records(taken)
-    where = prepare(taken, containers, python=python, trust_packages=trust_packages)
+    where = prepare(taken, containers, python=python, consent=consent)
     fetched = _weights(taken, weights, records)
     copy = work / taken.spec.profile
     _copy(folder, copy, taken.spec.layout)
@@ -143,37 +157,58 @@ def rerun(
     return replace(found, other_version=said(verified.other.told), changed=verified.other.verdicts)
 
 
-def prepare(taken: Intake, containers: Containers, *, python: Path, trust_packages: bool) -> Environment:
+def prepare(taken: Intake, containers: Containers, *, python: Path, consent: Consent) -> Environment:
     """The very image of the original where the engine has it, else one of its stack and exact requirements.
 
     Raises:
-        EngineError: no engine answers, and the user did not ask for a run without one; or the build fails.
-        ConfigError: a package that would be installed is not trusted.
+        EngineError: an engine is asked for and none answers, or the build fails.
+        ConfigError: the scripts would run on this machine, or a package would be installed, without consent.
     """
     say = log.get().info
-    if containers.engine == "local":
+    if _engine(containers, consent) == "local":
         image = local_image(python)
         say("engine: local; the deliverable's scripts run without protection on this machine")
-        return Environment(image=image, engine=LocalEngine(image))
+        return Environment(image=image, engine=LocalEngine(image, environment=without_secrets(os.environ)))
     from npu_deliver.engine import images
-    from npu_deliver.engine.container import described
 
-    try:
-        say("engine: docker (%s)", described())
-    except EngineError as error:
-        fix = "start one; or, if you trust the folder's maker, --engine local runs its scripts on this machine"
-        raise EngineError(error.what, where=error.where, fix=fix) from error
     facts = taken.spec.image
     if facts is not None and (found := images.find_digest(facts)) is not None:
         say("image: %s, the very one of the original", found.digest)
         return environment.container(found, containers)
-    return environment.container(_rebuilt(taken, containers, trust_packages=trust_packages), containers)
+    return environment.container(_rebuilt(taken, containers, consent), containers)
 
 
-def _rebuilt(taken: Intake, containers: Containers, *, trust_packages: bool) -> Image:
+def _engine(containers: Containers, consent: Consent) -> str:
+    """``docker``, or ``local`` with the user's consent, however the engine was chosen.
+
+    Raises:
+        EngineError: Docker is asked for and no engine answers.
+        ConfigError: there is no consent.
+    """
+    why = "it is asked for"
+    if containers.engine != "local":
+        from npu_deliver.engine.container import described
+
+        try:
+            log.get().info("engine: docker (%s)", described())
+            return "docker"
+        except EngineError as error:
+            if containers.engine == "docker":
+                raise
+            why = f"{error.what} (at {error.where})"
+    if not consent.scripts:
+        raise ConfigError(
+            f"the folder's scripts would run unprotected on this machine, because {why}; nothing of it was run",
+            where="engine local",
+            fix="use Docker or Podman (--engine docker); or, if you trust the folder's maker, say --trust (TRUST=1)",
+        )
+    return "local"
+
+
+def _rebuilt(taken: Intake, containers: Containers, consent: Consent) -> Image:
     from npu_deliver.engine import images
 
-    if taken.unknown_packages and not trust_packages:
+    if taken.unknown_packages and not consent.packages:
         raise ConfigError(
             f"it wants {', '.join(taken.unknown_packages)} installed, which npu-deliver does not know",
             where="requirements.txt",

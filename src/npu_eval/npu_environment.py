@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npu_eval.secret_variables import is_secret
 from npu_eval.sources import ATB_VARIABLES, CANN_VARIABLES, TORCH_NPU_VARIABLES, Source
 
 _OF_TORCH_NPU: dict[str, str | None] = {
@@ -77,7 +78,6 @@ _DEFAULTS_BEFORE_910B = {"INF_NAN_MODE_ENABLE": "0"}
 
 _FAMILY = re.compile(r"(ASCEND|TORCH_NPU|TORCH_NPUGRAPH|PYTORCH_NPU|NPU|HCCL|LCCL|ATB|ACL|TASK_QUEUE)_[A-Z0-9_]+")
 _PLACES = re.compile(r".*(_PATH|_HOME|_DIR|_CONFIG|_FILE)|ASCEND_\w*LOG\w*|NPU_DELIVER_\w+|HCCL_(IF|SOCKET|CONNECT)\w*")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 _PLAIN = re.compile(r"[\w.,:;=+-]{0,80}")
 
 
@@ -101,7 +101,7 @@ def unknown_names(environment: Mapping[str, str]) -> tuple[str, ...]:
             name
             for name, value in environment.items()
             if name not in DEFAULTS and _FAMILY.fullmatch(name) and not _PLACES.fullmatch(name)
-            and not _SECRET.search(name) and _PLAIN.fullmatch(value)
+            and not is_secret(name, value) and _PLAIN.fullmatch(value)
         )
     )  # fmt: skip
 

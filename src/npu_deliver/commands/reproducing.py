@@ -27,6 +27,9 @@ def rerun(
         Path, typer.Option("--python", show_default="this one", help="The interpreter for --engine local")
     ] = HERE,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep what the rerun makes in this new folder")] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Without a container, let its scripts run unprotected on this machine")
+    ] = False,
     trust_packages: Annotated[
         bool, typer.Option("--trust-packages", help="Install packages that npu-deliver does not know")
     ] = False,
@@ -35,7 +38,7 @@ def rerun(
     """Run a deliverable again, anybody's, in a container without a network, and say what is the same.
 
     Nothing in it is changed. Exit code 0: outputs, predictions and verdicts are the same to the bit; 1: something is
-    not; 8: the folder was refused.
+    not; 2: it needs a consent that is not given; 8: the folder was refused.
 
     Example: [bold]npu-deliver rerun deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
@@ -43,10 +46,9 @@ def rerun(
     from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
+    consent = again.Consent(scripts=trust, packages=trust_packages)
     with _work(keep) as work:
-        found = again.rerun(
-            folder, how.containers(), work, python=python, weights=weights, trust_packages=trust_packages
-        )
+        found = again.rerun(folder, how.containers(), work, python=python, weights=weights, consent=consent)
     if as_json:
         print_json({"reproduced": found.reproduced, **to_json(found)})
     else:

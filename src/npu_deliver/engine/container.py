@@ -223,6 +223,7 @@ def arguments(step: Step, folder: Path, image: Image, limits: Limits, *, api: An
         "working_dir": FOLDER,
         "environment": environment(step) | (_visible(step.devices) if runtime else {}),
         "stdin_open": True,
+        "use_config_proxy": False,  # of no use without a network, and its addresses may hold a password
         "labels": {LABEL: folder_label(folder)},
         "host_config": api.create_host_config(
             binds=[f"{folder}:{FOLDER}:rw", *_mounts(step), *(f"{path}:{path}:ro" for path in files)],

@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -25,8 +25,10 @@ class LocalEngine:
 
     name = "local"
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, *, environment: Mapping[str, str] | None = None) -> None:
+        """``environment`` is what steps see of this process's variables; None for all of them."""
         self._image = image
+        self._environment = os.environ if environment is None else environment
         self._child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -45,7 +47,7 @@ class LocalEngine:
         """Run one step; a step that outlives its timeout, or this process, is killed with its children."""
         assert step.command[0] == "python"
         environment = {
-            **os.environ,
+            **self._environment,
             **{mount.variable: mount.source for mount in step.mounts},
             "NPU_DELIVER_IMAGE": step.image,
             "PYTHONUNBUFFERED": "1",

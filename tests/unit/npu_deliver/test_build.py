@@ -212,6 +212,9 @@ def test_the_transport_is_taken_from_the_environment():
         "http_proxy": "",
         "PIP_FIND_LINKS": "/srv/wheels",
         "HOME": "/home/me",
+        "HF_TOKEN": "hush",
+        "OBS_SK": "hush",
+        "NPU_DELIVER_SIGN_KEY": "hush",
     }
     assert transport_arguments(environment) == {
         "NO_PROXY": "localhost",

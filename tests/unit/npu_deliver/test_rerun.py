@@ -1,5 +1,6 @@
 """A rerun reads the original and says what is the same: to the bit, how far, or within the noise."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 import deliverables
 from deliverables import FakeEngine, tree
-from npu_deliver import intake, rerun
+from npu_deliver import cli, intake, rerun
 from npu_deliver.commands import reproducing
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, EngineError, WeightsError
+from npu_deliver.image import local_image
+from npu_deliver.rerun import Consent
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def again(monkeypatch, tmp_path, original):
         work = tmp_path / "work"
         work.mkdir()
         given = weights or str(original.folder / "tiny.pth")
-        found = rerun.rerun(folder, Containers(), work, python=Path("python"), weights=given, trust_packages=False)
+        found = rerun.rerun(folder, Containers(), work, python=Path("python"), weights=given, consent=Consent())
         return found, engine
 
     return run
@@ -112,7 +115,7 @@ def test_a_folder_of_another_version_runs_its_own_code_and_is_judged_by_our_rule
     where = Environment(image=deliverables.IMAGE, engine=EngineOfAnotherVersion())
     monkeypatch.setattr(rerun, "prepare", lambda *arguments, **options: where)
     found = rerun.rerun(job.output, Containers(), work, python=Path("python"), weights=str(root / "tiny/tiny.pth"),
-                        trust_packages=False)  # fmt: skip
+                        consent=Consent())  # fmt: skip
     assert found.reproduced
     assert found.findings == 0
     assert found.other_version.startswith("made with npu-deliver 0.1.7 (rules 070707070707); this is npu-deliver")
@@ -129,15 +132,73 @@ def test_other_weights_are_refused(folder, again, tmp_path):
         again(folder, weights=str(tmp_path / "other.pth"))
 
 
-def test_without_an_engine_nothing_of_a_stranger_runs(folder, monkeypatch):
-    pytest.importorskip("docker")
+def no_engine():
+    raise EngineError("no container engine answers", where="unix:///x.sock", fix="start Docker or Podman")
 
-    def absent():
-        raise EngineError("no container engine answers", where="unix:///x.sock", fix="start Docker or Podman")
 
-    monkeypatch.setattr("npu_deliver.engine.container.described", absent)
-    with pytest.raises(EngineError, match="--engine local runs its scripts on this machine"):
-        rerun.prepare(intake.inspect(folder), Containers(), python=Path("python"), trust_packages=False)
+MARKING = "import os, pathlib\npathlib.Path({marker!r}).write_text('\\n'.join(os.environ))\n"
+
+
+@pytest.fixture
+def hostile(folder, original, tmp_path, monkeypatch, capsys):
+    """Reruns a folder whose every Python file leaves a mark: (exit code, standard error, the mark's text or None)."""
+    marker = tmp_path / "marker"
+    for path in [*folder.rglob("*.py"), folder / "json.py", folder / "torch.py", folder / "sitecustomize.py"]:
+        path.write_text(MARKING.format(marker=str(marker)), encoding="utf-8")
+    deliverables.reseal(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("NPU_DELIVER_ENGINE", raising=False)
+    monkeypatch.setattr("npu_deliver.engine.container.described", no_engine)
+
+    def run(*options: str) -> tuple[int, str, str | None]:
+        monkeypatch.setattr(
+            "sys.argv", ["npu-deliver", "rerun", str(folder), "--weights", str(original.folder / "tiny.pth"), *options]
+        )
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, capsys.readouterr().err, marker.read_text() if marker.exists() else None
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "variable"),
+    [(("--engine", "local"), None), ((), "local"), ((), None), (("--engine", "auto"), "docker")],
+)
+def test_without_trust_nothing_of_a_stranger_runs_on_this_machine(hostile, monkeypatch, options, variable):
+    if variable:
+        monkeypatch.setenv("NPU_DELIVER_ENGINE", variable)
+    code, said, mark = hostile(*options)
+    assert code == 2
+    assert "would run unprotected on this machine" in said
+    assert "say --trust (TRUST=1)" in said
+    assert len([line for line in said.splitlines() if line.strip()]) == 1
+    assert mark is None
+
+
+def test_an_engine_that_is_asked_for_and_absent_is_no_reason_to_run_without(hostile):
+    code, said, mark = hostile("--engine", "docker", "--trust")
+    assert (code, mark) == (3, None)
+    assert "no container engine answers" in said
+
+
+@pytest.mark.parametrize("options", [("--engine", "local"), ()])
+def test_with_trust_it_runs_and_sees_no_secret(hostile, monkeypatch, options):
+    monkeypatch.setattr(rerun, "local_image", lambda python: deliverables.IMAGE)
+    for name in ("HF_TOKEN", "OBS_AK", "OBS_SK", "NPU_DELIVER_SIGN_KEY", "DB_PASSWD"):
+        monkeypatch.setenv(name, "hush")
+    monkeypatch.setenv("https_proxy", "http://me:hush@proxy.example:3128")
+    monkeypatch.setenv("ASCEND_HOME_PATH", "/usr/local/Ascend")
+    code, _, mark = hostile("--trust", *options)
+    assert code == 6  # it left no record, only the mark
+    seen = set(mark.splitlines())
+    assert {"PATH", "ASCEND_HOME_PATH", "NPU_DELIVER_IMAGE"} <= seen
+    assert not seen & {"HF_TOKEN", "OBS_AK", "OBS_SK", "NPU_DELIVER_SIGN_KEY", "DB_PASSWD", "https_proxy"}
+
+
+def test_asking_an_interpreter_imports_nothing_from_the_folder_one_stands_in(hostile, tmp_path):
+    local_image(Path(sys.executable))
+    assert not (tmp_path / "marker").exists()
 
 
 def test_an_unknown_package_is_not_installed_unasked(folder, monkeypatch):
@@ -145,4 +206,4 @@ def test_an_unknown_package_is_not_installed_unasked(folder, monkeypatch):
     taken = replace(intake.inspect(folder), unknown_packages=("t0rch==1.0",))
     monkeypatch.setattr("npu_deliver.engine.container.described", lambda: "Docker")
     with pytest.raises(ConfigError, match=r"wants t0rch==1\.0 installed, which npu-deliver does not know"):
-        rerun.prepare(taken, Containers(), python=Path("python"), trust_packages=False)
+        rerun.prepare(taken, Containers(), python=Path("python"), consent=Consent())
