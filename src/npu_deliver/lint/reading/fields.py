@@ -38,6 +38,8 @@ _SENTENCE = re.compile(
 _BULLET = re.compile(r"^(?P<mark>\s*(?:[-*+•·●▪◦]|\d{1,2}[.)、])?\s*)")
 _INLINE = re.compile(r"(?<![\w$./-])(?P<key>[a-z]+(?:_[a-z0-9]+)+)\s*=\s*(?=[;。,，；]|$)")
 _CODE_SPAN = re.compile(r"`[^`]*`")
+_OWN = re.compile(r"(?:昇腾|ascend)?\s?npu", re.IGNORECASE)
+"""The row that a table of devices is about: the others may have no value, this one owes it."""
 _LISTS_MODELS = re.compile(r"模型|网络|算子|model|network|name|backbone|operator|版本|version|依赖", re.IGNORECASE)
 
 
@@ -59,7 +61,8 @@ def _pairs(document: Document) -> Iterator[EmptyField]:
             continue
         if pair.table:
             dashed = bool(_value(pair))
-            owed = not (dashed and (pair.line in lists or pair.key.lower() in filled))
+            excused = pair.key.lower() in filled or (pair.line in lists and not _OWN.fullmatch(pair.key))
+            owed = not (dashed and excused)
         else:
             owed = document.lines[pair.line - 1].zone != "log" and _among_fields(document, pairs, index)
         if owed:
@@ -67,7 +70,7 @@ def _pairs(document: Document) -> Iterator[EmptyField]:
 
 
 def _value(pair: Pair) -> str:
-    return re.sub(r"[*`✅❌]", "", pair.value).strip()
+    return re.sub(r"[*`]", "", pair.value).strip()
 
 
 def _lists(header: str) -> bool:

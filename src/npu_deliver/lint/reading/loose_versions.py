@@ -30,8 +30,11 @@ _SOFTWARE = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://\S*")
-_DRIVER = re.compile(r"\W*(?P<version>2[1-9]\.\d+(?:\.\w+)*)")
-"""CANN went from 20.2 (2021) back to 5.0; 21 and above are numbers of the driver."""
+_DRIVER = re.compile(r"\W*(?P<version>2[1-9]\.\d+(?:\.\w+)*)(?!.{0,40}(?<![\d.])1?\d\.\d)")
+"""CANN went from 20.2 (2021) back to 5.0; 21 and above are numbers of the driver.
+
+Where a smaller number follows, the field names both.
+"""
 
 
 def vague_versions(document: Document) -> tuple[LooseVersion, ...]:

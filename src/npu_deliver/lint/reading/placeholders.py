@@ -108,12 +108,18 @@ class _Names:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.report = genre(document) is Genre.REPORT
         self.code = "\n".join(line.plain for line in document.lines if line.zone in ("code", "log"))
 
     @functools.cached_property
     def fills_in(self) -> bool:
         """Whether the page is the source of a site that fills its templates in: its code has them, too."""
         return bool(re.search(_TEMPLATE, self.code) or _SITE.search(self.document.plain))
+
+    def shows(self, number: int) -> bool:
+        """Whether the lines above say that a form of output is shown, rather than a result."""
+        above = [line.plain for line in self.document.lines[max(number - 5, 0) : number - 1] if line.zone == "text"]
+        return any(_EXAMPLE.search(plain) for plain in above[-2:])
 
     def explained(self, name: str, line: int) -> bool:
         """Whether the page, other than in a line, says what a name stands for."""
@@ -140,15 +146,16 @@ def _unfilled(slot: Slot, names: _Names) -> str:
     if not value or len(value) > 80:
         return ""
     if named := _WHOLE_NAMED.fullmatch(value):
-        kind = bool(named["field"]) and not slot.asked  # {Object} is how some pages write a type
+        kind = bool(named["field"]) and not (slot.asked and names.report)  # {object} is how some pages write a type
         return "" if kind or _is_known(named, slot, names) else value
     if _NUMBERS_SIGN.fullmatch(value):
-        return value if slot.asked and (slot.form == "field" or slot.counted) else ""
+        due = slot.asked and (slot.form == "field" or slot.counted) and not names.shows(slot.line)
+        return value if due else ""
     whole = _WHOLE.fullmatch(value)
     if whole is None or _LATEX.search(value) or (re.match(_TEMPLATE, whole["sign"]) and names.fills_in):
         return ""
     if whole["sign"].startswith("<") and not _fills(whole["sign"]):
-        return value if slot.asked else ""
+        return value if slot.asked and names.report else ""
     return value
 
 
@@ -188,7 +195,7 @@ def _in_text(line: Line, document: Document, names: _Names) -> str:
             return match[0]
         if match["measured"] and not names.explained(match["in"] or match["bare"] or match["braced"], line.number):
             return match[0]
-        if match["number"] and not _EXAMPLE.search(plain):
+        if match["number"] and not _EXAMPLE.search(plain) and not names.shows(line.number):
             return match[0]
         if match["fill"] or match["wait"] or match["here"] or match["lorem"]:
             return match[0]

@@ -83,7 +83,7 @@ _PAIRED = re.compile(rf"[\s:=|*`(]*v?(?P<x>{_NUMBER})\s*[/、&+]\s*v?(?P<y>{_NUM
 _VALUE = re.compile(
     rf"[\s\[*`(=v]{{0,6}}(?:{_NAMES})?[\s:=_-]{{0,3}}v?(?P<version>{_NUMBER})(?P<rest>.*)", re.IGNORECASE
 )
-_OTHERS = re.compile(r"^[\s*`)\]]*(?:/|、|,|或|or\b|~|至|到|-)\s*v?\d{1,4}\.\d")
+_OTHERS = re.compile(r"^[\s*`)\]]*(?:/|、|,|或|or\b|~|至|到|->|=>|→|-)\s*v?\d{1,4}\.\d")
 _OPEN = re.compile(
     r"及以上|以上|及之后|或更高|and later|or (?:later|higher|newer)|^[\s*`)]*\+|以下|\.x\b", re.IGNORECASE
 )

@@ -59,6 +59,9 @@ DOCUMENTED = {
     "a directive of a site": ":::{note}\n说明\n:::\n\n- 版本：{{ version }}\n",
     "a signature": "# 接口报告\n\n- `init(video=None, inference_device=, max_abs_diff=, keep=)`\n",
     "a schema": '# 说明\n\n... "$defs": {\n',
+    "a usage's model": "# 推理（NPU）\n\n- 模型：<model_path>\n- version: {version}\n",
+    "a form of output": "# 推理（NPU）\n\n运行后打印如下：\n\n精度：xx.xx%\n",
+    "a path below a variable": "# 某模型适配报告\n\n- 权重路径：`${HOME}/.cache/x.pth`\n- 输入图片：xxx.jpg\n",
     "a money amount": "# Net\n\n成本：$5\n",
 }
 
@@ -129,6 +132,7 @@ EMPTY = {
     "in a list with dashes": "- 模型名称：某模型\n- 平均延迟：-\n",
     "in a table": "| 对比项 | 数值 |\n|---|---|\n| cosine_similarity |  |\n| max_abs_diff | 0.01 |\n",
     "in a table, a dash": "| 对比项 | 数值 |\n|---|---|\n| 平均延迟 | - |\n| max_abs_diff | 0.01 |\n",
+    "of the device that the page is about": "| NAME | FPS |\n|---|---|\n| GPU | 31.2 |\n| NPU | - |\n",
     "in a line": "match_basis: max_abs_diff=；cosine_similarity=0.9999\n",
 }
 
@@ -145,6 +149,8 @@ LEAD_INS = {
     "before a table": "模型状态：\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
     "before a picture": "**Throughput:**\n\n![fps](fps.png)\n",
     "alone": "性能与吞吐：\n\n## 下一节\n",
+    "of another device": "| NAME | FPS |\n|---|---|\n| throughput-GPU | - |\n| NPU | 30.2 |\n",
+    "a mark": "| 字段 | 数值 |\n|---|---|\n| 是否满足 | ✅ |\n| 状态 | ❌ |\n| 误差值 | N/A（无 GPU） |\n",
     "models of a table": "| Model | FPS |\n|---|---|\n| latency-net | - |\n| b | 20.1 |\n",
     "a row that stands elsewhere": "| 项目 | 值 |\n|---|---|\n| FPS | - |\n\n"
     "| 项目 | 值 |\n|---|---|\n| FPS | 30.1 |\n",

@@ -28,6 +28,8 @@ HONEST = {
     "two tables with captions": "# 报告（NPU）\n\n表 1 GPU 环境\n\n| 组件 | 版本 |\n|---|---|\n| torch | 1.8.1 |\n\n"
     "表 2 NPU 环境\n\n| 组件 | 版本 |\n|---|---|\n| torch | 2.1.0 |\n",
     "a remark in the name": "# 报告（NPU）\n\n- torch（容器内）：2.8.0\n- torch（宿主机）：2.1.0\n",
+    "a change in a value": "# 报告（NPU）\n\n- torch：2.9.0 → 2.8.0\n\n## 附\n\n- torch：2.8.0\n",
+    "driver and CANN in one field": "# 报告（NPU）\n\n- 驱动 / CANN：25.5.2 / 8.5.1\n- CANN 与驱动：8.5.1、25.5.2\n",
     "two ways": "# 某模型（NPU）\n\n## 方式一\n\n- CANN：8.1.RC1\n\n## 方式二\n\n- CANN：8.5.0\n",
     "the GPU's environment": "# 报告\n\n## NPU 环境\n\n- torch：2.1.0\n\n## GPU 环境\n\n- torch：1.8.1\n",
     "choices, each with its commands": f"# 训练（NPU）\n\n## 安装\n\n- torch2.1.0\n{FENCE}\npip install a\n"
