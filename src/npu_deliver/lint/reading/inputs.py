@@ -30,13 +30,13 @@ _OF_SOMETHING_ELSE = re.compile(
     re.IGNORECASE,
 )
 _SINGLE = re.compile(
-    r"(?:单(?:张|个|条|一|幅)|一张|1\s*张|single|one)\s*(?:的)?\s*(?:测试|真实|样本|test|sample)?\s*(?:输入|图像|"
+    r"(?:单(?:张|个|条|一|幅)|(?<!同)一张|1\s*张|single|one)\s*(?:的)?\s*(?:测试|真实|样本|test|sample)?\s*(?:输入|图像|"
     r"图片|样本|照片|input|image|sample|photo|sentence)",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(r"精度|一致性|误差|precision|accuracy|consisten|对比|compar|余弦|cosine", re.IGNORECASE)
 _SINGLE_OF_ELSE = re.compile(
-    r"性能|延迟|时延|latency|fps|帧率|ms|不足|不能|not enough|each|每|逐|demo|可视化|visuali", re.IGNORECASE
+    r"性能|延迟|时延|latency|fps|帧率|ms|不足|不能|not enough|步骤|请|each|每|逐|demo|可视化|visuali", re.IGNORECASE
 )
 _INPUTS = re.compile(r"输入|测试数据|样本|数据|inputs?\b|samples?\b|random", re.IGNORECASE)
 _SECTION = re.compile(r"精度|对比|验证|一致|误差|accuracy|precision|compar|verif|valid", re.IGNORECASE)

@@ -1,7 +1,8 @@
 """Places that exist on one machine alone, and secrets: whose home a path lies in, which address no stranger reaches.
 
-A path is somebody's where its first folder is a person's name. ``/data/xxx/``, a data set's mount point, a folder
-inside an image, and a path that a sentence offers as an example are nobody's.
+A path is somebody's where its first folder is a person's name: a login of a Chinese name in pinyin, a number of staff,
+a numbered user, or whatever lies below ``/Users``. ``/data/xxx/``, a data set's mount point, a folder inside an image,
+and a path that a sentence offers as an example are nobody's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from npu_deliver.lint.reading.number import narrow
 from npu_deliver.lint.reading.submission import Document
 
 _HOME = re.compile(
-    r"(?<![A-Za-z0-9_./}-])(?:/home/|/Users/|[A-Z]:\\{1,2}Users\\{1,2})"
+    r"(?<![A-Za-z0-9_./}-])(?:/home/|(?P<desktop>/Users/|[A-Z]:\\{1,2}Users\\{1,2}))"
     r"(?P<who>[A-Za-z][\w.-]{1,30})[\w./+\\-]*"
 )
 _MOUNT = re.compile(
@@ -30,24 +31,45 @@ _NOBODY = frozenset(
     re.findall(
         r"\S+",
         """
-        admin anaconda anaconda3 app apps archiconda3 ascend build checkpoint ci cityscapes coco
-        coco2017 code codes common conda data database dataset datasets demo dev developer disk
-        docker download downloads git guest huawei hwhiaiuser imagenet infer inference jovyan kitti
-        lfw local log logs ma-user miniconda miniconda3 model model-server model_zoo models modelzoo
-        mount name npu nuscenes output outputs package packages path project projects public repo
-        result results root runner sagemaker share shared sharing somebody someone temp test tester
-        tmp train ubuntu user username users voc vsts weights widerface work work_dir workdir works
-        workspace xxx xxxx your yourname
+        admin anaconda anaconda3 app apps archiconda3 ascend audio build cache cann checkpoint ci
+        cityscapes ckpt ckpts coco coco2014 coco2017 code codes common conda config configs cuda11
+        data database dataset datasets demo dev developer disk docker download downloads driver
+        drivers env envs etc file files git guest hadoop huawei hub human hwhiaiuser image imagenet
+        imagenet2012 images infer inference jovyan kernel kitti lfw lib libs linaro linux list llm
+        local log logs ma-user machine main make mask mask2former master miniconda miniconda3
+        miniforge3 mmcv mmdet model model-server model_zoo models modelzoo mount name nfs node npu
+        nuscenes nvidia op ops opt orangepi output outputs package packages path pi pretrain
+        pretrained project projects public python python3 pytorch repo resnet50 result results root
+        runner sagemaker save saved script scripts server service share shared sharing somebody
+        someone source src temp test tester text tmp toolkit torch train ubuntu user username users
+        usr venv video videos vllm voc voc2007 voc2012 vsts weights widerface work work_dir workdir
+        worker works workspace xxx xxxx yolov5 yolov8 your yourname
         """,
     )
 )
 """First folders of a home that are no person's: services, accounts of images and platforms, data sets, words."""
-_PERSON = re.compile(r"[a-z][a-z0-9_.-]{1,19}")
+_LOGIN = re.compile(r"[a-z][a-z0-9_.-]{1,19}")
+_SURNAMES = (
+    "bai|cai|cao|chang|chen|cheng|cui|dai|deng|ding|dong|du|duan|fan|fang|feng|fu|gao|gong|gu|guo|han|hao|he|hou|hu|"
+    "huang|jia|jiang|jin|kang|kong|lai|lei|li|liang|liao|lin|liu|long|lu|luo|lv|ma|mao|meng|mo|pan|peng|qian|qiao|qin|"
+    "qiu|ren|shao|shen|shi|song|su|sun|tan|tang|tao|tian|wan|wang|wei|wen|wu|xia|xiang|xiao|xie|xiong|xu|xue|yan|yang|"
+    "yao|ye|yi|yin|yu|yuan|zeng|zhang|zhao|zheng|zhong|zhou|zhu|zou"
+)
+_SYLLABLE = (
+    "(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])(?:iang|iong|uang|ang|eng|ong|ian|iao|ing|uai|uan|ai|ei|ao|ou|an|en|ia|ie|iu|in|"
+    "ua|uo|ui|un|ue|a|e|i|u)"
+)
+_PERSON = re.compile(
+    rf"(?:{_SURNAMES})(?:[b-df-hj-np-tw-z]{{1,3}}|(?:{_SYLLABLE}){{1,2}})\d{{0,6}}|"
+    r"[a-z]{1,2}\d{5,9}|[a-z_]{0,12}user_?\d{1,4}"
+)
+"""wangqw, zhangsan, a00123456, test_user08: a surname with more, a number of staff, a numbered user."""
 _EXAMPLE = re.compile(
     r"example|示例|例如|比如|如[:：/“\"（(]|such as|e\.g\.|为例|假设|假定|assum|suppose|path/to|your|任意|替换|"
     r"修改为|改为|自行|实际路径|类似",
     re.IGNORECASE,
 )
+_INSTALLED = re.compile(r"site-packages|\s-v\s|envs?/")
 _INSIDE = re.compile(r"容器|docker|镜像|挂载|mount|container|\s-v\s|image:", re.IGNORECASE)
 _COMMAND = re.compile(
     r"^\s*(?:\$|>>>|python\d?|bash|sh|cd|export|wget|curl|git|pip\d?|source|mkdir|ln|cp|mv|ssh|scp)\s|--\w"
@@ -68,9 +90,10 @@ _TEXT = ("text", "table", "log", "code")
 
 
 class Kind(enum.Enum):
-    """Whose a place is: a person's home, the author's mounted disk, a notebook, a machine of an inner network."""
+    """Whose a place is: a person's home, another folder of homes, a mounted disk, a notebook, an inner machine."""
 
     HOME = "home"
+    FOLDER = "folder"
     MOUNT = "mount"
     NOTEBOOK = "notebook"
     INTRANET = "intranet"
@@ -113,8 +136,10 @@ def _places(document: Document) -> Iterator[Place]:
     homes = list(document.search(_HOME, _TEXT))
     offered = {match["who"] for line, match in homes if _EXAMPLE.search(line.plain)}
     for line, match in homes:
-        if _is_a_person(match["who"], title) and match["who"] not in offered:
-            yield _place(document, line, match[0], Kind.HOME)
+        who = match["who"]
+        if _is_a_login(who, title) and who not in offered and not _INSTALLED.search(line.plain):
+            named = match["desktop"] or _PERSON.fullmatch(who)
+            yield _place(document, line, match[0], Kind.HOME if named else Kind.FOLDER)
     yield from _elsewhere(document)
 
 
@@ -134,9 +159,9 @@ def _place(document: Document, line: Line, path: str, kind: Kind) -> Place:
     return Place(document.span(line.number), path[:80], kind, command)
 
 
-def _is_a_person(who: str, title: str) -> bool:
-    """Whether a home's folder may be a person's: lower case as logins are, no common word, not the model's own name."""
-    return bool(_PERSON.fullmatch(who)) and who not in _NOBODY and who.strip("x") != "" and who not in title
+def _is_a_login(who: str, title: str) -> bool:
+    """Whether a home's folder may be an account's: lower case, no common word, not the model's own name."""
+    return bool(_LOGIN.fullmatch(who)) and who not in _NOBODY and who.strip("x") != "" and who not in title
 
 
 def _secrets(document: Document) -> list[Secret]:

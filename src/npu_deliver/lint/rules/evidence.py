@@ -127,7 +127,9 @@ def _private(document: Document, *, handed_in: bool) -> Iterator[Finding]:
 
 def _matters(document: Document, place: Place) -> bool:
     if document.kind != "report":
-        return place.kind is not Kind.MOUNT
+        return place.kind not in (Kind.MOUNT, Kind.FOLDER)
+    if place.kind is Kind.FOLDER:
+        return genre(document) in (Genre.REPORT, Genre.GUIDE) and not place.command
     return place.kind is Kind.HOME or (genre(document) is Genre.REPORT and not place.command)
 
 

@@ -102,6 +102,7 @@ def test_a_random_input_of_the_comparison_is_named(text: str) -> None:
     [
         ("对单张测试输入进行 CPU 与 NPU 一致性验证，相对误差 0.1%，通过。\n", True),
         ("Accuracy was compared on a single image: cosine 0.9999, pass.\n", True),
+        ("步骤四：用同一张样本对比两侧精度。\n", False),
         ("逐张比较 100 张图片，每张图片单独对比误差。\n", False),
         ("单张图片推理延迟 20 ms，精度对比见下。\n", False),
         ("运行 demo 对单张图片可视化，精度见下。\n", False),
