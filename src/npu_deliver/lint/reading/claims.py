@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from npu_deliver.lint.reading.label import many, meaning
 from npu_deliver.lint.reading.quantity import Quantity
+from npu_deliver.lint.reading.ratios import ratios
+from npu_deliver.lint.reading.trials import words
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
@@ -78,7 +80,10 @@ def _of_speedup(document: Document, claim: Quantity) -> tuple[tuple[Quantity, Qu
 
 def _heads_speedups(document: Document, claim: Quantity) -> bool:
     """Whether a column of numbers with an ``x`` is about speed: a schedule of ``2x`` is not, unless it is named so."""
-    what = meaning(document.structure.tables[claim.table].header[claim.column] or "")
+    header = document.structure.tables[claim.table].header[claim.column]
+    if (claim.table, words(header)) in {(ratio.table, ratio.name) for ratio in document.facts(ratios)}:
+        return False  # it names its operands, or there are only two
+    what = meaning(header or "")
     return what is None or what.kind in ("speedup", "gain", "throughput", "performance", *_TIMES)
 
 

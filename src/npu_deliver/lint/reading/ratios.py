@@ -24,14 +24,20 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _FILLER = re.compile(
-    r"(?:性能|加速|吞吐)?比值?(?=[\s\w])|性能|吞吐率?|帧率|时延|延迟|耗时|推理|平均|比值|比例|倍数|加速比?|提升|之比|单卡|离线|performance|throughput|latency|ratio"
+    r"(?:性能|加速|吞吐)?比值?(?=[\s\w(])|性能|吞吐率?|帧率|时延|延迟|耗时|推理|平均|比值|比例|倍数|加速比?|提升|之比|单卡|离线|performance|throughput|latency|ratio"
     r"|speed-?\s?up|speed|benefit|ascend|atlas|昇腾|\binf\b|\bperf\b|的|为|比$",
     re.IGNORECASE,
 )
 _PAIR = re.compile(
-    r"^(?P<a>[^/:]{1,40}?)\s*(?:/|\bvs\b\.?|\bover\b|相比|对比|相对于?|比)\s*(?P<b>[^/:]{1,40})$", re.IGNORECASE
+    r"^(?P<a>[^/:÷]{1,40}?)\s*(?:[/:÷]|\bvs\b\.?|\bover\b|相比|对比|相对于?|比)\s*(?P<b>[^/:÷]{1,40})$", re.IGNORECASE
 )
-_MAYBE = re.compile(r"/|\bvs\b|\bover\b|相比|对比|相对|比|\bto\b", re.IGNORECASE)
+_AGAINST = re.compile(
+    r"^(?:性能|加速比|speed-?\s?up)?\s*(?:vs\.?|over|against|对比|相比|相对于?|与|较)\s*(?P<b>[^/:]{1,30}?)"
+    r"(?:性能)?的?(?:比值?|倍数|加速比|提升|之比|speed-?\s?up)?$",
+    re.IGNORECASE,
+)
+_UNNAMED = re.compile(r"^(?:加速比|性能比|比值|倍数|加速倍数|speed-?\s?up|ratio)$", re.IGNORECASE)
+_MAYBE = re.compile(r"[/:÷]|speed|ratio|倍|\bvs\b|\bover\b|相比|对比|相对|比|\bto\b", re.IGNORECASE)
 _TO = re.compile(r"\((?P<b>[^()]{1,30}?)\s+to\s+(?P<a>[^()]{1,30}?)\)\s*$", re.IGNORECASE)
 _NO_SPEED = re.compile(
     r"精度|acc|(?<![a-z])m?ap(?![a-z])|loss|误差|显存|内存|mem|epoch|batch|(?<![a-z])bs(?![a-z])|卡数|num"
@@ -54,6 +60,7 @@ class Ratio:
     """A series that is named after two others. ``others`` are the ratios' operands in all series, entry by entry."""
 
     name: str
+    table: int
     entries: tuple[Entry, ...]
     others: tuple[tuple[Number | None, ...], ...]
 
@@ -67,10 +74,12 @@ class _Series:
 
 def ratios(document: Document) -> list[Ratio]:
     """The ratio columns and ratio rows of a document's tables."""
-    return [found for table in document.structure.tables for found in _of_table(document, table)]
+    return [
+        found for index, table in enumerate(document.structure.tables) for found in _of_table(document, index, table)
+    ]
 
 
-def _of_table(document: Document, table: Table) -> Iterator[Ratio]:
+def _of_table(document: Document, index: int, table: Table) -> Iterator[Ratio]:
     if not any(_MAYBE.search(cell) for cell in (*table.header, *(cells[0] for _, cells in table.rows if cells))):
         return
     header = tuple(words(cell) for cell in table.header)
@@ -78,19 +87,20 @@ def _of_table(document: Document, table: Table) -> Iterator[Ratio]:
     labels = [cells[0] if cells else "" for cells in rows]
     spans = [Span(document.file, line, " | ".join(cells)[:300]) for line, cells in table.rows[:ROWS_LIMIT]]
     best = [any(BEST.search(cell) for cell in cells) for cells in rows]
-    if any(_pair(name) for name in header):
+    if any(_is_ratio(name) for name in header):
         columns = [
             _series(name, tuple(_only(cells[i]) if i < len(cells) else None for cells in rows))
             for i, name in enumerate(_own_names(header))
         ]
-        yield from _named_after_two(columns, spans, best)
-    if any(_pair(name) for name in labels):
+        yield from _named_after_two(index, columns, spans, best)
+    if any(_is_ratio(name) for name in labels):
         lines = [
             _series(name, tuple(_only(cell) for cell in cells[1:])) for name, cells in zip(labels, rows, strict=True)
         ]
-        for found, span in ((f, spans[labels.index(f.name)]) for f in _named_after_two(lines, [], [])):
+        for found, span in ((f, spans[labels.index(f.name)]) for f in _named_after_two(index, lines, [], [])):
             yield Ratio(
                 found.name,
+                index,
                 tuple(Entry(span, e.stated, e.upper, e.lower, best=False) for e in found.entries),
                 found.others,
             )
@@ -126,11 +136,10 @@ def _pair(name: str) -> tuple[frozenset[str], frozenset[str]] | None:
     return parts if all(parts) and parts[0] != parts[1] else None
 
 
-def _named_after_two(series: list[_Series], spans: list[Span], best: list[bool]) -> Iterator[Ratio]:
-    plain = [s for s in series if not _pair(s.name) and s.tokens]
+def _named_after_two(table: int, series: list[_Series], spans: list[Span], best: list[bool]) -> Iterator[Ratio]:
+    plain = [s for s in series if not _is_ratio(s.name) and s.tokens]
     for one in series:
-        pair = _pair(one.name)
-        upper, lower = (_meant(part, plain) for part in pair) if pair else (None, None)
+        upper, lower = _operands(one.name, plain)
         if upper is None or lower is None or upper is lower:
             continue
         at = [
@@ -144,12 +153,30 @@ def _named_after_two(series: list[_Series], spans: list[Span], best: list[bool])
             if (stated := one.numbers[i]) and (a := upper.numbers[i]) and (b := lower.numbers[i]) and a.unit == b.unit
         )
         if entries:
-            yield Ratio(one.name, entries, tuple(tuple(s.numbers[i] for i in at) for s in plain))
+            yield Ratio(one.name, table, entries, tuple(tuple(s.numbers[i] for i in at) for s in plain))
+
+
+def _is_ratio(name: str) -> bool:
+    return bool(_AGAINST.match(name) or _UNNAMED.match(name) or _pair(name))
+
+
+def _operands(name: str, series: list[_Series]) -> tuple[_Series | None, _Series | None]:
+    """The two series that a name divides; ``vs T4`` and ``speed-up`` divide the speeds that there are, if only two."""
+    others = [s for s in series if s.name != name and not _NO_SPEED.search(s.name) and any(s.numbers)]
+    against = _AGAINST.match(_UNITS.sub(" ", name).strip())
+    if against is None and _UNNAMED.match(name):
+        return (others[0], others[1]) if len(others) == 2 else (None, None)
+    if against is None:
+        pair = _pair(name)
+        return (_meant(pair[0], series), _meant(pair[1], series)) if pair else (None, None)
+    lower = _meant(_tokens(against["b"]), series)
+    rest = [s for s in others if s is not lower]
+    return (rest[0], lower) if lower and len(rest) == 1 else (None, None)
 
 
 def _meant(tokens: frozenset[str], series: list[_Series]) -> _Series | None:
     """The series that a part of a ratio's name means: the one that says the least beyond it, speeds before scores."""
-    fitting = [s for s in series if tokens <= s.tokens]
+    fitting = [s for s in series if tokens and tokens <= s.tokens]
     fitting = [s for s in fitting if not _NO_SPEED.search(s.name)] or fitting
     if not fitting:
         return None

@@ -6,7 +6,7 @@ import pytest
 
 from lint_reports import linted
 
-RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m", "NPU004n")
+RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m", "NPU004n", "NPU004o")
 
 
 def _said(text: str) -> list[tuple[str, int]]:
@@ -46,6 +46,18 @@ WRONG = {
     ),
     "a ratio said with vs": (
         _table("bs NPU CPU NPU_vs_CPU", "1 10.0 5.0 2.0", "4 20.0 8.0 3.5").replace("_vs_", " vs "),
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a ratio that names its base": (
+        _table("bs 310P T4 对比T4", "4 80.48 38.85 2.07", "64 730.0 613.2 1.69"),
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a ratio in brackets": (
+        _table("bs 310P T4 性能比(310P/T4)", "4 80.48 38.85 2.07", "64 730.0 613.2 1.69"),
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a ratio of the two that there are": (
+        _table("bs NPU GPU 加速比", "4 80.48 38.85 2.07", "64 730.0 613.2 1.69"),
         [("NPU004i", FIRST + 1)],
     ),
     "latencies one of which is not inverse": (
@@ -98,6 +110,10 @@ WRONG = {
     "eight cards slower than one": (
         _table("NAME Acc@1 FPS Epochs", "1p-NPU - 4556.28 1", "8p-NPU 70.1 2373.8 90"),
         [("NPU004k", FIRST + 1)],
+    ),
+    "eight cards a little too fast": (
+        _table("NAME FPS AMP", "1p-NPU 2084.35 O1", "8p-NPU 18036.45 O1"),
+        [("NPU004o", FIRST + 1)],
     ),
     "eight cards for other steps": (
         _table("NAME FPS Iterations AMP", "1p-NPU 4.736 750 O2", "8p-NPU 3.096 160000 O2"),
@@ -168,6 +184,7 @@ HONEST = {
     "a ratio of what is not in the table": _table("bs 310P 310P/T4", "1 100.0 3.0"),
     "a ratio of stages in one cell": "| 模型 | 310P性能 | T4性能 | 310P/T4 | 310P精度 |\n|---|---|---|---|---|\n"
     "| a | 分档:430fps;动态:25fps | 261fps | 1.647 | 5.4% |\n",
+    "a time for each pass": _table("model F1 iteration ms/iteration", "a 79.1 171.9 171.9", "b 80.2 301.5 301.5"),
     "a best row": _table(
         "bs 310P T4 310P/T4", "1 423.97 221.78 1.91", "64 375.20 276.37 1.36", "最优bs 423.97 276.37 1.53"
     ),
