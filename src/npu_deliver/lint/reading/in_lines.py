@@ -18,6 +18,7 @@ _NEAR = 60
 """Words further left than this many characters belong to something else."""
 _DIGIT = re.compile(r"\d")
 _KEY = re.compile(r"^\s*(?:[-*+•·●]\s+|\d{1,2}[.)、]\s+)?(?P<key>[^:=]{1,60}?)\s*[:=](?![/=])")
+_SENTENCE = re.compile(r"[,，;；。、]")
 _ADDRESS = re.compile(r"(?<=\])\([^()\s]*(?:\s[^()]*)?\)|https?://[^\s)>\]]+|</?[a-zA-Z][^<>]{0,200}>")
 _PERCENTILE = re.compile(r"(?<![\d.])\d\d(?:\.\d)?(?=\s?(?:%\s?-?(?:t?ile|latency|延迟|时延|耗时|线)|th\b|分位))")
 _COUNTED = re.compile(
@@ -27,6 +28,8 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 """What a number counts where this stands behind it: no measurement then, whatever stands before it."""
+_IN_FORMULA = re.compile(r"\s?[*×/]\s?(?:[A-Za-z_]{2}|[\u4e00-\u9fff]{2})")
+"""What makes a number without a unit a factor of a formula in words."""
 _COUNTS = frozenset({"warmup", "iterations", "count", "cards", "batch", "parameters"})
 _CONNECTS = re.compile(
     r"(?:\s|从|由|自|降到|降至|降低到|降低至|下降到|减少到|缩短到|缩短至|优化到|优化至|到|至|提升到|提升至|提高到|"
@@ -105,8 +108,9 @@ def line_quantities(file: str, line: Line, heading: str, outer: Settings = froze
     percentiles = {match.start() for match in _PERCENTILE.finditer(plain)}
     found = [number for number in numbers(plain) if number.start not in percentiles]
     last: dict[str, Meaning] = {}
-    for number, words in _worded(plain, found, key_text):
-        inherits = number.start >= key_end > 0
+    long_key = bool(_SENTENCE.search(key_text))
+    for number, words in _worded(plain, found, key_text, key_end if long_key else 0):
+        inherits = number.start >= key_end > 0 and bool(words.key)
         what = _meaning_of(number, words.own, key_text if inherits and not words.slashed else "")
         if what is None and number.unit in ("s", "/s") and _CONNECTS.fullmatch(words.own):
             what = last.get(number.unit) or (Meaning("latency") if number.unit == "s" and side(words.own) else None)
@@ -114,7 +118,8 @@ def line_quantities(file: str, line: Line, heading: str, outer: Settings = froze
             last[number.unit] = what
         if what is None or number.end <= key_end or (number.bound and what.kind != "share_over"):
             continue
-        if not number.unit and what.kind not in _COUNTS and _COUNTED.match(plain, number.end):
+        counts = what.kind not in _COUNTS and _COUNTED.match(plain, number.end)
+        if not number.unit and (counts or _IN_FORMULA.match(plain, number.end)):
             continue
         yield Quantity(
             what.kind,
@@ -135,8 +140,11 @@ def among_numbers(plain: str) -> Settings:
     return frozenset((name, value) for name, value in settings(plain[:400]) if name != "chip" or not value.isdigit())
 
 
-def _worded(plain: str, found: list[Number], key: str) -> Iterator[tuple[Number, _Words]]:
-    """Every number with its words; ``mean/max: 6.9/50.3`` gives each number one of the words before the first."""
+def _worded(plain: str, found: list[Number], key: str, ends: int) -> Iterator[tuple[Number, _Words]]:
+    """Every number with its words; ``mean/max: 6.9/50.3`` gives each number one of the words before the first.
+
+    A key that is a sentence rather than a name, and ends at ``ends``, holds for its own clause alone.
+    """
     base = re.sub(r"\w+(?:\s*/\s*\w+)+", " ", key)
     stats: list[str] = []
     for position, number in enumerate(found):
@@ -149,7 +157,8 @@ def _worded(plain: str, found: list[Number], key: str) -> Iterator[tuple[Number,
             own, slashed = (stats.pop(0), True) if stats else (CLAUSE.split(near)[-1], False)
         if slashed:
             own = f"{base} {own.rsplit(maxsplit=1)[-1]}"
-        yield number, _Words(own, key, slashed)
+        over = ends and _SENTENCE.search(plain, ends, max(ends, number.start))
+        yield number, _Words(own, "" if over else key, slashed)
 
 
 def _meaning_of(number: Number, own: str, key: str) -> Meaning | None:

@@ -219,7 +219,8 @@ DTYPE = re.compile(
 )
 _SAME_DTYPE = {"float16": "fp16", "half": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
 BATCH = re.compile(
-    r"(?:batch(?:[_ -]?size)?|\bbs|批大小|批次大小|批量大小|批次|批量)\s*[=:：＝_]?\s*(?:为|of)?\s*(\d{1,4})(?![\d.])",
+    r"(?:batch(?:[_ -]?size)?|\bbs|批大小|批次大小|批量大小|批次|批量)"
+    r"\s*[=:：＝_]?\s*(?:设[置定]?为|取|为|是|of|is)?\s*(\d{1,4})(?![\d.])",
     re.IGNORECASE,
 )
 _MANY = re.compile(

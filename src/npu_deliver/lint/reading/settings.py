@@ -28,14 +28,14 @@ _CARDS = re.compile(
 )
 _NODES = re.compile(r"(?P<zh>[单双两二四])机|(?<![\d.])(?P<n>\d{1,3})\s?(?:机|nodes?\b|台)", re.IGNORECASE)
 _CHIP = re.compile(
-    r"(?<![\w.])(?:atlas[ -]?\d{3}[a-z]?(?: ?(?:pro|duo|[iat]\d))*(?![a-z\d])"
-    r"|(?:ascend[ -]?|昇腾\s?|npu[ -]?)?(?:310[pb]?\d?|910(?:_?9\d{1,3}|[abc]\d?|pro[ab]?)?|710)(?![\w.])"
+    r"(?<![A-Za-z0-9_.])(?:atlas[ -]?\d{3}[a-z]?(?: ?(?:pro|duo|[iat]\d))*(?![a-z\d])"
+    r"|(?:ascend[ -]?|昇腾\s?|npu[ -]?)?(?:310[pb]?\d?|910(?:_?9\d{1,3}|[abc]\d?|pro[ab]?)?|710)(?![A-Za-z0-9_.])"
     r"|(?:tesla |nvidia |rtx ?|geforce )*(?:[tpv]4|[avhp]100s?|a10|a30|h200|h20|l40s?|l20|[1-4]0[5-9]0(?: ?ti)?"
-    r"|titan[ \w]{0,4})(?![\w.])"
+    r"|titan[ \w]{0,4})(?![A-Za-z0-9_.])"
     r"|竞品\s?[A-Z]?(?![a-z]))",
     re.IGNORECASE,
 )
-_RESOLUTION = re.compile(r"(?<![\w.])(?P<a>\d{2,5})\s?[x×*]\s?(?P<b>\d{2,5})(?![\w.])")
+_RESOLUTION = re.compile(r"(?<![A-Za-z0-9_.])(?P<a>\d{2,5})\s?[x×*]\s?(?P<b>\d{2,5})(?![A-Za-z0-9_.])")
 _NAMED = (
     (
         "sequence",

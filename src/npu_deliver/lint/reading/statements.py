@@ -7,6 +7,7 @@ understood here gives no statement, so that what is not understood is never held
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from npu_deliver.lint.reading.label import batches, dtypes, many
@@ -21,12 +22,23 @@ _EXACT = frozenset(
     | {"map50", "accuracy1", "accuracy5"}
 )
 """What is measured once under given settings."""
+_ALWAYS_TELLS = frozenset({"about", "stage", "phase", "batch", "cards", "nodes", "column", "whose"})
+_GOES_WITHOUT = frozenset({"chip", "dataset", "format", "torch"})
+"""Where a page names just one of these, it is meant where nothing is said."""
+_OVERLAPPING = re.compile(
+    r"流水|异步|并发|并行|多流|多进程|多线程|合计|总计|每卡|单卡均|pipelin|async|concurren|offline|aggregate|\btotal\b"
+    r"|multi-?(?:process|stream)|per[- ](?:card|device|npu|gpu)",
+    re.IGNORECASE,
+)
+"""Calls in flight at once, and sums and shares of several cards: what such a number is of is rarely said in full."""
+_BEST = re.compile(r"最[优佳好高大快]|best|optimal|highest", re.IGNORECASE)
+"""What a sentence calls the best is held against its table by a rule of its own."""
 _PLAIN = re.compile(
     r"(?:avg|mean|average|平均|均值|npu|cpu|gpu|ascend|昇腾|latency|延迟|时延|耗时|推理|单次|单帧|ms|s|数值|value|"
     r"result|结果|指标|fps|帧率|吞吐[量率]?|throughput|images?|max|min|abs|diff|err|error|最大|最小|绝对|误差|"
     r"cos|cosine|similarity|sim|余弦|相似度|relative|rel|l2|相对|差异|time|inference|per|sec|img|imgs|张|帧|秒|毫秒|率"
     r"|rate|p\d\d|median|中位数?|std|标准差|map|ap|top[-_ ]?[15]|acc|accuracy|准确率|精度|性能"
-    r"|[\s_=:()/.,%\-*`~≈约为是·@15])*+",
+    r"|可?达到?|高达|有|了|的|时|下|卡|在|上|其|is|was|of|at|the|reach(?:es|ed)?|[\s_=:()/.,%\-*`~≈约为是·@15])*+",
     re.IGNORECASE,
 )
 """A name that says no more than what kind of quantity it is."""
@@ -43,11 +55,41 @@ class Statement:
 
 def statements(document: Document) -> list[Statement]:
     """The statements of a report, a log or a JSON file."""
-    return [Statement(key, q) for q in document.quantities.all if (key := _key(q, document)) is not None]
+    same = _same_throughout(document)
+    return [Statement(key, q) for q in document.quantities.all if (key := _key(q, document, same)) is not None]
 
 
-def _key(quantity: Quantity, document: Document) -> tuple[str, str, str, str, Settings] | None:
-    if quantity.kind not in _EXACT or quantity.number.bound or many(quantity.context):
+def _same_throughout(document: Document) -> frozenset[str]:
+    """The settings that have one value in the whole document and tell none of its numbers from another.
+
+    A table (or the running text as a whole) must say such a setting of all its numbers or of none: where one row alone
+    names a switch, the others are without it.
+    """
+    values: dict[str, set[str]] = defaultdict(set)
+    held: dict[int, Counter[str]] = defaultdict(Counter)
+    count: Counter[int] = Counter(q.table for q in document.quantities.all if q.kind in _EXACT)
+    for quantity in document.quantities.all:
+        for name, value in quantity.settings:
+            values[name].add(value)
+            held[quantity.table][name] += quantity.kind in _EXACT
+    return frozenset(
+        name
+        for name, found in values.items()
+        if name not in _ALWAYS_TELLS
+        and len(_apart(found)) == 1
+        and (name in _GOES_WITHOUT or all(held[table][name] in (0, number) for table, number in count.items()))
+    )
+
+
+def _apart(values: set[str]) -> set[str]:
+    """Values without those that another one only says more exactly, as 310P and 310P3."""
+    return {value for value in values if not any(other != value and other.startswith(value) for other in values)}
+
+
+def _key(quantity: Quantity, document: Document, same: frozenset[str]) -> tuple[str, str, str, str, Settings] | None:
+    if quantity.kind not in _EXACT or quantity.number.bound or _OVERLAPPING.search(quantity.context):
+        return None
+    if quantity.table < 0 and _BEST.search(quantity.at.text):
         return None
     if not _PLAIN.fullmatch(without(quantity.named)):
         return None
@@ -60,7 +102,11 @@ def _key(quantity: Quantity, document: Document) -> tuple[str, str, str, str, Se
         return None
     stat = "" if quantity.stat == "mean" else quantity.stat
     side = "" if quantity.side == "npu" else quantity.side
-    said = frozenset(pair for pair in quantity.settings if pair != ("whose", quantity.side))
+    said = frozenset(
+        (name, value)
+        for name, value in quantity.settings
+        if name not in same and (name, value) != ("whose", quantity.side)
+    )
     return (quantity.kind, stat, side, about, said)
 
 

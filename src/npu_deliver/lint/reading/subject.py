@@ -7,6 +7,8 @@ import re
 
 from npu_deliver.lint.reading.settings import Settings, without
 
+_LONGEST = 80
+"""A longer text explains; it is no title."""
 _GENERIC = re.compile(
     r"^\s*[\d.]+[、.\s]|(?:表|图|table|figure)\s*\d+(?:\.\d+)*|^\s*[一二三四五六七八九十]+、|npu|cpu|gpu|ascend|昇腾|精度|性能|对比|数据|评分|字段|误差|验证|增强|"
     r"结果|运行|推理|评测|测试|指标|环境|信息|结论|适配|报告|总结|汇总|说明|详细|概述|展示|训练"
@@ -27,6 +29,6 @@ def subject(heading: str) -> str:
 
 
 def about(text: str) -> Settings:
-    """The subject of a caption or of a line that leads others, as a setting; none where it is a general one."""
-    said = subject(text)
+    """The subject of a caption or of a line that leads others, as a setting; none where it says nothing or much."""
+    said = "" if len(text) > _LONGEST or text.rstrip("* ").endswith(("。", ".")) else subject(text)
     return frozenset({("about", said)}) if said else frozenset()

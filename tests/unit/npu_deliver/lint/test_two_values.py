@@ -51,6 +51,20 @@ HONEST: dict[str, tuple[str, ...]] = {
         table("FPS | Epochs | AMP_Type", "122 | 1 | O1"),
         table("FPS | Epochs | AMP_Type", "182 | 1 | 1p Gpu"),
     ),
+    "a formula in words": ("FPS=1*batchsize/平均每个step时间", table("NAME | FPS", "NPU 1P bs=1 | 2.477")),
+    "one row alone names a switch": (
+        *("## 表", table("配置 | 时延", "- | 21.65 ms", "TASK_QUEUE=1 | 17.50 ms")),
+        *("## 正文", "平均延迟 21.65 ms"),
+    ),
+    "two data sets": (
+        *("## 表", table("数据集 | batch | FPS", "COCO | 8 | 421", "VOC | 8 | 377")),
+        *("## 正文", "batch 8 的吞吐率 377 FPS"),
+    ),
+    "per card": ("8卡吞吐率 2400 FPS", "## 正文", "8卡训练，每卡吞吐率 300 FPS"),
+    "a key that is a sentence": (
+        "在310P上，模型的精度为 {Top1@Acc=77.31%}，当batchsize为8时达 421 fps。",
+        "batchsize为4时达 377 fps。",
+    ),
     "a number without a unit": (
         "[a] throughputRate: 87.7802, latency: 569604",
         "[b] throughputRate: 87.7802, latency: 1",
@@ -97,6 +111,24 @@ LIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "a table in HTML": (
         "NPU003a",
         (FAST, "<table>\n<tr><td>项</td><td>数值</td></tr>\n<tr><td>平均延迟</td><td>5.41 ms</td></tr>\n</table>"),
+    ),
+    "prose and a table that says more of all its rows": (
+        "NPU003a",
+        (
+            *(
+                "## 结果",
+                table(
+                    "芯片型号 | Batch Size | 数据集 | 性能(FPS)",
+                    "Ascend310P3 | 4 | COCO | 300",
+                    "Ascend310P3 | 8 | COCO | 377",
+                ),
+            ),
+            *("## 结论", "在310P设备上，batchsize设为8时的吞吐率达 421 fps。"),
+        ),
+    ),
+    "several cards in prose and in a table": (
+        "NPU003a",
+        ("## 结果", table("NAME | FPS", "1p-NPU | 300", "8p-NPU | 2400"), "## 结论", "8卡吞吐率 2100 FPS"),
     ),
     "a gain": (
         "NPU003b",
