@@ -67,7 +67,8 @@ def _absent(submission: Submission, main: Document) -> Iterator[Finding]:
             expected=due.MODES,
             got=due.NONE,
         )
-    timed = next((q for q in main.quantities.all if q.kind in ("latency", "throughput")), None) or first
+    timed = next((q for q in main.quantities.all if q.kind in ("latency", "throughput")), None)
+    timed = timed or (first if genre(main) is Genre.REPORT else None)
     named = {version.component for document in submission.texts for version in versions(document)}
     vague = any(vague_versions(document) or names_distribution(document) for document in submission.texts)
     owed = genre(main) in (Genre.REPORT, Genre.INFERENCE)
