@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lint_reports import linted
 
@@ -56,6 +58,12 @@ FALSE_INEQUALITY = {
 @pytest.mark.parametrize("text", FALSE_INEQUALITY.values(), ids=FALSE_INEQUALITY.keys())
 def test_a_false_inequality_of_a_measurement_is_named(text: str) -> None:
     assert "NPU006b" in _rules(text)
+
+
+@given(st.integers(1, 9999), st.integers(1, 9999))
+def test_an_asserted_inequality_is_named_where_it_is_false_and_nowhere_else(a: int, b: int) -> None:
+    line = f"- 输出误差：{a / 100:.2f}% < {b / 100:.2f}%，通过\n"
+    assert ("NPU006b" in _rules(line)) is (a > b)
 
 
 def test_an_accuracy_beside_a_small_error_is_not_measured_by_the_errors_limit() -> None:
