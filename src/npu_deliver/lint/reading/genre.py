@@ -10,7 +10,8 @@ import enum
 import re
 
 from npu_deliver.lint.reading.agreement import compares
-from npu_deliver.lint.reading.submission import Document
+from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.tree import is_deliverable
 
 _NPU = re.compile(
     r"(?<![a-z])npu|昇腾|(?<![a-z])ascend(?!er|ing|ed\b|s\b|an)|(?<![a-z])cann(?![a-z])|atlas\s?\d{3}|\.om\b|\batc\s--|(?<![\w#])(?:310[pb]|910[a-d])\d?(?![\w.])",
@@ -22,6 +23,7 @@ _PORT_TITLE = re.compile(
     r"适配|移植(?!指导)|\bport(?:ing|ed)? (?:of|to)\b|\badapt(?:ed|ation)\b|\bon (?:the )?(?:ascend|npu)", re.IGNORECASE
 )
 """Titles that reports on a port have, and guides too: what such a page measures tells them apart."""
+_TEMPLATE = re.compile(r"template", re.IGNORECASE)
 _INTERFACE = re.compile(
     r"功能(?:说明|描述)|(?:函数|接口)原型|参数说明|返回值|调用(?:示例|说明)|约束说明|配置示例|使用约束|支持的型号",
     re.IGNORECASE,
@@ -56,6 +58,20 @@ class Genre(enum.Enum):
 def genre(document: Document) -> Genre:
     """The kind of a page; a page that names no NPU is a guide, whatever else it holds."""
     return document.facts(_genre)
+
+
+def foreign(submission: Submission, document: Document) -> bool:
+    """Whether a page only lies in the folder: another project's documentation, or a template."""
+    if submission.names is None or document is submission.main:
+        return False
+    return genre(document) is Genre.GUIDE or bool(_TEMPLATE.search(document.name))
+
+
+def is_own_report(submission: Submission, document: Document) -> bool:
+    """Whether a page is a report on a port, or at least the very page that was asked about."""
+    guide = genre(document) is Genre.GUIDE and document is submission.main
+    asked = guide and (submission.names is None or is_deliverable(submission.names))
+    return asked or document.kind != "report" or genre(document) is Genre.REPORT
 
 
 def claims_precision(document: Document) -> bool:

@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("cosine", r"\bcos(?:ine)?(?:[_ \-]?sim\w*)?\b|cos_sim|余弦"),
     ("relative_l2", r"rel(?:ative)?[_ \-]?l2|l2[_ \-]?rel|相对\s?l2|l2\s?相对|relative euclid"),
     ("rmse", r"\brmse\b|root.mean.square error|均方根误差"),
-    ("max_rel", r"max\w*[_ ]*rel|最大相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*max"),
+    ("max_rel", r"max\w*[_ ]*rel(?!ative[_ ]?pos|ease)|最大相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*max"),
     ("mean_rel", r"(?:mean|avg|average)[_ ]*rel|平均相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*(?:mean|avg)"),
     (
         "max_abs",

@@ -84,7 +84,7 @@ def _of_table(document: Document, index: int, table: Table) -> Iterator[Ratio]:
         return
     header = tuple(words(cell) for cell in table.header)
     rows = [tuple(words(cell) for cell in cells) for _, cells in table.rows[:ROWS_LIMIT]]
-    labels = [cells[0] if cells else "" for cells in rows]
+    labels = ["" if not cells or "`" in raw[0] else cells[0] for cells, (_, raw) in zip(rows, table.rows, strict=False)]
     spans = [Span(document.file, line, " | ".join(cells)[:300]) for line, cells in table.rows[:ROWS_LIMIT]]
     best = [any(BEST.search(cell) for cell in cells) for cells in rows]
     if any(_is_ratio(name) for name in header):
@@ -165,7 +165,8 @@ def _operands(name: str, series: list[_Series]) -> tuple[_Series | None, _Series
     others = [s for s in series if s.name != name and not _NO_SPEED.search(s.name) and any(s.numbers)]
     against = _AGAINST.match(_UNITS.sub(" ", name).strip())
     if against is None and _UNNAMED.match(name):
-        return (others[0], others[1]) if len(others) == 2 else (None, None)
+        full = [s for s in others if all(n is not None for n in s.numbers)]
+        return (full[0], full[1]) if len(full) == len(others) == 2 else (None, None)
     if against is None:
         pair = _pair(name)
         return (_meant(pair[0], series), _meant(pair[1], series)) if pair else (None, None)

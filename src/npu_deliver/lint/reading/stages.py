@@ -6,6 +6,7 @@ Two statements in sections that are set apart differently speak of two things; a
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.submission import Document
@@ -44,7 +45,8 @@ _ASIDE = re.compile(
 def stage(document: Document, line: int) -> frozenset[str]:
     """The words that set a line's section apart: of every heading above it but the page's title.
 
-    What the whole page is about, training on a training page, sets nothing apart.
+    What the whole page is about, training on a training page, sets nothing apart; a heading that comes again
+    (``## Environments`` of each result) does.
     """
     return document.facts(_stages).get(document.lines[line - 1].section, frozenset())
 
@@ -77,7 +79,12 @@ def on_trouble(document: Document) -> bool:
 
 def _stages(document: Document) -> dict[int, frozenset[str]]:
     own = {Genre.TRAINING: "training", Genre.INFERENCE: "inference"}.get(genre(document))
-    return {number: _of(titles) - {own} for number, titles in _titles(document).items()}
+    found = _titles(document)
+    last = Counter(titles[-1].lower() for titles in found.values() if titles)
+    return {
+        number: _of(titles) - {own} | ({f"section {number}"} if titles and last[titles[-1].lower()] > 1 else set())
+        for number, titles in found.items()
+    }
 
 
 def _asides(document: Document) -> frozenset[int]:

@@ -68,6 +68,12 @@ def _is_deliverable(files: list[str]) -> bool:
     return (bool(lower & _WHOLE) and any(map(_is_readme, files))) or "summary.json" in lower
 
 
+def is_deliverable(names: Iterable[str]) -> bool:
+    """Whether a folder with these files, relative to it, is a deliverable."""
+    top = [name for name in names if "/" not in name]
+    return _is_deliverable(top) or any(name.startswith("npu_deliverables/") for name in names)
+
+
 def _is_readme(file: str) -> bool:
     return bool(_README.match(file.lower()))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.derived import Difference, Share, Total, differences, shares, totals
 from npu_deliver.lint.reading.expressions import Equation, Side, equations
+from npu_deliver.lint.reading.genre import is_own_report
 from npu_deliver.lint.reading.number import Interval
 from npu_deliver.lint.reading.quantity import Group, Quantity
 from npu_deliver.lint.reading.rates import Paced, measured_apart, paced
@@ -37,7 +38,8 @@ def check(submission: Submission) -> Iterator[Finding]:
     apart = any(document.facts(measured_apart) for document in submission.texts)
     for document in documents:
         for pair in () if apart else document.facts(paced):
-            yield from _rate(pair)
+            if pair.stated or is_own_report(submission, document):  # elsewhere an unstated batch may be anything
+                yield from _rate(pair)
         for group in document.quantities.groups:
             yield from _variation(group)
         for share in document.facts(shares):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.architecture import classifier, stand_in
-from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre
+from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre, is_own_report
 from npu_deliver.lint.reading.submission import Document, Submission
 from npu_deliver.lint.reading.weights import has_hash, loose_loading, random_weights, weights_line
 
@@ -28,7 +28,7 @@ def check(submission: Submission) -> Iterator[Finding]:
         return
     yield from _unidentified(submission, main)
     for document in submission.reports:
-        yield from _loading(document)
+        yield from _loading(submission, document)
         yield from _classes(document)
         simple = stand_in(document)
         if simple and genre(document) is not Genre.INFERENCE:
@@ -38,7 +38,7 @@ def check(submission: Submission) -> Iterator[Finding]:
             yield found(STAND_IN, simple.at, said, expected=due.UPSTREAM, got=simple.words)
 
 
-def _loading(document: Document) -> Iterator[Finding]:
+def _loading(submission: Submission, document: Document) -> Iterator[Finding]:
     """Weights that were not loaded strictly, and random ones: a defect where a line lets them out, a dry run where a
     banner says so before anything else."""
     loose = loose_loading(document)
@@ -49,7 +49,7 @@ def _loading(document: Document) -> Iterator[Finding]:
     if random and random.banner:
         said = Text("报告开头写明使用随机权重", "the report says at its beginning that its weights are random")
         yield found(DRY_RUN, random.at, said, expected=due.TRAINED_WEIGHTS, got=random.words)
-    elif random:
+    elif random and (genre(document) is not Genre.GUIDE or is_own_report(submission, document)):
         said = Text("有参数是随机初始化的", "some parameters are randomly initialised")
         yield found(RANDOM_HEAD, random.at, said, expected=due.EVERY_PARAMETER, got=random.words)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.fields import empty_fields
+from npu_deliver.lint.reading.genre import foreign
 from npu_deliver.lint.reading.placeholders import placeholders
 from npu_deliver.lint.reading.submission import Submission
 
@@ -17,7 +18,7 @@ RULES = (PLACEHOLDER, EMPTY)
 
 def check(submission: Submission) -> Iterator[Finding]:
     """Placeholders and empty fields of one submission."""
-    for document in submission.reports:
+    for document in (page for page in submission.reports if not foreign(submission, page)):
         for left in placeholders(document):
             said = Text(f"“{left.sign}”没有被替换成值", f"'{left.sign}' was never replaced by a value")
             yield found(PLACEHOLDER, left.at, said, expected=due.A_VALUE, got=left.sign)

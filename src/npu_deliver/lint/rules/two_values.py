@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.genre import is_own_report
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.statements import gains, statements, summarised
 from npu_deliver.lint.reading.submission import Document, Submission
@@ -30,7 +31,7 @@ def check(submission: Submission) -> Iterator[Finding]:
 def _two_values(submission: Submission) -> Iterator[Finding]:
     seen: dict[Hashable, list[Quantity]] = defaultdict(list)
     for document in submission.documents:
-        if document.kind in ("report", "json"):
+        if document.kind in ("report", "json") and is_own_report(submission, document):
             for statement in document.facts(statements):
                 seen[statement.key].append(statement.quantity)
     for quantities in seen.values():

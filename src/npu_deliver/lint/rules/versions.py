@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.genre import foreign
 from npu_deliver.lint.reading.submission import Submission
 from npu_deliver.lint.reading.versions import Use, Version, versions
 
@@ -14,7 +15,7 @@ RULES = (VERSIONS_DIFFER,)
 
 def check(submission: Submission) -> Iterator[Finding]:
     """Components that are stated with two versions in one environment."""
-    for document in submission.reports:
+    for document in (page for page in submission.reports if not foreign(submission, page)):
         first: dict[tuple[str, frozenset[str]], Version] = {}
         for version in versions(document):
             if version.use is not Use.STATED:

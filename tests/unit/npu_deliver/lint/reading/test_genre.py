@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from npu_deliver.lint import lint
 from npu_deliver.lint.reading.files import decode
 from npu_deliver.lint.reading.genre import Genre, claims_precision, genre
 from npu_deliver.lint.reading.submission import Document, document
@@ -38,3 +41,24 @@ def test_a_page_is_what_its_title_its_layout_and_its_commands_say(text: str, exp
 def test_a_comparison_of_two_runs_claims_precision_and_a_metric_does_not() -> None:
     assert claims_precision(_page("# Net\n\ncosine_similarity: 0.9999\n"))
     assert not claims_precision(_page("# Net\n\n| mAP |\n|---|\n| 38.2 |\n"))
+
+
+def test_pages_of_other_projects_and_templates_are_held_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("# Net（昇腾 NPU 训练）\n", encoding="utf-8")
+    (tmp_path / "docs/install.md").write_text("# Install\n\n- path: TODO\n- weights: $weight\n", encoding="utf-8")
+    (tmp_path / "card_template.md").write_text("# NPU 报告\n\n- 精度：{{ accuracy }}\n", encoding="utf-8")
+    assert not [f for f in lint([tmp_path]).findings if f.severity == "error"]
+
+
+def test_the_environment_of_each_result_is_its_own(tmp_path: Path) -> None:
+    one = "## {}\n\n### Environments\n\n- python version: `{}`\n- pytorch version: `{}`\n\n"
+    text = "# Results on an NPU\n\n" + one.format("A", "3.7.3", "1.4.0") + one.format("B", "3.8.5", "1.6.0")
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    assert not [f for f in lint([tmp_path]).findings if f.rule == "NPU003c"]
+
+
+def test_an_unstated_batch_is_held_against_a_report_and_not_against_a_sweep(tmp_path: Path) -> None:
+    table = "| concurrency | throughput (/s) | latency (ms) |\n|---|---|---|\n| 400 | 164.879 | 2407.398 |\n"
+    (tmp_path / "README.md").write_text(f"# Serving\n\n{table}", encoding="utf-8")
+    assert not [f for f in lint([tmp_path]).findings if f.rule == "NPU004a"]
