@@ -99,9 +99,10 @@ def fetch(
         raise WeightsError(known.what, where=wanted.source, fix=fix) from error
 
 
-def at_hand(reference: str, *, sha256: str, cache: Path | None = None) -> bool:
+def at_hand(reference: str, *, sha256: str | None, cache: Path | None = None) -> bool:
     """Whether :func:`fetch` would find a promised file in the cache, without a question to the network."""
-    return _intact(default_cache() if cache is None else cache, parse(reference), sha256) is not None
+    store = default_cache() if cache is None else cache
+    return sha256 is not None and _intact(store, parse(reference), sha256) is not None
 
 
 def refuse_non_weights(path: Path) -> None:
