@@ -6,65 +6,25 @@ every value in it must be finite, and each tensor must find its place: names, sh
 
 from __future__ import annotations
 
-import pickle
-import re
-import struct
-import warnings
-import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from npu_eval import checkpoint_file
+from npu_eval.checkpoint_file import Content
+from npu_eval.checkpoint_names import COUNTER
+from npu_eval.checkpoint_sets import WRAPPERS, Rename, choose, sets_in
 from npu_eval.errors import ConfigError, WeightsError, nearest
-from npu_eval.weights import refuse_non_weights
+from npu_eval.phrases import Phrase, said
 
 KeyMapping = Literal["by_name", "by_order"]
 
-TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".tar", ".ckpt")
-
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "model_state",
-    "params",
-    "params_ema",
-    "ema",
-    "net",
-    "network",
-    "weights",
-)
-"""Where training tools put the state dictionary, in the order of looking; the first that holds only tensors counts."""
-
-PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every name."""
-
-_COUNTER = "num_batches_tracked"
-"""BatchNorm's step counter. PyTorch before 0.4.1 had none, and it takes no part in inference."""
-
-_ROLES = frozenset({"weight", "bias", "running_mean", "running_var", _COUNTER})
+_ROLES = frozenset({"weight", "bias", "running_mean", "running_var", COUNTER})
 """The last name parts that mean the same in every network, so that a pairing by order must keep them."""
-
-# What torch.load raises for a damaged file, found by cutting and altering files of both its formats.
-_READ_ERRORS = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    zipfile.BadZipFile,
-    struct.error,
-    OverflowError,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True)
@@ -72,7 +32,7 @@ class LoadReport:
     """What was loaded. ``tensors`` counts entries, ``parameters`` and ``buffers`` count elements.
 
     ``missing`` names at most BatchNorm step counters, which old checkpoints have not; ``unexpected`` is empty: anything
-    else would have been an error.
+    else would have been an error. ``notes`` say what of the file was taken, and what was left out.
     """
 
     tensors: int
@@ -81,27 +41,49 @@ class LoadReport:
     mapping: str
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    notes: tuple[Phrase, ...] = ()
+
+
+def load(
+    module: nn.Module, path: Path, *, mapping: str, source: str, ema: str = "", rename: Rename | None = None
+) -> LoadReport:
+    """Load a file into a network, strictly, and say what of the file that was.
+
+    Args:
+        mapping: as for `load_strict`.
+        source: where the file comes from, for messages.
+        ema: which of averaged and plain weights, where the file has both; see `checkpoint_sets.choose`.
+        rename: gives a checkpoint's entries the names of the network, where they have older ones.
+
+    Raises:
+        WeightsError: the file is of another kind, damaged, holds no weights that fit, or a value that is not finite.
+    """
+    content = checkpoint_file.read(path)
+    own = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+    if not sets_in(content.value):
+        raise _without_weights(content, path)
+    chosen = choose(content.value, own, mapping=mapping, ema=ema, rename=rename, where=path.name)
+    _refuse_non_finite(chosen.entries, path)
+    report = load_strict(module, chosen.entries, mapping=mapping, source=source)
+    unbuilt = content.unbuilt
+    more = (said("left-unbuilt", count=len(unbuilt), names=_listed(unbuilt)),) if unbuilt else ()
+    return replace(report, notes=(*chosen.notes, *more))
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file or of one written by ``torch.save``, on the CPU, in the file's order.
-
-    A dictionary around the state dictionary (:data:`WRAPPERS`) and a prefix that all names share (:data:`PREFIXES`) are
-    taken off.
+    """The tensors of a file that holds one set of them, on the CPU, in the file's order, under the file's names.
 
     Raises:
-        WeightsError: the file is of another kind, damaged, holds more than tensors, or a value that is not finite.
+        WeightsError: as for `load`; or the file holds none, or several sets.
     """
-    suffix = path.suffix.lower()
-    if suffix not in ("", ".safetensors", *TORCH_SUFFIXES):  # a download link often ends without one
-        known = ", ".join((".safetensors", *TORCH_SUFFIXES))
-        raise WeightsError(f"'{path.suffix}' is no checkpoint that can be read", where=path.name, fix=f"known: {known}")
-    try:
-        refuse_non_weights(path)
-    except OSError as error:
-        raise WeightsError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    content = _read_safetensors(path) if suffix == ".safetensors" else _read_torch(path)
-    state = _without_prefix(_unwrapped(content, path))
+    content = checkpoint_file.read(path)
+    sets = sets_in(content.value)
+    if not sets:
+        raise _without_weights(content, path)
+    if len(sets) > 1:
+        places = ", ".join(found.place or "/" for found in sets)
+        raise WeightsError(f"it holds {len(sets)} sets of weights: {places}", where=path.name)
+    state = dict(sets[0].entries)
     _refuse_non_finite(state, path)
     return state
 
@@ -123,8 +105,8 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, mapping: str,
     if mapping not in get_args(KeyMapping):
         raise ConfigError(f"mapping '{mapping}' is unknown", where=source, fix=nearest(mapping, get_args(KeyMapping)))
     own = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
-    counterless = not any(name.endswith(_COUNTER) for name in state)
-    uncounted = tuple(name for name in own if counterless and name.endswith(f".{_COUNTER}"))
+    counterless = not any(name.endswith(COUNTER) for name in state)
+    uncounted = tuple(name for name in own if counterless and name.endswith(f".{COUNTER}"))
     places = {name: value for name, value in own.items() if name not in uncounted}
     pair = _paired_by_order if mapping == "by_order" else _paired_by_name
     pairs = pair(places, state, source)
@@ -143,94 +125,15 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, mapping: str,
     )
 
 
-def _read_safetensors(path: Path) -> Any:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise WeightsError(
-            "safetensors is not installed", where=path.name, fix="pip install safetensors, or give a .pth file"
-        ) from error
-    try:
-        return load_file(path, device="cpu")
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-
-
-def _read_torch(path: Path) -> Any:
-    try:
-        if _is_torchscript(path):
-            raise WeightsError(
-                "a TorchScript program, not a state dictionary", where=path.name, fix=_how_to_convert(path)
-            )
-        with warnings.catch_warnings():
-            # torch warns of a pickle protocol that is not its own; then it reads the file all the same, or raises.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-            return torch.load(path, weights_only=True, map_location="cpu")
-    except _READ_ERRORS as error:
-        foreign = re.search(r"GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)", str(error))
-        if foreign is None:
-            raise _damaged(path, error) from error
-        what = f"it holds more than tensors ({foreign[1] or foreign[2]}), and reading that would run code from the file"
-        raise WeightsError(what, where=path.name, fix=_how_to_convert(path)) from error
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def _damaged(path: Path, error: BaseException) -> WeightsError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    what = f"truncated, damaged or no checkpoint at all ({type(error).__name__}: {reason})"
-    return WeightsError(what, where=path.name, fix="fetch the file again and compare its sha256")
-
-
-def _how_to_convert(path: Path) -> str:
-    load = f"m = torch.load('{path.name}', map_location='cpu', weights_only=False)"
-    return (
-        f"if you trust its origin, convert it once where its own code is installed: {load}; "
-        "torch.save(m.state_dict() if hasattr(m, 'state_dict') else m['state_dict'], 'weights.pth')"
-    )
-
-
-def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
-    for candidate in (content, *_wrapped(content)):
-        if _is_state_dict(candidate):
-            return {name: tensor.detach() for name, tensor in candidate.items()}
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"it holds a {type(content).__name__}, not a dictionary of tensors", where=path.name)
-    others = [f"{key} ({type(value).__name__})" for key, value in content.items() if not isinstance(value, Tensor)]
-    listed = _listed(others) if others else "nothing"
+def _without_weights(content: Content, path: Path) -> WeightsError:
+    if not isinstance(content.value, Mapping):
+        kind = type(content.value).__name__
+        return WeightsError(f"it holds a {kind}, not a dictionary of tensors", where=path.name)
+    others = [f"{key} ({type(value).__name__})" for key, value in content.value.items()]
     fix = f"a state dictionary is looked for at the top and under {', '.join(WRAPPERS)}"
-    raise WeightsError(f"it is no dictionary of tensors only: it holds {listed}", where=path.name, fix=fix)
-
-
-def _wrapped(content: Any) -> list[Any]:
-    """What lies under the known keys, and under a known key of that (``{"model": {"state_dict": …}}``)."""
-    if not isinstance(content, Mapping):
-        return []
-    direct = [content[key] for key in WRAPPERS if key in content]
-    nested = [inner[key] for inner in direct if isinstance(inner, Mapping) for key in WRAPPERS if key in inner]
-    return direct + nested
-
-
-def _is_state_dict(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and bool(value)
-        and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items())
-    )
-
-
-def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    for _ in PREFIXES:  # both may be there, in either order
-        for prefix in PREFIXES:
-            if all(name.startswith(prefix) for name in state):
-                state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
+    if content.unbuilt:
+        fix = checkpoint_file.how_to_convert(path)
+    return WeightsError(f"it holds no tensors by name, but {_listed(others) or 'nothing'}", where=path.name, fix=fix)
 
 
 def _refuse_non_finite(state: Mapping[str, Tensor], path: Path) -> None:
@@ -257,7 +160,12 @@ def _paired_by_name(own: Mapping[str, Tensor], state: Mapping[str, Tensor], sour
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape or kind", shapes))
     troubles = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds if names]
     if troubles:
+        _refuse_headless([name for name in own if name not in state], others=unexpected + shapes, source=source)
         fix = "is it another architecture, variant or class count? For the same network under other names: by_order"
+        if unexpected and not missing and not shapes:
+            fix = (
+                "they are another network's, or of a kind that is not known to be left out: save the state without them"
+            )
         raise WeightsError(f"the checkpoint does not fit the network: {'; '.join(troubles)}", where=source, fix=fix)
     return {name: name for name in own}
 
@@ -284,6 +192,17 @@ def _paired_by_order(own: Mapping[str, Tensor], state: Mapping[str, Tensor], sou
     return pairs
 
 
+def _refuse_headless(missing: list[str], *, others: list[str], source: str) -> None:
+    """A checkpoint of a network's features: everything is there but one module, the classifier."""
+    modules = {name.rpartition(".")[0] for name in missing}
+    roles = {name.rpartition(".")[2] for name in missing}
+    if len(modules) != 1 or others or not roles <= {"weight", "bias"}:
+        return
+    what = f"the checkpoint has no head: only {modules.pop()} is missing ({_listed(missing)})"
+    fix = "compare the features alone (for timm: --num-classes 0), or take a checkpoint with its classifier"
+    raise WeightsError(what, where=source, fix=fix)
+
+
 def _refuse_other_class_count(
     own: Mapping[str, Tensor], state: Mapping[str, Tensor], differing: Mapping[str, str], source: str
 ) -> None:
@@ -296,13 +215,13 @@ def _refuse_other_class_count(
     if len(theirs) != 1 or len(ours) != 1:
         return
     numbers = f"{theirs[0]} in the checkpoint, {ours[0]} in the network"
-    fix = f"build the network with the checkpoint's class count ({theirs[0]} outputs)"
+    fix = f"build the network with the checkpoint's class count (for timm and torchvision: --num-classes {theirs[0]})"
     raise WeightsError(f"only the classifier head differs ({_listed(differing)}): {numbers}", where=source, fix=fix)
 
 
 def _fits(name: str, ours: Tensor, theirs: Tensor) -> bool:
     same_kind = ours.is_floating_point() == theirs.is_floating_point() and ours.is_complex() == theirs.is_complex()
-    return ours.shape == theirs.shape and (same_kind or name.endswith(_COUNTER))
+    return ours.shape == theirs.shape and (same_kind or name.endswith(COUNTER))
 
 
 def _shape(tensor: Tensor) -> str:

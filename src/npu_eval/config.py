@@ -13,7 +13,7 @@ from typing import Any
 from npu_eval.criteria import NO_FALLBACK, Comparison, Criterion
 from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
-from npu_eval.jsonio import Kept, canonical_sha256, from_json, keep, loads, to_json
+from npu_eval.jsonio import ABSENT_BY_DEFAULT, Kept, canonical_sha256, from_json, keep, loads, to_json
 from npu_eval.layout import LAYOUTS, Layout
 from npu_eval.metrics import METRICS
 
@@ -44,6 +44,9 @@ REFERENCE_VARIABLE = "NPU_DELIVER_REFERENCE"
 OPTIONAL = ("dataset", "optimisation", "localisation")
 """Experiments that spec.json does not ask for, and that a folder may hold or not: they need a data set, which does not
 travel, or time, or a reason to look for what differs."""
+
+EMA_CHOICES = ("ema", "plain")
+"""Averaged weights, and those before averaging."""
 
 TASKS = ("classification", "detection", "instance-segmentation", "semantic-segmentation", "features")
 
@@ -83,12 +86,15 @@ class Side:
 class WeightsSpec:
     """Which weights, and how their entries map to the network's.
 
-    ``source`` is a reference as `weights.parse` reads it. ``sha256`` is None where the user fixed none.
+    ``source`` is a reference as `weights.parse` reads it. ``sha256`` is None where the user fixed none. ``ema`` chooses
+    between averaged weights (``ema``) and those before averaging (``plain``) in files that hold both; empty: the ones
+    that the framework of the file evaluates with.
     """
 
     source: str
     sha256: str | None = None
     mapping: str = "by_name"
+    ema: str = field(default="", metadata=ABSENT_BY_DEFAULT)
 
     @property
     def random(self) -> bool:
@@ -255,6 +261,7 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
     _one_of(spec.task, TASKS, where, "task")
     _one_of(spec.timing.tier, tuple(TIERS), where, "timing.tier")
     _one_of(spec.weights.mapping, ("by_name", "by_order"), where, "weights.mapping")
+    _one_of(spec.weights.ema, ("", *EMA_CHOICES), where, "weights.ema")
     for side in (spec.reference, spec.candidate):
         _one_of(side.dtype, DTYPES, where, "dtype")
     if wrong := wrong_mode(spec.numeric_modes, spec.candidate.dtype):

@@ -120,6 +120,7 @@ def _head(record: Record) -> list[str]:
         "": "-" if p.weights.sha256 is None else f"sha256 {p.weights.sha256}",
         "loaded": f"{p.weights.tensors} tensors, {units.millions(p.weights.parameters)} parameters, "
         f"{len(p.weights.missing_keys)} missing, {len(p.weights.unexpected_keys)} unexpected keys",
+        **{f"loaded {i}": str(note) for i, note in enumerate(p.weights.notes, 1)},
         **_npu_facts(p),
         "image": p.image,
         "spec": f"sha256 {record.spec_sha256}",

