@@ -150,5 +150,5 @@ CHINESE: dict[str, str] = {
     "left-projector": "已略去 {count} 个自监督训练头的条目（{names:code}）",
     "left-other-set": "{key:code} 下的 {count} 个张量属于其他内容，未使用",
     "left-no-tensor": "已略去 {count} 个非张量的条目（{names:code}）",
-    "left-unbuilt": "权重之外 {count} 种类的对象未被构造（{names:code}）",
+    "left-unbuilt": "权重之外有 {count} 个类的对象，均未构造（{names:code}）",
 }

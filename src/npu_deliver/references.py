@@ -58,6 +58,11 @@ class Described:
     weights: str = ""
 
 
+def takes_classes(reference: str) -> bool:
+    """Whether a model by this reference is built with any number of classes."""
+    return reference.startswith(("timm:", "torchvision:"))
+
+
 def task_of(reference: str) -> Task:
     """The task of a generic reference: that of the longest known beginning."""
     return GENERIC_TASK[max((known for known in GENERIC_TASK if reference.startswith(known)), key=len)]

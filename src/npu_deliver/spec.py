@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from npu_deliver import references
 from npu_deliver.errors import SpecError, nearest
-from npu_deliver.references import GENERIC_TASK, Task
+from npu_deliver.overrides import Overrides, overridden
+from npu_deliver.references import GENERIC_TASK, Task, takes_classes
 from npu_deliver.spec_yaml import read_yaml
 from npu_eval.config import (
+    EMA_CHOICES,
     METRICS,
     NO_FALLBACK,
     Comparison,
@@ -29,6 +31,8 @@ from npu_eval.config import (
 )
 from npu_eval.criteria_profiles import DEFAULT, PROFILES, criteria_of
 from npu_eval.layout import LAYOUTS, Layout
+
+__all__ = ["Job", "Overrides", "Spec", "available", "json_schema", "load"]
 
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 DevicePattern = r"^(auto|cpu|(cuda|npu)(:\d+)?)$"
@@ -62,6 +66,9 @@ class Weights(_Strict):
     )
     mapping: Literal["by_name", "by_order"] = Field(
         default="by_name", description="by_order: entries of equal shapes in equal order under other names"
+    )
+    ema: bool | None = Field(
+        default=None, description="Averaged weights, or those before averaging; default: as the framework evaluates"
     )
 
 
@@ -178,12 +185,24 @@ class Spec(_Strict):
     task: Task = Field(description="What the outputs mean")
     model: Model = Field(description="Facts of the model for the report")
     weights: Weights = Field(default=Weights(), description="Which weights")
+    num_classes: int | None = Field(
+        default=None, ge=0, description="Outputs of a timm: or torchvision: classifier; 0 (timm): features alone"
+    )
+    labels: str | None = Field(default=None, description="Its labels beside the spec: a name a line, or JSON")
     inputs: list[str] | None = Field(default=None, description="Photos or folders beside the spec; default: samples")
     dataset: Dataset | None = Field(default=None, description="A data set on which the model is evaluated")
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
     image: ImageSpec = Field(default=ImageSpec(), description="In which image it runs")
     serve: bool = Field(default=False, description="Add deploy.sh: serve on port 8000, weights from MODEL_PATH")
     evaluation: Evaluation = Field(default=Evaluation(), description="What is run, and how it is judged")
+
+    @model_validator(mode="after")
+    def _classes(self) -> Spec:
+        if (self.num_classes, self.labels) != (None, None) and not takes_classes(self.adapter):
+            raise ValueError("num_classes and labels are for timm: and torchvision:; other models bring their own")
+        if self.num_classes == 0 and (self.task != "features" or not self.adapter.startswith("timm:")):
+            raise ValueError("num_classes 0 compares the features of a timm: model; its task is features")
+        return self
 
     @property
     def layout(self) -> Layout:
@@ -222,22 +241,9 @@ class Spec(_Strict):
 
     def weights_spec(self) -> WeightsSpec:
         """The weights as the experiments read them."""
-        return WeightsSpec(source=self.weights.source, sha256=self.weights.sha256, mapping=self.weights.mapping)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overrides:
-    """What the command line changes in a spec; None leaves it as it is."""
-
-    device: str | None = None
-    weights: str | None = None
-    input: Path | None = None
-    tier: str | None = None
-    data: Path | None = None
-    annotations: str | None = None
-    limit: int | None = None
-    criteria: str | None = None
-    profile: str | None = None
+        w = self.weights
+        ema = "" if w.ema is None else EMA_CHOICES[not w.ema]
+        return WeightsSpec(source=w.source, sha256=w.sha256, mapping=w.mapping, ema=ema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +298,7 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
                 f"there is no model '{model}'", where=str(root), fix=f"{hint} `npu-deliver models` lists them"
             )
         values, where = read_yaml(path), str(path)
-    spec = _validate(_override(values, overrides, where), where)
+    spec = _validate(overridden(values, overrides, where), where)
     made = (output or folder / spec.profile).absolute()
     found = references.describe(
         spec.adapter, spec.weights.source, base=folder, made=made, uses_library="transformers" in spec.requirements
@@ -312,45 +318,14 @@ def json_schema() -> dict[str, Any]:
     return Spec.model_json_schema()
 
 
-def _override(values: dict[str, Any], overrides: Overrides, where: str) -> dict[str, Any]:
-    values = dict(values)
-    if overrides.weights is not None:
-        given = _keys(values, "weights", where)
-        values["weights"] = {"source": overrides.weights, "mapping": given.get("mapping", "by_name")}
-    if overrides.input is not None:
-        values["inputs"] = [str(overrides.input.absolute())]
-    if (overrides.data, overrides.annotations, overrides.limit) != (None, None, None):
-        values["dataset"] = _data(_keys(values, "dataset", where), overrides)
-    if overrides.profile is not None:
-        values["profile"] = str(overrides.profile)
-    evaluation = _keys(values, "evaluation", where)
-    if overrides.device is not None:
-        evaluation = {**evaluation, "device": overrides.device}
-    if overrides.criteria is not None:
-        own = {key: value for key, value in evaluation.items() if key != "criteria"}
-        evaluation = {**own, "criteria_profile": overrides.criteria}
-    if overrides.tier is not None:
-        evaluation = {**evaluation, "timing": {**_keys(evaluation, "timing", where), "tier": overrides.tier}}
-    if evaluation:
-        values["evaluation"] = evaluation
-    return values
-
-
-def _data(given: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """The data set of the command line, or the spec's own with another limit or annotation file."""
-    given = given if overrides.data is None else {"path": str(overrides.data.absolute())}
-    changes = {name: v for name in ("limit", "annotations") if (v := getattr(overrides, name)) is not None}
-    if "path" not in given:
-        raise SpecError(f"{'/'.join(changes)} given, but no data set", where="DATA", fix="name its folder (--data)")
-    return {**given, **changes}
-
-
 def _placed(spec: Spec, folder: Path, weights: str) -> Spec:
     """The spec with its paths made whole: relative ones start in the spec's folder.
 
     ``weights`` lie beside the model's configuration; they are its default.
     """
     changes: dict[str, Any] = {"adapter": references.placed(spec.adapter, folder)}
+    if spec.labels is not None:
+        changes["labels"] = str((folder / spec.labels).absolute())
     source = references.weights_in(spec.weights.source, folder)
     if source != spec.weights.source or (source == "default" and weights):
         changes["weights"] = spec.weights.model_copy(update={"source": weights if source == "default" else source})
@@ -359,15 +334,6 @@ def _placed(spec: Spec, folder: Path, weights: str) -> Spec:
         found = {"path": str((folder / data.path).absolute()), "against": against}
         changes["dataset"] = data.model_copy(update=found)
     return spec.model_copy(update=changes)
-
-
-def _keys(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    """The part of a spec under a key, whose own keys an override changes."""
-    part = values.get(name) or {}
-    if not isinstance(part, dict):
-        raise SpecError(f"{name} must hold keys, found {str(part)[:60]!r}", where=where,
-                        fix="see docs/reference/spec.md")  # fmt: skip
-    return part
 
 
 def _validate(values: dict[str, Any], where: str) -> Spec:
@@ -384,7 +350,8 @@ def _validate(values: dict[str, Any], where: str) -> Spec:
         given = "" if first["type"] in ("missing", "value_error") else f", found {str(first['input'])[:60]!r}"
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
-        raise SpecError(f"{path}: {message}{given}{more}", where=where, fix="see docs/reference/spec.md") from error
+        place = f"{path}: " if path else ""
+        raise SpecError(f"{place}{message}{given}{more}", where=where, fix="see docs/reference/spec.md") from error
 
 
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:

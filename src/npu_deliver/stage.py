@@ -11,22 +11,23 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver import log, requirements, versions
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
+from npu_deliver.labels import read_labels
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
 from npu_deliver.profiles import templates
 from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
-from npu_deliver.spec import Job
+from npu_deliver.spec import Job, Spec
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.coco_folder import listing, refuse_several
 from npu_eval.codehash import code_sha256
-from npu_eval.config import SCHEMA, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
+from npu_eval.config import SCHEMA, Classes, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
 from npu_eval.layout import Layout
 from npu_eval.photo_files import file_names, find_photos
@@ -268,10 +269,19 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
                 criteria=spec.criteria(),
                 training=spec.training(),
                 numeric_modes=dict(evaluation.numeric_modes),
+                classes=_classes(spec),
             ),
             spec.name,
         ),
     )
+
+
+def _classes(spec: Spec) -> Classes | None:
+    """The classes that the spec gives a model by name."""
+    if spec.num_classes is None and spec.labels is None:
+        return None
+    names = () if spec.labels is None else read_labels(Path(spec.labels))
+    return Classes(count=len(names) if spec.num_classes is None else spec.num_classes, names=names)
 
 
 def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> WeightsSpec:
@@ -281,8 +291,8 @@ def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> Weigh
     if found is None:
         return wanted
     if parse(wanted.source).scheme == "file":
-        return WeightsSpec(source=f"file:{found.path.name}", sha256=found.sha256, mapping=wanted.mapping)
-    return WeightsSpec(source=found.source, sha256=wanted.sha256, mapping=wanted.mapping)
+        return replace(wanted, source=f"file:{found.path.name}", sha256=found.sha256)
+    return replace(wanted, source=found.source)
 
 
 def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from npu_eval.autocasting import casting
+from npu_eval.config import Classes
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.records import Prediction
@@ -30,6 +31,9 @@ GENERIC = ("timm", "torchvision", "transformers", "npu_models")
 
 _WITH_FILES = ("transformers",)
 """Libraries whose models are described by files, which travel in the deliverable."""
+
+_WITH_CLASSES = ("timm", "torchvision")
+"""Libraries whose models are built with any number of classes."""
 
 
 @runtime_checkable
@@ -135,19 +139,23 @@ class SupportsDrawing(Protocol):
         ...
 
 
-def resolve(reference: str, root: Path) -> Adapter:
+def resolve(reference: str, root: Path, classes: Classes | None = None) -> Adapter:
     """The adapter behind a reference.
 
     Args:
         reference: ``timm:<model>`` or another generic reference, or the path of an `adapter.py` relative to ``root``.
         root: the deliverable's folder.
+        classes: those of a model of a library that was trained on others than the library's.
 
     Raises:
-        AdapterError: there is no such adapter, it does not load, or it lacks a part of the contract.
+        AdapterError: there is no such adapter, it does not load, or it lacks a part of the contract; or it brings its
+            classes itself.
     """
     library, colon, name = reference.partition(":")
+    if classes is not None and library not in _WITH_CLASSES:
+        raise AdapterError("brings its classes itself", where=reference, fix="take num_classes and labels out")
     if colon and library in GENERIC:
-        adapter = _generic(library, name, root)
+        adapter = _generic(library, name, root, classes)
     elif colon:
         raise AdapterError(f"'{library}:' is no known model library", where=reference, fix=nearest(library, GENERIC))
     else:
@@ -155,7 +163,7 @@ def resolve(reference: str, root: Path) -> Adapter:
     return adapter
 
 
-def _generic(library: str, name: str, root: Path) -> Adapter:
+def _generic(library: str, name: str, root: Path, classes: Classes | None) -> Adapter:
     reference, module_name = f"{library}:{name}", f"npu_eval.adapters.{library}_models"
     try:
         with calling(reference):
@@ -169,8 +177,8 @@ def _generic(library: str, name: str, root: Path) -> Adapter:
             raise AdapterError(what, where=reference, fix="pip install -r requirements.txt") from error
         raise
     with calling(reference):
-        files = (root,) if library in _WITH_FILES else ()
-        adapter: Adapter = module.create_adapter(name, *files)
+        more = (root,) if library in _WITH_FILES else (classes,) if library in _WITH_CLASSES else ()
+        adapter: Adapter = module.create_adapter(name, *more)
     return adapter
 
 

@@ -20,11 +20,15 @@ from npu_eval.checkpoint_names import COUNTER
 from npu_eval.checkpoint_sets import WRAPPERS, Rename, choose, sets_in
 from npu_eval.errors import ConfigError, WeightsError, nearest
 from npu_eval.phrases import Phrase, said
+from npu_eval.visible import visible
 
 KeyMapping = Literal["by_name", "by_order"]
 
 _ROLES = frozenset({"weight", "bias", "running_mean", "running_var", COUNTER})
 """The last name parts that mean the same in every network, so that a pairing by order must keep them."""
+
+
+_LINEAR = 2  # dimensions of a linear layer's weight
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ def _paired_by_name(own: Mapping[str, Tensor], state: Mapping[str, Tensor], sour
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape or kind", shapes))
     troubles = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds if names]
     if troubles:
-        _refuse_headless([name for name in own if name not in state], others=unexpected + shapes, source=source)
+        if not unexpected and not shapes:
+            _refuse_headless(own, [name for name in own if name not in state], source)
         fix = "is it another architecture, variant or class count? For the same network under other names: by_order"
         if unexpected and not missing and not shapes:
             fix = (
@@ -192,13 +197,13 @@ def _paired_by_order(own: Mapping[str, Tensor], state: Mapping[str, Tensor], sou
     return pairs
 
 
-def _refuse_headless(missing: list[str], *, others: list[str], source: str) -> None:
-    """A checkpoint of a network's features: everything is there but one module, the classifier."""
-    modules = {name.rpartition(".")[0] for name in missing}
-    roles = {name.rpartition(".")[2] for name in missing}
-    if len(modules) != 1 or others or not roles <= {"weight", "bias"}:
+def _refuse_headless(own: Mapping[str, Tensor], missing: list[str], source: str) -> None:
+    """A checkpoint of a network's features: everything is there but its last layer, the classifier."""
+    last = list(own)[-1].rpartition(".")[0]
+    head = [name for name in own if name.rpartition(".")[0] == last]
+    if missing != head or not any(name.endswith("weight") and own[name].dim() == _LINEAR for name in head):
         return
-    what = f"the checkpoint has no head: only {modules.pop()} is missing ({_listed(missing)})"
+    what = f"the checkpoint has no head: only {last} is missing ({_listed(missing)})"
     fix = "compare the features alone (for timm: --num-classes 0), or take a checkpoint with its classifier"
     raise WeightsError(what, where=source, fix=fix)
 
@@ -230,5 +235,5 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    names = list(names)
+    names = [visible(name) for name in names]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,7 +12,7 @@ import shlex
 import struct
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,17 +97,18 @@ def refuse_networks(content: Content, path: Path) -> None:
     found = sorted({value.name() for value in values if isinstance(value, inert.Inert) and _is_network(value)})
     states = [v for v in values if isinstance(v, Mapping) and any(isinstance(t, torch.Tensor) for t in v.values())]
     if found and not states:
-        what = f"it holds a whole pickled network ({', '.join(found[:_SHOWN])}), and building that would run its code"
-        raise WeightsError(what, where=path.name, fix=_how_to_save_networks(path))
+        raise _whole_network(path, found)
 
 
-def _how_to_save_networks(path: Path) -> str:
-    """The line that keeps the state dictionaries of whole networks, under the keys that they have."""
-    return _if_trusted(
+def _whole_network(path: Path, classes: Sequence[str]) -> WeightsError:
+    """With the line that keeps the state dictionaries of whole networks, under the keys that they have."""
+    what = f"it holds a whole pickled network ({', '.join(classes[:_SHOWN])}), and building that would run its code"
+    fix = _if_trusted(
         f"import torch; m = torch.load({path.name!r}, map_location='cpu', weights_only=False); "
         "m = m if isinstance(m, dict) else {'model': m}; "
         "torch.save({k: v.state_dict() for k, v in m.items() if hasattr(v, 'state_dict')}, 'weights.pth')"
     )
+    return WeightsError(what, where=path.name, fix=fix)
 
 
 def how_to_convert(path: Path) -> str:
@@ -121,8 +122,13 @@ def how_to_convert(path: Path) -> str:
 
 
 def _if_trusted(code: str) -> str:
+    return f"if you trust its origin, convert it once where its own code is installed: {python_line(code)}"
+
+
+def python_line(code: str) -> str:
+    """The command line that runs some Python, for a shell to take."""
     quoted = shlex.quote(code) if re.search(r'["$`\\!]', code) else f'"{code}"'
-    return f"if you trust its origin, convert it once where its own code is installed: python -c {quoted}"
+    return f"python -c {quoted}"
 
 
 def _is_network(value: inert.Inert) -> bool:
@@ -186,7 +192,7 @@ def _read_torch(path: Path, *, legacy: bool) -> Content:
             value = _load(path, named, kinds)
         except _READ_ERRORS as error:
             if not _learns(str(error), kinds):
-                raise _unreadable(path, error) from error
+                raise _unreadable(path, error, named) from error
         else:
             return Content(inert.as_tensors(value), tuple(sorted(n for n in named if inert.is_object(n))))
     raise WeightsError("it holds more than tensors", where=path.name, fix=how_to_convert(path))
@@ -211,10 +217,18 @@ def _learns(said: str, kinds: dict[str, str]) -> bool:
     return True
 
 
-def _unreadable(path: Path, error: BaseException) -> WeightsError:
-    foreign = re.search(r"GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)|got <class '([\w.]+)'>", str(error))
+def _unreadable(path: Path, error: BaseException, named: frozenset[str]) -> WeightsError:
+    if "persistent_load" in str(error) and named:  # a legacy file names the source of each of its networks so
+        return _whole_network(path, sorted(filter(inert.is_object, named)))
+    foreign = re.search(
+        r"GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)|got <class '([\w.]+)'>|(pickle protocol|operand) \d+",
+        str(error),
+    )
     if foreign is None:
         return _damaged(path, error)
+    if foreign[4]:
+        what = "it was saved with a pickle protocol that is not read as data"
+        return WeightsError(what, where=path.name, fix=how_to_convert(path))
     what = f"it holds more than tensors ({next(filter(None, foreign.groups()))}), and reading that would run its code"
     return WeightsError(what, where=path.name, fix=how_to_convert(path))
 
@@ -242,20 +256,22 @@ def _is_torchs(name: str) -> bool:
 
 def _globals_in(stream: Any) -> Iterator[str]:
     """The names after the operations that look one up, in one pickle, as Python 3 calls them."""
+    memo: dict[int, str] = {}
+    texts: list[str] = []  # pushed last, as STACK_GLOBAL takes its two
     try:
         for operation, argument, _ in pickletools.genops(stream):
             if operation.name in ("GLOBAL", "INST") and isinstance(argument, str):
-                yield _renamed(*argument.split(" ", 1))
+                yield inert.modern_name(*argument.split(" ", 1))
+            elif operation.name == "STACK_GLOBAL":
+                yield inert.modern_name(*texts[-2:])
+            elif operation.name == "MEMOIZE" or "PUT" in operation.name:
+                memo[len(memo) if argument is None else int(str(argument))] = texts[-1] if texts else ""
+            elif "GET" in operation.name:
+                texts.append(memo.get(int(str(argument)), ""))
+            elif "UNICODE" in operation.name or "STRING" in operation.name:
+                texts.append(str(argument))
     except (ValueError, EOFError, UnicodeError):  # torch.load says better what is wrong
         return
-
-
-def _renamed(module: str, name: str = "") -> str:
-    """A name of Python 2 as it is called now, as torch reads it."""
-    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-
-    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-    return f"{module}.{name}"
 
 
 def _is_torchscript(path: Path) -> bool:

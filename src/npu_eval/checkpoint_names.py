@@ -18,7 +18,7 @@ COUNTER = "num_batches_tracked"
 _BUFFERS = (COUNTER, "running_mean", "running_var")
 
 _AVERAGED = frozenset({"ema", "teacher", "averaged", "average", "avg", "swa", "shadow", "polyak", "momentum", "target"})
-_KEYS = re.compile(r"(?:encoder|backbone|model|net|network)_k")
+_KEYS = re.compile(r"(?:encoder|backbone|model|net|network)_k(?!\w)")
 """MoCo calls the averaged one of its two networks that of the keys."""
 
 _FLAT = re.compile(r"(?P<before>(?:\w+[._])??ema[._])(?P<name>.+)")

@@ -7,7 +7,6 @@ without that it is the one that the framework evaluates with, by the table below
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from npu_eval import checkpoint_names as names_of
+from npu_eval.checkpoint_file import python_line
 from npu_eval.config import EMA_CHOICES
 from npu_eval.errors import AdapterError, WeightsError
 from npu_eval.phrases import Phrase, said
@@ -214,7 +214,8 @@ def _renamed(found: Set, own: Mapping[str, Tensor], rename: Rename, averaged: bo
         AdapterError: the adapter takes it in no form; its first word on it.
     """
     left, rest = names_of.declared({n: v for n, v in found.entries.items() if n not in own})
-    kept = {name: value for name, value in found.entries.items() if name in own or name in rest}
+    steps = left.pop("left-steps", ())  # they have a place yet, under their other names
+    kept = {name: value for name, value in found.entries.items() if name in own or name in rest or name in steps}
     made: list[Candidate] = []
     refusals: list[AdapterError] = []
     for prefix in ["", *names_of.shared_prefixes(list(kept))]:
@@ -261,7 +262,7 @@ def _keep_one(place: str, where: str) -> str:
     if prefix:
         found = f"{{k: v for k, v in {found}.items() if k.startswith({prefix!r})}}"
     code = f"import torch; torch.save({found}, 'weights.pth')"
-    return f"save the one that is meant alone, e.g. python -c {shlex.quote(code)}"
+    return f"save the one that is meant alone, e.g. {python_line(code)}"
 
 
 def _rank(place: str) -> int:

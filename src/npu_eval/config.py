@@ -103,6 +103,14 @@ class WeightsSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Classes:
+    """The classes of a model by name that was trained anew: how many, and their names where somebody gave them."""
+
+    count: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputFile:
     """An input by its path inside the deliverable, and the hash of its bytes."""
 
@@ -153,6 +161,7 @@ class EvalSpec(Kept):
     """Everything the experiments of one deliverable are asked to do. ``training`` is None where none is asked for.
 
     ``numeric_modes`` are set on the candidate's device before anything runs; what is not named keeps its default there.
+    ``classes`` is None where the model has those of its library.
     """
 
     name: str
@@ -168,6 +177,7 @@ class EvalSpec(Kept):
     criteria: tuple[Criterion, ...]
     training: TrainingProtocol | None = None
     numeric_modes: dict[str, bool | str] = field(default_factory=dict)
+    classes: Classes | None = field(default=None, metadata=ABSENT_BY_DEFAULT)
 
     @property
     def sha256(self) -> str:
@@ -266,6 +276,9 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
         _one_of(side.dtype, DTYPES, where, "dtype")
     if wrong := wrong_mode(spec.numeric_modes, spec.candidate.dtype):
         raise ConfigError(wrong, where=where)
+    if spec.classes is not None and len(spec.classes.names) not in (0, spec.classes.count):
+        raise ConfigError(f"{len(spec.classes.names)} labels for {spec.classes.count} classes", where=where,
+                          fix="give one for each class")  # fmt: skip
     if not spec.inputs:
         raise ConfigError("there is no input", where=where, fix="name at least one photo")
     if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:

@@ -11,6 +11,7 @@ import io
 import math
 import pickle
 import re
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -29,11 +30,17 @@ _RUNNING = re.compile(
 
 _RUNNING_NAMES = frozenset(
     f"builtins.{name}" for name in ("eval", "exec", "compile", "__import__", "open", "input", "breakpoint", "globals")
-) | {"torch.load", "torch.serialization.load", "torch.jit.load", "torch.hub.load"}
+) | {"io.open", "_io.open", "_io.FileIO", "torch.load", "torch.serialization.load", "torch.jit.load", "torch.hub.load"}
 
 _LONGEST_CODE = 4  # of a plain number: <c16
 _ARRAY_KINDS = "biufc"
 """NumPy's kinds of numbers: truth values, whole numbers, floats, complex ones."""
+
+
+def modern_name(module: str = "", name: str = "") -> str:
+    """A name in a pickle with its module, as Python 3 calls them."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"
 
 
 def asks_to_run(name: str) -> bool:
@@ -214,7 +221,7 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         """A stand-in, the same for the same name."""
-        wanted = f"{module}.{name}"
+        wanted = modern_name(module, name)
         if asks_to_run(wanted):
             raise refused(wanted, self._where)
         if wanted == "_codecs.encode":

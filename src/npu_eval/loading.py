@@ -17,6 +17,7 @@ from npu_eval.config import WEIGHTS_VARIABLE, EvalSpec, WeightsSpec
 from npu_eval.errors import AdapterError
 from npu_eval.records import WeightsFacts
 from npu_eval.stamps import SEEDED
+from npu_eval.visible import visible
 
 
 def load(network: nn.Module, adapter: Adapter, spec: EvalSpec, root: Path, say: Callable[[str], None]) -> WeightsFacts:
@@ -46,7 +47,7 @@ def load(network: nn.Module, adapter: Adapter, spec: EvalSpec, root: Path, say: 
             rename=_renaming(adapter, spec.adapter),
         )  # fmt: skip
     for note in report.notes:
-        say(f"weights: {note}")
+        say(f"weights: {visible(str(note))}")
     return WeightsFacts(
         source=wanted.source,
         random=fetched is None,

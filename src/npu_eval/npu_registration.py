@@ -79,7 +79,7 @@ def registrations(root: Path) -> tuple[Registration, ...]:
         AdapterError: the adapter fails.
     """
     spec = read_spec_file(root / "spec.json").evaluation
-    adapter = resolve(spec.adapter, root)
+    adapter = resolve(spec.adapter, root, spec.classes)
     torch.manual_seed(spec.seed)
     network = checked_build(adapter, spec.adapter).eval()
     batch = checked_preprocess(adapter, [root / spec.inputs[0].path], spec.adapter)

@@ -187,16 +187,16 @@ ENGLISH: dict[str, str] = {
         "weights before averaging from {taken:code}, as asked; the averaged ones (EMA), in {other:code}, were not used"
     ),
     "weights-prefix": "the prefix {prefix:code} was taken off every name",
-    "left-averaging": "left out: {count} counters of the averaging ({names:code})",
-    "left-profiler": "left out: {count} counters of a profiler ({names:code})",
-    "left-steps": "left out: {count} step counters of BatchNorm, which inference does not use ({names:code})",
-    "left-loss": "left out: {count} entries of a loss function ({names:code})",
-    "left-metric": "left out: {count} entries of metrics ({names:code})",
-    "left-queue": "left out: {count} entries of the queue of a contrastive training ({names:code})",
-    "left-projector": "left out: {count} entries of the head of a self-supervised training ({names:code})",
-    "left-other-set": "not used: {count} tensors of something else under {key:code}",
-    "left-no-tensor": "left out: {count} entries that are no tensors ({names:code})",
-    "left-unbuilt": "never built: objects of {count} classes beside the weights ({names:code})",
+    "left-averaging": "counters of the averaging, left out: {count} ({names:code})",
+    "left-profiler": "counters of a profiler, left out: {count} ({names:code})",
+    "left-steps": "step counters of BatchNorm, which inference does not use, left out: {count} ({names:code})",
+    "left-loss": "entries of a loss function, left out: {count} ({names:code})",
+    "left-metric": "entries of metrics, left out: {count} ({names:code})",
+    "left-queue": "entries of the queue of a contrastive training, left out: {count} ({names:code})",
+    "left-projector": "entries of the head of a self-supervised training, left out: {count} ({names:code})",
+    "left-other-set": "tensors of something else under {key:code}, not used: {count}",
+    "left-no-tensor": "entries that are no tensors, left out: {count} ({names:code})",
+    "left-unbuilt": "classes of objects beside the weights, none of which was built: {count} ({names:code})",
 }
 """Code → English. A part marked ``:code`` is somebody else's words or names, which a page sets apart as code."""
 

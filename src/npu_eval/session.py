@@ -287,7 +287,7 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
     opened = open_device(device)
     _set_modes(opened, spec.numeric_modes, say)
     say(f"device: {opened.name} ({opened.facts().description})" + (" chosen by auto" if device == "auto" else ""))
-    adapter = resolve(spec.adapter, root)
+    adapter = resolve(spec.adapter, root, spec.classes)
     if adapter.task != spec.task:
         raise AdapterError(f"its task is '{adapter.task}', the spec says '{spec.task}'", where=spec.adapter,
                            fix="correct 'task' in the spec")  # fmt: skip

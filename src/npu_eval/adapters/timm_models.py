@@ -11,7 +11,8 @@ import timm.data
 import torch
 from torch import nn
 
-from npu_eval.adapters import best_classes, photo_batch
+from npu_eval.adapters import best_classes, names_of, photo_batch
+from npu_eval.config import Classes
 from npu_eval.errors import AdapterError, nearest
 from npu_eval.records import Prediction
 
@@ -21,8 +22,8 @@ class TimmFeatures:
 
     task = "features"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, classes: Classes | None = None) -> None:
+        self.name, self.classes = name, classes
         config = timm.get_pretrained_cfg(name)
         arguments = timm.data.resolve_data_config(pretrained_cfg=config.to_dict() if config is not None else {})
         self._transform = timm.data.create_transform(**arguments, is_training=False)
@@ -44,7 +45,8 @@ class TimmFeatures:
 
     def build(self) -> nn.Module:
         """The network with random initialisation; weights are loaded by the caller, never by timm."""
-        network: nn.Module = timm.create_model(self.name, pretrained=False)
+        options = {} if self.classes is None else {"num_classes": self.classes.count}
+        network: nn.Module = timm.create_model(self.name, pretrained=False, **options)
         return network.eval()
 
     def preprocess(self, photos: Sequence[Path]) -> torch.Tensor:
@@ -64,8 +66,9 @@ class TimmClassifier(TimmFeatures):
 
     @functools.cached_property
     def class_names(self) -> Sequence[str]:
-        """The names in the order of the logits; ``class 17`` where timm knows no names for this set of classes."""
-        return _class_names(self.name)
+        """The names in the order of the logits; ``class 17`` where nobody knows names for this set of classes."""
+        own = _class_names(self.name)
+        return own if self.classes is None else names_of(self.classes, own)
 
     def forward(self, model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """``logits``: (N, classes)."""
@@ -76,8 +79,11 @@ class TimmClassifier(TimmFeatures):
         return best_classes(outputs["logits"][index], self.class_names)
 
 
-def create_adapter(name: str) -> TimmFeatures:
+def create_adapter(name: str, classes: Classes | None = None) -> TimmFeatures:
     """The adapter for a model of timm, by the name that ``timm.create_model`` takes.
+
+    Args:
+        classes: those that it was trained anew on; none at all leaves the features.
 
     Raises:
         AdapterError: this version of timm has no such model; the nearest name is suggested.
@@ -86,7 +92,8 @@ def create_adapter(name: str) -> TimmFeatures:
     if name not in known:
         fix = nearest(name, known)
         raise AdapterError(f"timm {timm.__version__} has no model '{name}'", where=f"timm:{name}", fix=fix)
-    return TimmClassifier(name) if _num_classes(name) else TimmFeatures(name)
+    count = _num_classes(name) if classes is None else classes.count
+    return TimmClassifier(name, classes) if count else TimmFeatures(name, classes)
 
 
 def _num_classes(name: str) -> int:

@@ -24,7 +24,7 @@ from npu_deliver.numerals import allowed_numbers, stray_numerals
 from npu_deliver.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES
-from npu_eval.phrases import said
+from npu_eval.phrases import ENGLISH, placeholders, said
 from npu_eval.stamps import Stamp, stamp_words, stamped_name
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -45,6 +45,8 @@ def on(device, **changes):
         for kind, r in records.items()
     }
 
+
+LOADED_PARTS = {"taken", "other", "framework", "prefix", "count", "names", "key"}
 
 RUNS = Runs(criteria_sha256="c" * 64, opened_at="2025-06-01T08:00:00+00:00", entries=14, head_sha256="ab" * 32,
             started=6, finished=4, failed=2, discarded=1, adopted=0, reported=3, elsewhere=0)  # fmt: skip
@@ -113,11 +115,19 @@ def with_bundle():
     return samples.records() | {"precision": replace(record, provenance=where)}
 
 
+LOADED = tuple(
+    said(code, **{name: 7 if name == "count" else f"a_{name}" for name in placeholders(form)})
+    for code, form in ENGLISH.items()
+    if code.startswith(("weights-", "left-")) and {*placeholders(form)} <= LOADED_PARTS
+)
+"""Everything that is said of the weights that were loaded."""
+
 CASES = {
     "real-npu": summary_of,
     "cpu": lambda: summary_of(*on(samples.cpu_facts())),
     "simulated-npu": lambda: summary_of(*on(samples.simulated_facts())),
     "hub-weights": lambda: summary_of(*on(samples.cpu_facts(), weights=samples.weights_facts(source="hf:a/b/m.pth"))),
+    "of-a-checkpoint": lambda: summary_of(*on(samples.device_facts(), weights=samples.weights_facts(notes=LOADED))),
     "replayed": replayed,
     "random-weights": random_weights,
     "failing": failing,
@@ -287,6 +297,15 @@ def test_a_reference_from_a_bundle_is_told_with_who_computed_it(lang):
                  "`tf32_conv=off`", origin.code_sha256, "cuda:0"):  # fmt: skip
         assert fact in told
     assert origin.sha256 not in pages(summary_of(), lang)["readme.md"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_which_weights_of_a_file_were_loaded_is_told_and_what_was_left_out(lang):
+    text = pages(CASES["of-a-checkpoint"](), lang)["readme.md"]
+    assert len(LOADED) >= 18
+    assert text.count("\n| 加载说明 | " if lang == "zh" else "\n| Loading | ") == len(LOADED)
+    assert "`a_taken`" in text
+    assert ("（`a_names`）" if lang == "zh" else ": 7 (`a_names`)") in text
 
 
 # --- every case ------------------------------------------------------------------------------------------------------

@@ -245,6 +245,46 @@ def test_the_models_below_a_root_are_listed(tmp_path):
 # --- the command line over the file ----------------------------------------------------------------------------------
 
 
+def test_averaged_weights_and_classes_from_the_command_line(tmp_path):
+    text = GOOD + "weights: {source: x.pth, mapping: by_order, ema: false}\n"
+    assert load(tmp_path, text).spec.weights_spec().ema == "plain"
+    assert load(tmp_path, text, ema=True).spec.weights_spec().ema == "ema"
+    assert load(tmp_path, text, weights="y.pth").spec.weights_spec().ema == "plain"
+    assert load(tmp_path, text, ema=True).spec.weights.source == "x.pth"
+    assert load(tmp_path, GOOD).spec.weights_spec().ema == ""
+    job = spec.load("timm:resnet18", tmp_path, overrides=Overrides(num_classes=0))
+    assert (job.spec.num_classes, job.spec.task) == (0, "features")
+    job = spec.load("timm:resnet18", tmp_path, overrides=Overrides(num_classes=7, labels=Path("l.txt")))
+    assert (job.spec.num_classes, job.spec.task, job.spec.labels) == (
+        7,
+        "classification",
+        str(Path("l.txt").absolute()),
+    )
+
+
+def test_labels_start_beside_the_spec(tmp_path):
+    text = GOOD.replace("adapter.py", "timm:resnet18") + "num_classes: 2\nlabels: l.txt\n"
+    assert load(tmp_path, text).spec.labels == str(tmp_path / "tiny" / "l.txt")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "more", "told"),
+    [
+        ("adapter.py", "num_classes: 3", "num_classes and labels are for timm: and torchvision:; other models"),
+        ("npu_models:fcos/x", "labels: l.txt", "num_classes and labels are for timm: and torchvision:"),
+        (
+            "timm:resnet18",
+            "num_classes: 0",
+            "num_classes 0 compares the features of a timm: model; its task is features",
+        ),
+        ("torchvision:resnet18", "num_classes: 0", "num_classes 0 compares the features of a timm: model"),
+        ("timm:resnet18", "num_classes: -1", "num_classes: input should be greater than or equal to 0"),
+    ],
+)
+def test_classes_that_do_not_fit_are_told(tmp_path, adapter, more, told):
+    assert told in refusal(tmp_path, GOOD.replace("adapter.py", adapter) + more + "\n")
+
+
 def test_overrides_change_what_they_name_and_nothing_else(tmp_path):
     text = (
         GOOD
@@ -260,7 +300,7 @@ def test_overrides_change_what_they_name_and_nothing_else(tmp_path):
     assert job.spec.evaluation.timing.limit_s == 9.0
     assert job.spec.inputs == [str(Path("p.jpg").absolute())]
     # other weights are another file: the promised hash was not theirs
-    assert job.spec.weights.model_dump() == {"source": "random", "sha256": None, "mapping": "by_order"}
+    assert job.spec.weights.model_dump() == {"source": "random", "sha256": None, "mapping": "by_order", "ema": None}
     assert load(tmp_path, text).spec == plain
 
 

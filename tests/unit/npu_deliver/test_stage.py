@@ -15,8 +15,8 @@ import npu_eval
 from deliverables import IMAGE, job_of, write_model, write_photo
 from npu_deliver import stage
 from npu_deliver.errors import ConfigError, SpecError
-from npu_deliver.spec import Dataset
-from npu_eval.config import read_spec_file
+from npu_deliver.spec import Dataset, Overrides, load
+from npu_eval.config import Classes, read_spec_file
 from npu_eval.jsonio import file_sha256
 from npu_eval.weights import FetchedWeights, fetch
 
@@ -282,6 +282,38 @@ def test_a_local_weights_file_is_named_without_its_path(tmp_path, how):
         json.loads((found.folder / "spec.json").read_text(encoding="utf-8"))["evaluation"]["weights"]["source"]
         == "file:tiny.pth"
     )
+
+
+@pytest.mark.parametrize("ema", [True, False, None])
+def test_the_choice_of_averaged_weights_travels(tmp_path, ema):
+    write_model(tmp_path)
+    weights = staged(job_of(tmp_path, ema=ema)).spec.evaluation.weights
+    assert weights.ema == {True: "ema", False: "plain", None: ""}[ema]
+
+
+WITH_TORCHVISION = replace(IMAGE, packages={**IMAGE.packages, "torchvision": "0.22.1"})
+
+
+def test_classes_and_their_names_travel(tmp_path):
+    (tmp_path / "labels.txt").write_text("猫\n a dog \n", encoding="utf-8")
+    for changes, wanted in (
+        ({"labels": tmp_path / "labels.txt"}, Classes(count=2, names=("猫", "a dog"))),
+        ({"labels": tmp_path / "labels.txt", "num_classes": 2}, Classes(count=2, names=("猫", "a dog"))),
+        ({"num_classes": 5}, Classes(count=5)),
+        ({"num_classes": 0}, Classes(count=0)),
+        ({}, None),
+    ):
+        job = load("timm:resnet18", tmp_path, overrides=Overrides(weights="random", **changes))
+        found = stage.stage(job, WITH_TORCHVISION, None).spec.evaluation
+        assert found.classes == wanted
+        assert found.task == ("features" if changes.get("num_classes") == 0 else "classification")
+
+
+def test_as_many_labels_as_classes(tmp_path):
+    (tmp_path / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
+    overrides = Overrides(weights="random", labels=tmp_path / "labels.txt", num_classes=3)
+    with pytest.raises(ConfigError, match="2 labels for 3 classes"):
+        stage.stage(load("timm:resnet18", tmp_path, overrides=overrides), WITH_TORCHVISION, None)
 
 
 def test_an_address_is_named_without_its_query(tmp_path):

@@ -28,6 +28,7 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
+from npu_eval.config import Classes
 from npu_eval.detections import DetectionSet
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.records import Prediction
@@ -318,3 +319,12 @@ def test_detections_that_break_the_contract_are_refused(changes: dict[str, Any])
 def test_a_set_for_each_photo_is_wanted() -> None:
     with pytest.raises(AdapterError, match="one set for each of 1 photos"):
         checked_detections(Detector(), {"out": torch.zeros(2)}, PHOTOS, "adapter.py")
+
+
+def test_classes_are_for_the_libraries_that_build_any_number_of_them(tmp_path):
+    pytest.importorskip("timm")
+    found = seam.resolve("timm:test_resnet", tmp_path, Classes(count=2, names=("a", "b")))
+    assert found.class_names == ("a", "b")
+    for reference in ("adapter.py", "npu_models:fcos/r50_caffe_fpn_gn-head_1x", "transformers:x/y"):
+        with pytest.raises(AdapterError, match="brings its classes itself"):
+            seam.resolve(reference, tmp_path, Classes(count=2))

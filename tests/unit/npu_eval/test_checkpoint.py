@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from npu_eval.checkpoint import WRAPPERS, LoadReport, load_strict, read_state_dict
+from npu_eval.checkpoint import LoadReport, load, load_strict, read_state_dict
+from npu_eval.checkpoint_sets import WRAPPERS
 from npu_eval.errors import ConfigError, WeightsError
 from npu_eval.weights import fetch
 
@@ -68,71 +68,28 @@ def test_the_wrapping_of_training_tools_is_taken_off(tmp_path: Path, key: str) -
     assert equal(read_state_dict(saved(tmp_path, wrapped)), dict(state))
 
 
-def test_the_first_wrapping_that_holds_tensors_counts(tmp_path: Path) -> None:
+def test_one_set_of_several_is_not_chosen_without_a_network(tmp_path: Path) -> None:
     content = {"ema": {"w": torch.zeros(1)}, "model": {"w": torch.ones(1)}, "state_dict": {"step": 5}}
-    assert read_state_dict(saved(tmp_path, content))["w"].item() == 1.0
+    with pytest.raises(WeightsError, match=r"w\.pth: it holds 2 sets of weights: ema, model"):
+        read_state_dict(saved(tmp_path, content))
     nested = {"model": {"state_dict": {"w": torch.ones(1)}, "args": 3}}
     assert read_state_dict(saved(tmp_path, nested))["w"].item() == 1.0
-
-
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod."])
-def test_a_prefix_that_all_names_share_is_taken_off(tmp_path: Path, prefix: str) -> None:
-    state = network().state_dict()
-    assert equal(read_state_dict(saved(tmp_path, {prefix + name: value for name, value in state.items()})), dict(state))
-    partly = {"module.a": torch.ones(1), "b": torch.ones(1)}
-    assert list(read_state_dict(saved(tmp_path, partly))) == ["module.a", "b"]
 
 
 @pytest.mark.parametrize(
     ("content", "trouble"),
     [
         ([torch.ones(1)], "it holds a list, not a dictionary of tensors"),
-        ({}, "it holds nothing"),
-        (
-            {"epoch": 3, "loss": 0.5, "w": torch.ones(1)},
-            r"it holds epoch \(int\), loss \(float\); a state dictionary is",
-        ),
-        ({1: torch.ones(1)}, "no dictionary of tensors only"),
+        ({}, "it holds no tensors by name, but nothing"),
+        ({"epoch": 3, "loss": 0.5}, r"but epoch \(int\), loss \(float\); a state dictionary is looked for"),
+        ({1: torch.ones(1)}, "no tensors by name"),
+        ({"model": argparse.Namespace()}, r"no tensors by name, but model \(Namespace\); if you trust its origin"),
     ],
 )
 def test_something_else_than_tensors(tmp_path: Path, content: Any, trouble: str) -> None:
-    with pytest.raises(WeightsError, match=trouble):
-        read_state_dict(saved(tmp_path, content))
-
-
-@pytest.mark.parametrize("content", [{"w": torch.ones(1), "args": argparse.Namespace(lr=1)}, nn.Linear(1, 1)])
-def test_a_pickle_with_code_is_refused_and_says_how_to_convert(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(WeightsError, match=r"more than tensors \((argparse|torch\.nn).*weights_only=False"):
-        read_state_dict(saved(tmp_path, content))
-
-
-def test_torchscript_is_refused_and_says_how_to_convert(tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated, and still found
-        torch.jit.save(torch.jit.script(nn.Linear(1, 1)), tmp_path / "w.pt")
-    with pytest.raises(WeightsError, match=r"TorchScript program.*convert it once"):
-        read_state_dict(tmp_path / "w.pt")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "trouble"),
-    [
-        ("w.onnx", b"x", r"'\.onnx' is no checkpoint that can be read; known: \.safetensors, \.pth"),
-        ("w.pth", b"", "is empty"),
-        ("w.pth", b"version https://git-lfs.github.com/spec/v1", "git-lfs"),
-        ("w.pth", b"hello, this is no pickle", "truncated, damaged or no checkpoint"),
-        ("w.safetensors", b"hello, this is no safetensors", "truncated, damaged or no checkpoint"),
-    ],
-)
-def test_a_file_of_another_kind(tmp_path: Path, name: str, content: bytes, trouble: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=trouble):
-        read_state_dict(tmp_path / name)
-
-
-def test_an_absent_file(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be read"):
-        read_state_dict(tmp_path / "w.pth")
+    for read in (read_state_dict, lambda path: load(network(), path, mapping="by_name", source="w")):
+        with pytest.raises(WeightsError, match=trouble):
+            read(saved(tmp_path, content))
 
 
 def test_safetensors_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,8 +214,35 @@ def test_another_class_count_is_called_so(mapping: Any) -> None:
         load_strict(network(10), network(3).state_dict(), mapping=mapping, source="w.pth")
     assert str(caught.value) == (
         "w.pth: only the classifier head differs (fc.weight, fc.bias): 3 in the checkpoint, 10 in the network; "
-        "build the network with the checkpoint's class count (3 outputs)"
+        "build the network with the checkpoint's class count (for timm and torchvision: --num-classes 3)"
     )
+
+
+def test_a_checkpoint_without_a_head_is_called_so() -> None:
+    state = {name: value for name, value in network().state_dict().items() if not name.startswith("fc")}
+    with pytest.raises(WeightsError) as caught:
+        load_strict(network(), state, mapping="by_name", source="w.pth")
+    assert str(caught.value) == (
+        "w.pth: the checkpoint has no head: only fc is missing (fc.weight, fc.bias); compare the features alone "
+        "(for timm: --num-classes 0), or take a checkpoint with its classifier"
+    )
+
+
+def test_parts_of_another_network_are_called_so(tmp_path: Path) -> None:
+    state = {f"model.{name}": value for name, value in network().state_dict().items()}
+    path = saved(tmp_path, {"state_dict": state | {"decoder.weight": torch.ones(2)}})
+    with pytest.raises(
+        WeightsError, match=r"1 unexpected \(decoder\.weight 2\); they are another network's, or of a kind"
+    ):
+        load(network(), path, mapping="by_name", source="w.pth")
+
+
+def test_what_was_done_is_in_the_report(tmp_path: Path) -> None:
+    source, target = network(), network()
+    state = {f"module.{name}": value for name, value in source.state_dict().items()}
+    report = load(target, saved(tmp_path, {"model": state}), mapping="by_name", source="w.pth")
+    assert [str(note) for note in report.notes] == ["the prefix module. was taken off every name"]
+    assert equal(dict(target.state_dict()), dict(source.state_dict()))
 
 
 def test_another_kind_is_no_class_count() -> None:

@@ -208,7 +208,7 @@ def test_device_times_are_stored_beside_the_samples_and_leave_other_records_as_t
 def test_a_missing_key_is_refused_unless_the_field_has_a_default(kind: str) -> None:
     optional = {"box", "memory_bytes", "soc", "proof", "limits", "npu_smi", "fallbacks", "replayed_from", "detections",
                 "elements", "floors", "switching", "reason", "reference_bundle",
-                "more"}  # fmt: skip
+                "more", "repairs", "notes"}  # fmt: skip
     optional |= {"throughput", "processes", "end_to_end", "enqueue", "cache", "sampled", "machine"}
     for path in places(json.loads(record_text(ALL[kind]))):
         free = path[:2] in (("provenance", "versions"), ("provenance", "numeric_modes"), ("provenance", "environment"))

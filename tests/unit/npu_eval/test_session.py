@@ -176,6 +176,39 @@ def test_weights_of_the_spec_are_loaded_and_their_origin_is_recorded(root: Path)
     assert (facts.missing_keys, facts.unexpected_keys, facts.tensors) == ((), (), 4)
 
 
+def test_which_weights_of_a_file_were_loaded_is_recorded_and_logged(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tiny_model.TinyNetwork().state_dict()
+    averaged = {f"module.{name}": value * 2 for name, value in state.items()}
+    torch.save({"model": state, "model_ema": averaged | {"n_averaged": torch.tensor(3)}}, root / "tiny.pth")
+    spec = write_spec(root, weights=WeightsSpec(source="file:tiny.pth"))
+    by_default = saved(root, inference)
+    assert [note.code for note in by_default.provenance.weights.notes] == [
+        "weights-averaged", "weights-prefix", "left-averaging",
+    ]  # fmt: skip
+    out, err = capsys.readouterr()
+    assert "loaded 1   averaged weights (EMA) from model_ema, with which torchvision evaluates; " in out
+    assert "weights: the prefix module. was taken off every name" in err
+    plain = saved(root, inference, "--no-ema")
+    assert [note.code for note in plain.provenance.weights.notes] == ["weights-plain-asked"]
+    assert plain.data != by_default.data
+    assert plain.spec_sha256 != by_default.spec_sha256 == spec.sha256
+    write_spec(root, weights=WeightsSpec(source="file:tiny.pth", ema="plain"))
+    assert saved(root, inference).data == plain.data
+    asked = saved(root, inference, "--ema").provenance.weights.notes
+    assert asked[0].code == "weights-averaged-asked"
+
+
+def test_a_record_of_plain_weights_says_nothing_of_it_and_keeps_its_hash(root: Path) -> None:
+    trained(root)
+    write_spec(root, weights=WeightsSpec(source="file:tiny.pth"))
+    saved(root, inference)
+    assert "notes" not in next((root / "evaluation" / "records").iterdir()).read_text(encoding="utf-8")
+    assert '"ema"' not in (root / "spec.json").read_text(encoding="utf-8")
+    assert '"classes"' not in (root / "spec.json").read_text(encoding="utf-8")
+
+
 def test_weights_that_are_at_hand_stand_for_the_reference_of_the_spec(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

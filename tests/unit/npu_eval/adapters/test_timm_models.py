@@ -13,6 +13,7 @@ from PIL import Image
 from npu_eval.adapter import SupportsClassification, SupportsDefaultWeights, SupportsPrediction
 from npu_eval.adapters import timm_models
 from npu_eval.adapters.timm_models import TimmClassifier, TimmFeatures, create_adapter
+from npu_eval.config import Classes
 from npu_eval.errors import AdapterError
 from npu_eval.weights_reference import parse
 
@@ -55,6 +56,27 @@ def test_classes_that_nobody_named_are_numbered(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name: config)
     monkeypatch.setattr(timm.data, "infer_imagenet_subset", lambda config: None)
     assert timm_models._class_names("x") == ("class 0", "class 1", "class 2")
+
+
+def test_a_model_that_was_trained_on_other_classes() -> None:
+    adapter = create_adapter("test_resnet", Classes(count=3, names=("a", "b", "c")))
+    assert isinstance(adapter, TimmClassifier)
+    assert adapter.class_names == ("a", "b", "c")
+    outputs = adapter.forward(adapter.build(), torch.zeros(2, 3, 64, 64))
+    assert outputs["logits"].shape == (2, 3)
+    assert {p.label for p in adapter.predictions(outputs, 0)} == {"a", "b", "c"}
+    unnamed = create_adapter("test_resnet", Classes(count=2))
+    assert isinstance(unnamed, TimmClassifier)
+    assert unnamed.class_names == ("class 0", "class 1")
+    same = create_adapter("test_resnet", Classes(count=1000))
+    assert isinstance(same, TimmClassifier)
+    assert same.class_names[0].startswith("tench")
+
+
+def test_no_class_at_all_leaves_the_features() -> None:
+    adapter = create_adapter("test_resnet", Classes(count=0))
+    assert type(adapter) is TimmFeatures
+    assert not any(name.startswith("fc") for name in adapter.build().state_dict())
 
 
 def test_a_network_without_a_classifier_gives_features() -> None:
