@@ -291,7 +291,7 @@ def test_the_choice_of_averaged_weights_travels(tmp_path, ema):
     assert weights.ema == {True: "ema", False: "plain", None: ""}[ema]
 
 
-WITH_TORCHVISION = replace(IMAGE, packages={**IMAGE.packages, "torchvision": "0.22.1"})
+WITH_TORCHVISION = replace(IMAGE, packages=IMAGE.packages | {"torchvision": "0.22.1", "safetensors": "0.5.3"})
 
 
 def test_classes_and_their_names_travel(tmp_path):
