@@ -131,15 +131,22 @@ CHINESE: dict[str, str] = {
     "updates": "更新 '{name}'，其更新前的值已不同",
     "not-run": "适配端没有运行该算子",
     "runs-instead": "适配端没有运行该算子，而是运行 {names:code}",
-    "weights-averaged": "取自 {taken:code} 的平均权重（EMA），{framework} 以其评估；{other:code} 中平均前的权重未使用",
-    "weights-averaged-usual": "取自 {taken:code} 的平均权重（EMA），为默认选择；{other:code} 中平均前的权重未使用",
-    "weights-averaged-exchanged": (
-        "取自 {taken:code} 的平均权重（EMA），{framework} 保存时将其放在此处；{other:code} 中平均前的权重未使用"
+    "weights-averaged": (
+        "取自 {taken:code} 的平均权重（EMA），{framework} 以其评估（{source:code}）；{other:code} 中平均前的权重未使用"
     ),
-    "weights-averaged-asked": "按要求取自 {taken:code} 的平均权重（EMA）；{other:code} 中平均前的权重未使用",
+    "weights-averaged-usual": (
+        "取自 {taken:code} 的平均权重（EMA），因规格与已知框架均未另作指定；{other:code} 中平均前的权重未使用"
+    ),
+    "weights-averaged-exchanged": (
+        "取自 {taken:code} 的平均权重（EMA），{framework} 保存时将其放在此处（{source:code}）；"
+        "{other:code} 中平均前的权重未使用"
+    ),
+    "weights-averaged-asked": "按指定取自 {taken:code} 的平均权重（EMA）；{other:code} 中平均前的权重未使用",
     "weights-averaged-alone": "取自 {taken:code} 的平均权重（EMA、SWA）；文件中没有其他匹配的权重",
-    "weights-plain": "取自 {taken:code} 的平均前权重，{framework} 以其评估；{other:code} 中的平均权重（EMA）未使用",
-    "weights-plain-asked": "按要求取自 {taken:code} 的平均前权重；{other:code} 中的平均权重（EMA）未使用",
+    "weights-plain": (
+        "取自 {taken:code} 的平均前权重，{framework} 以其评估（{source:code}）；{other:code} 中的平均权重（EMA）未使用"
+    ),
+    "weights-plain-asked": "按指定取自 {taken:code} 的平均前权重；{other:code} 中的平均权重（EMA）未使用",
     "weights-prefix": "所有名称均已去掉前缀 {prefix:code}",
     "left-averaging": "已略去 {count} 个权重平均的计数器（{names:code}）",
     "left-profiler": "已略去 {count} 个性能分析计数器（{names:code}）",

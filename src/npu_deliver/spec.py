@@ -199,7 +199,7 @@ class Spec(_Strict):
     @model_validator(mode="after")
     def _classes(self) -> Spec:
         if (self.num_classes, self.labels) != (None, None) and not takes_classes(self.adapter):
-            raise ValueError("num_classes and labels are for timm: and torchvision:; other models bring their own")
+            raise ValueError("num_classes and labels are for timm: and torchvision:; other models have their own")
         if self.num_classes == 0 and (self.task != "features" or not self.adapter.startswith("timm:")):
             raise ValueError("num_classes 0 compares the features of a timm: model; its task is features")
         return self

@@ -153,7 +153,7 @@ def resolve(reference: str, root: Path, classes: Classes | None = None) -> Adapt
     """
     library, colon, name = reference.partition(":")
     if classes is not None and library not in _WITH_CLASSES:
-        raise AdapterError("brings its classes itself", where=reference, fix="take num_classes and labels out")
+        raise AdapterError("has classes of its own", where=reference, fix="take num_classes and labels out")
     if colon and library in GENERIC:
         adapter = _generic(library, name, root, classes)
     elif colon:

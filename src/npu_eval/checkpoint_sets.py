@@ -37,38 +37,35 @@ Rename = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Rule:
-    """With which of two sets a framework evaluates, by the places where it keeps them. Empty places are any.
+    """With which of two sets a framework evaluates, by the places where it keeps them; ``source`` is where it says so.
 
-    ``swapped``: what lies in the averaged place are the weights before averaging, because the framework exchanges the
-    two when it saves.
+    ``exchanged``: the averaged ones lie in the plain place, because a hook exchanges the two when it saves.
     """
 
     framework: str
-    plain: str
-    averaged: str
+    source: str
+    plain: str = ""
+    averaged: str = ""
     default: str = EMA
-    swapped: bool = False
+    exchanged: bool = False
 
 
 RULES = (
-    # timm.models.load_state_dict takes state_dict_ema first (use_ema=True)
-    Rule("timm", "state_dict", "state_dict_ema"),
-    # references/classification/train.py --test-only evaluates model_ema where there is one
-    Rule("torchvision", "model", "model_ema"),
-    # attempt_load_weights takes what lies under ema, and model without it
-    Rule("Ultralytics", "model", "ema"),
-    # tools/export_onnx.py takes the module below ema where there is one
-    Rule("RT-DETR", "model", "ema.module"),
-    # inference_realesrgan.py and its like prefer params_ema
-    Rule("BasicSR", "params", "params_ema"),
-    # eval_linear.py --checkpoint_key teacher
-    Rule("DINO", "student", "teacher"),
-    # main_lincls.py keeps encoder_q
-    Rule("MoCo", "encoder_q", "encoder_k", default=PLAIN),
-    Rule("BYOL", "online_encoder", "target_encoder", default=PLAIN),
-    Rule("BYOL", "online_network", "target_network", default=PLAIN),
+    Rule("timm", "timm/models/_helpers.py", "state_dict", "state_dict_ema"),
+    Rule("torchvision", "references/classification/train.py", "model", "model_ema"),
+    Rule("Ultralytics", "ultralytics/nn/tasks.py", "model", "ema"),
+    Rule("RT-DETR", "tools/export_onnx.py", "model", "ema.module"),
+    Rule("Real-ESRGAN", "realesrgan/utils.py", "params", "params_ema"),
+    Rule("DINO", "eval_linear.py", "student", "teacher"),
+    Rule("MoCo", "main_lincls.py", "encoder_q", "encoder_k", default=PLAIN),
+    Rule("BYOL", "arXiv:2006.07733", "online_encoder", "target_encoder", default=PLAIN),
+    Rule("BYOL", "arXiv:2006.07733", "online_network", "target_network", default=PLAIN),
 )
-"""The defaults, each with where its framework says so. A pair that no rule names takes the averaged ones."""
+"""A pair that no rule names takes the averaged ones: whoever keeps an average keeps it for that. Read on 2026-11-30."""
+
+MMENGINE = Rule("MMEngine", "mmengine/hooks/ema_hook.py", exchanged=True)
+MMCV = Rule("MMCV", "mmcv/runner/hooks/ema.py", exchanged=True)
+UNKNOWN = Rule("", "")
 
 
 @dataclass(frozen=True)
@@ -282,13 +279,13 @@ def _alone(chosen: Candidate, ema: str, sets: Sequence[Set], where: str) -> Chos
 
 def _rule(plain: Candidate, averaged: Candidate, *, swapped: bool) -> Rule:
     if plain.flat or averaged.flat:
-        return Rule("MMCV", "", "", swapped=True)
+        return MMCV
     if swapped and averaged.place.partition(".")[0] == "state_dict":
-        return Rule("MMEngine", "", "", swapped=True)
+        return MMENGINE
     for rule in RULES:
         if _at(plain.place, rule.plain) and _at(averaged.place, rule.averaged):
             return rule
-    return Rule("", "", "")
+    return UNKNOWN
 
 
 def _at(place: str, key: str) -> bool:
@@ -302,11 +299,10 @@ def _pair(taken: Candidate, other: Candidate, rule: Rule, wanted: str, *, asked:
     averaged = "averaged" if wanted == EMA else "plain"
     if asked:
         return said(f"weights-{averaged}-asked", **about)
-    if rule.swapped:
-        return said("weights-averaged-exchanged", framework=rule.framework, **about)
-    if not rule.framework:
+    if rule is UNKNOWN:
         return said("weights-averaged-usual", **about)
-    return said(f"weights-{averaged}", framework=rule.framework, **about)
+    code = "weights-averaged-exchanged" if rule.exchanged else f"weights-{averaged}"
+    return said(code, framework=rule.framework, source=rule.source, **about)
 
 
 def _told(chosen: Candidate, notes: Sequence[Phrase], sets: Sequence[Set], *others: str) -> Chosen:

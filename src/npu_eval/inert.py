@@ -233,7 +233,7 @@ class _Reader(pickle.Unpickler):
 
 def refused(name: str, where: str) -> WeightsError:
     """The error for a pickle that asks to run something."""
-    what = f"it asks to run {name}, which no weights need; nothing in it was run"
+    what = f"it asks to run {name}, as no weights do; nothing in it was run"
     return WeightsError(what, where=where, fix="do not open it by other means; take a .safetensors file of the model")
 
 

@@ -165,23 +165,24 @@ ENGLISH: dict[str, str] = {
     "runs-instead": "the candidate does not run it; it runs {names:code}",
     # which weights of a file were loaded
     "weights-averaged": (
-        "averaged weights (EMA) from {taken:code}, with which {framework} evaluates; those before averaging, in "
-        "{other:code}, were not used"
+        "averaged weights (EMA) from {taken:code}, with which {framework} evaluates ({source:code}); those "
+        "before averaging, in {other:code}, were not used"
     ),
     "weights-averaged-usual": (
-        "averaged weights (EMA) from {taken:code}, the default; those before averaging, in {other:code}, were not used"
+        "averaged weights (EMA) from {taken:code}, as neither the spec nor a framework that is known says otherwise; "
+        "those before averaging, in {other:code}, were not used"
     ),
     "weights-averaged-exchanged": (
-        "averaged weights (EMA) from {taken:code}, where {framework} puts them when it saves; "
-        "those before averaging, in {other:code}, were not used"
+        "averaged weights (EMA) from {taken:code}, where {framework} puts them when it saves "
+        "({source:code}); those before averaging, in {other:code}, were not used"
     ),
     "weights-averaged-asked": (
         "averaged weights (EMA) from {taken:code}, as asked; those before averaging, in {other:code}, were not used"
     ),
     "weights-averaged-alone": "averaged weights (EMA, SWA) from {taken:code}; the file holds no others that fit",
     "weights-plain": (
-        "weights before averaging from {taken:code}, with which {framework} evaluates; the averaged ones (EMA), in "
-        "{other:code}, were not used"
+        "weights before averaging from {taken:code}, with which {framework} evaluates ({source:code}); the "
+        "averaged ones (EMA), in {other:code}, were not used"
     ),
     "weights-plain-asked": (
         "weights before averaging from {taken:code}, as asked; the averaged ones (EMA), in {other:code}, were not used"

@@ -188,7 +188,7 @@ def test_which_weights_of_a_file_were_loaded_is_recorded_and_logged(
         "weights-averaged", "weights-prefix", "left-averaging",
     ]  # fmt: skip
     out, err = capsys.readouterr()
-    assert "loaded 1   averaged weights (EMA) from model_ema, with which torchvision evaluates; " in out
+    assert "loaded 1   averaged weights (EMA) from model_ema, with which torchvision evaluates (references/" in out
     assert "weights: the prefix module. was taken off every name" in err
     plain = saved(root, inference, "--no-ema")
     assert [note.code for note in plain.provenance.weights.notes] == ["weights-plain-asked"]
