@@ -43,6 +43,10 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
         r"混合精度|opt[-_]?level|计算精度|量化\w*",
     ),
     "scale": (r"(?:amp[_ ])?loss[\\_ ]*scale",),
+    "factor": (
+        r"(?:放大|超分|缩放|采样)(?:倍[数率]|比例|因子)|(?:up|down)?[- ]?scal(?:e|ing)(?: factor)?|upsampl\w*",
+        r"宽度|深度|(?:width|depth|channel)(?:[ _](?:mult\w*|factor))?",
+    ),
     "chip": (
         r".*芯片(?:型号)?|device(?: type|\(s\))?|设备|硬件(?:形态)?|产品(?:系列|型号|名称)?|加速卡",
         r"hardware|platform|平台|服务器|实验设备|cpu_type|处理器",

@@ -10,7 +10,7 @@ from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.label import Meaning, meaning, side
 from npu_deliver.lint.reading.markdown import Line, Structure, bare
 from npu_deliver.lint.reading.number import Number, numbers, with_label_unit
-from npu_deliver.lint.reading.quantity import CLAUSE, Group, Quantities, Quantity, fitting, slash_stats
+from npu_deliver.lint.reading.quantity import CLAUSE, RELATIVE, Group, Quantities, Quantity, fitting, slash_stats
 from npu_deliver.lint.reading.settings import Settings, settings, telling
 from npu_deliver.lint.reading.surroundings import Surroundings
 
@@ -28,6 +28,10 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 """What a number counts where this stands behind it: no measurement then, whatever stands before it."""
+_NO_RATIO = re.compile(
+    r"\s?(?:schedules?|schd|lr\b|训练策略|超分|上采样|放大|缩放|变焦|zoom|scale|up-?sampl|down-?sampl)", re.IGNORECASE
+)
+"""What a "2x" may belong to that is no ratio of measurements."""
 _IN_FORMULA = re.compile(r"\s?[*×/]\s?(?:[A-Za-z_]{2}|[\u4e00-\u9fff]{2})")
 """What makes a number without a unit a factor of a formula in words."""
 _COUNTS = frozenset({"warmup", "iterations", "count", "cards", "batch", "parameters"})
@@ -118,6 +122,8 @@ def line_quantities(file: str, line: Line, heading: str, outer: Settings = froze
             last[number.unit] = what
         if what is None or number.end <= key_end or (number.bound and what.kind != "share_over"):
             continue
+        if number.unit == "x" and (_NO_RATIO.match(plain, number.end) or not RELATIVE.search(f"{heading} {plain}")):
+            continue
         counts = what.kind not in _COUNTS and _COUNTED.match(plain, number.end)
         if not number.unit and (counts or _IN_FORMULA.match(plain, number.end)):
             continue
@@ -132,6 +138,7 @@ def line_quantities(file: str, line: Line, heading: str, outer: Settings = froze
             line.section,
             settings=telling([outer, among_numbers(plain), settings(key_text), settings(words.own)]),
             named=bare(words.label),
+            logged=line.zone == "log",
         )
 
 

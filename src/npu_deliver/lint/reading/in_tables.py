@@ -11,7 +11,7 @@ from npu_deliver.lint.reading.in_lines import among_numbers, heading_of
 from npu_deliver.lint.reading.label import Meaning, meaning, side, statistic
 from npu_deliver.lint.reading.markdown import Structure
 from npu_deliver.lint.reading.number import Number, numbers, with_label_unit
-from npu_deliver.lint.reading.quantity import CLAUSE, Group, Quantities, Quantity, fitting, slash_stats
+from npu_deliver.lint.reading.quantity import CLAUSE, RELATIVE, Group, Quantities, Quantity, fitting, slash_stats
 from npu_deliver.lint.reading.settings import Settings, merged, settings, telling
 from npu_deliver.lint.reading.subject import about
 from npu_deliver.lint.reading.surroundings import Surroundings
@@ -120,7 +120,7 @@ def _cell(place: _Place, span: Span, outer: list[Settings]) -> Iterator[Quantity
         each = len(stats) == len(found) and what is not None
         this = Meaning(what.kind, statistic(stats[index])) if each and what else said or what
         fits = fitting(this, number, f"{label} {own}")
-        if fits is None or number.bound:
+        if fits is None or number.bound or (this is None and number.unit == "x" and not _is_relative(place)):
             continue
         yield Quantity(
             fits.kind,
@@ -137,6 +137,11 @@ def _cell(place: _Place, span: Span, outer: list[Settings]) -> Iterator[Quantity
             telling([*outer, _of_column(place), among_numbers(cell), settings(own)]),
             f"{own} {place.row_label if place.table.by_row else place.column.header}",
         )
+
+
+def _is_relative(place: _Place) -> bool:
+    """Whether a bare "2x" is a ratio of measurements here, rather than the width of a network or a schedule."""
+    return place.column.role == "ratio" or bool(RELATIVE.search(f"{place.column.header} {place.row_label}"))
 
 
 def _of_column(place: _Place) -> Settings:

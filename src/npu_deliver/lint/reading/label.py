@@ -19,11 +19,15 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("share_over", r">\s*1\s*%|(?:超过?|大于|高于|over|above|exceed\w*)\s*1\s*%"),
     (
         "schedule",
-        r"\bschd\b|\blr\b|learning[ _]?rate|学习率|scheduler?\b"
+        r"\bschd\b|\blr\b|learning[ _]?rate|学习率|scheduler?\b|\bt_max\b|\beta_min\b|weight[ _]decay|momentum"
         r"|\b(?:cosine|cos)[ _-]?(?:lr|decay|anneal\w*)|余弦(?:退火|衰减)",
     ),
     ("miou", r"m?iou(?![a-z])"),
-    ("cosine", r"\bcos(?:ine)?(?:[_ \-]?sim\w*)?\b|cos_sim|余弦"),
+    (
+        "cosine",
+        r"\bcos(?:ine)?(?:[_ \-]?sim\w*)?\b(?!\s?(?:loss|margin|distance|embedding|classifier|head))|cos_sim"
+        r"|余弦(?!距离|损失|间隔)",
+    ),
     ("relative_l2", r"rel(?:ative)?[_ \-]?l2|l2[_ \-]?rel|相对\s?l2|l2\s?相对|relative euclid"),
     ("rmse", r"\brmse\b|root.mean.square error|均方根误差"),
     ("max_rel", r"max\w*[_ ]*rel(?!ative[_ ]?pos|ease)|最大相对|rel\w*[_ ]*(?:err|error|diff)?\w*[_ ]*max"),
@@ -219,8 +223,8 @@ DTYPE = re.compile(
 )
 _SAME_DTYPE = {"float16": "fp16", "half": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
 BATCH = re.compile(
-    r"(?:batch(?:[_ -]?size)?|\bbs|批大小|批次大小|批量大小|批次|批量)"
-    r"\s*[=:：＝_]?\s*(?:设[置定]?为|取|为|是|of|is)?\s*(\d{1,4})(?![\d.])",
+    r"(?:batch(?:[_ -]?size)?|(?<![a-z])bs|批大小|批次大小|批量大小|批次|批量)"
+    r"\s*[=:：＝_]?\s*(?:设[置定]?为|取|为|是|of|is)?\s*(\d{1,4})(?!\d|\.\d)",
     re.IGNORECASE,
 )
 _MANY = re.compile(

@@ -54,6 +54,8 @@ _ASIDES = re.compile(
     r"|(?<![\d.])\d{1,20}+(?: [x×X*] \d{1,20}+)++(?!\.\d|\s?[=≈]\s?\d)"
 )
 """What holds digits and no quantity."""
+MEASURES = re.compile(r"\d\s?(?:ms(?![a-z])|fps(?![a-z])|%|毫秒|帧)", re.IGNORECASE)
+"""What is in a line that itself gives results: it is no caption of others."""
 _SECONDS = {"ms": 1e-3, "毫秒": 1e-3, "msec": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "微秒": 1e-6}
 _ABOUT = 0.05
 """How far "about" may reach: a twentieth, which is what rounding to one and a half digits gives."""

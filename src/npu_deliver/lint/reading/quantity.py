@@ -14,11 +14,19 @@ CLAUSE = re.compile(r"[,;，；。、()!?|\[\]{}]|(?:\s[-–—]>?\s)|→|->")
 """What ends the words that belong to one number."""
 
 
+RELATIVE = re.compile(
+    r"加速|提速|提升|提高|相对|相比|对比|[快慢高低]|倍(?!率)|vs\b|speed|fast|slow|ratio|gain|improv|compar|relative|times",
+    re.IGNORECASE,
+)
+"""Words that make a bare "2x" a ratio of measurements."""
+
+
 @dataclass(slots=True)
 class Quantity:
     """One number and its meaning. ``context`` is every label that applies to it, from the cell out.
 
-    ``named`` are the words that name the quantity itself, ``settings`` what else is said of it and sets it apart.
+    ``named`` are the words that name the quantity itself, ``settings`` what else is said of it and sets it apart;
+    ``logged`` where it stands in a block of log text.
     """
 
     kind: str
@@ -34,6 +42,7 @@ class Quantity:
     column: int = -1
     settings: Settings = frozenset()
     named: str = ""
+    logged: bool = False
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ _CHIP = re.compile(
     r"|(?:ascend[ -]?|昇腾\s?|npu[ -]?)?(?:310[pb]?\d?|910(?:_?9\d{1,3}|[abc]\d?|pro[ab]?)?|710)(?![A-Za-z0-9_.])"
     r"|(?:tesla |nvidia |rtx ?|geforce )*(?:[tpv]4|[avhp]100s?|a10|a30|h200|h20|l40s?|l20|[1-4]0[5-9]0(?: ?ti)?"
     r"|titan[ \w]{0,4})(?![A-Za-z0-9_.])"
+    r"|(?:鲲鹏|kunpeng)[ -]?\d{3,4}|xeon(?:[ -]\w{1,12}){0,3}|epyc(?:[ -]\w{1,8})?|i[3579]-\d{4,5}\w?"
     r"|竞品\s?[A-Z]?(?![a-z]))",
     re.IGNORECASE,
 )

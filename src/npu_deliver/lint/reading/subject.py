@@ -10,7 +10,7 @@ from npu_deliver.lint.reading.settings import Settings, without
 _LONGEST = 80
 """A longer text explains; it is no title."""
 _GENERIC = re.compile(
-    r"^\s*[\d.]+[、.\s]|(?:表|图|table|figure)\s*\d+(?:\.\d+)*|^\s*[一二三四五六七八九十]+、|npu|cpu|gpu|ascend|昇腾|精度|性能|对比|数据|评分|字段|误差|验证|增强|"
+    r"^\s*\d{1,2}(?:\.\d{1,2}){0,3}[、.\s](?!\d)|(?:表|图|table|figure)\s*\d+(?:\.\d+)*|^\s*[一二三四五六七八九十]+、|npu|cpu|gpu|ascend|昇腾|精度|性能|对比|数据|评分|字段|误差|验证|增强|"
     r"结果|运行|推理|评测|测试|指标|环境|信息|结论|适配|报告|总结|汇总|说明|详细|概述|展示|训练"
     r"|数值|延迟|时延|吞吐|帧率|功能|证据|核心|关键|主要|precision|accuracy|performance|latency|throughput|results?|"
     r"summary|report|evaluation|如下|以下|所示|下表|见|表"

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator
 
 from npu_deliver.lint.reading.markdown import Line, Structure
+from npu_deliver.lint.reading.number import MEASURES
 from npu_deliver.lint.reading.settings import Settings, merged, settings
 from npu_deliver.lint.reading.subject import about
 
 _LEADS = re.compile(
     r"[:：]\s*\**\s*$|^\s*(?:[-*+>]\s+)?\*\*[^*]+\*\*\s*$|^\s*\**(?:表|图|table|figure)\s*\d", re.IGNORECASE
 )
+_NAMES_ONE = re.compile(r"batch|(?<![a-z])bs|批|卡|芯|[fb][pf]16|int8|\d\s?[x×*]\s?\d|\dp(?![a-z])", re.IGNORECASE)
+"""A line that names a setting and no result leads those below it too, whether or not it ends in a colon."""
 _LEAD_LIMIT = 120
 """A longer line is a sentence of its own, not the lead of the next."""
 _COMMAND_LIMIT = 2000
@@ -70,4 +73,8 @@ def _places(structure: Structure) -> Iterator[tuple[int, str, str]]:
 
 
 def _is_lead(line: Line) -> bool:
-    return line.zone == "text" and len(line.plain) <= _LEAD_LIMIT and bool(_LEADS.search(line.plain))
+    if line.zone != "text" or len(line.plain) > _LEAD_LIMIT:
+        return False
+    return bool(_LEADS.search(line.plain)) or (
+        bool(_NAMES_ONE.search(line.plain)) and not MEASURES.search(line.plain) and bool(settings(line.plain))
+    )

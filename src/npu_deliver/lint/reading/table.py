@@ -24,6 +24,7 @@ from npu_deliver.lint.reading.headers import (
 )
 from npu_deliver.lint.reading.label import Meaning, dtypes, meaning, side
 from npu_deliver.lint.reading.markdown import Structure, Table, bare
+from npu_deliver.lint.reading.number import MEASURES
 from npu_deliver.lint.reading.settings import Settings, chip, merged, settings, valued, without
 
 ROWS_LIMIT = 400
@@ -79,8 +80,6 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MEASURED = re.compile(r"[\d.,%~±+\-\s]*(?:ms|s|FPS|fps|毫秒|秒|x|×|倍|(?:it|samples|images)?/s)?")
-_MEASURES = re.compile(r"\d\s?(?:ms(?![a-z])|fps(?![a-z])|%|毫秒|帧)", re.IGNORECASE)
-"""A line that itself gives results is no caption of a table of results."""
 _COMPONENT = re.compile(
     r"(?<![a-z])(?:torch[_-]?npu|torchvision|torch|pytorch|cann|python|driver|firmware|mindspore|mmcv|cuda)(?![a-z])"
     r"|固件|驱动",
@@ -127,7 +126,7 @@ def _caption(structure: Structure, table: Table) -> str:
         if line.zone == "blank":
             continue
         heads = line.section > 0 and line.number == structure.sections[line.section].line
-        if line.zone != "text" or heads or len(found) == 2 or _MEASURES.search(line.plain):
+        if line.zone != "text" or heads or len(found) == 2 or MEASURES.search(line.plain):
             break
         found.insert(0, bare(line.plain))
     return " ".join(found)[:300]

@@ -44,20 +44,22 @@ def _two_values(submission: Submission) -> Iterator[Finding]:
 def _distinct(quantities: list[Quantity]) -> list[Quantity]:
     """One quantity for each value that none of the others can be, the first file's first.
 
-    Two rows of one table are two trials, whatever is not said of them.
+    Two rows of one table, tables of one section and blocks of logs are trials of their own, whatever is not said of
+    them.
     """
     first_file = quantities[0].at.file
     distinct: list[Quantity] = []
     for quantity in sorted(quantities, key=lambda q: (q.at.file != first_file, q.at.line)):
         if not any(
-            quantity.number.span.meets(other.number.span) or _of_one_table(quantity, other) for other in distinct
+            quantity.number.span.meets(other.number.span) or _of_two_trials(quantity, other) for other in distinct
         ):
             distinct.append(quantity)
     return distinct
 
 
-def _of_one_table(one: Quantity, other: Quantity) -> bool:
-    return one.table >= 0 and (one.at.file, one.table) == (other.at.file, other.table)
+def _of_two_trials(one: Quantity, other: Quantity) -> bool:
+    tables = one.table >= 0 and other.table >= 0 and one.section == other.section
+    return one.at.file == other.at.file and (tables or (one.logged and other.logged))
 
 
 def _differ(first: Quantity, second: Quantity) -> Finding:
