@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from npu_deliver.lint.reading.label import many, meaning
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.ratios import ratios
-from npu_deliver.lint.reading.trials import words
+from npu_deliver.lint.reading.trial_words import words
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.number import Interval, Number, numbers
-from npu_deliver.lint.reading.trials import SPEED, Speed, Trial, trials
+from npu_deliver.lint.reading.trial import SPEED, Speed, Trial
+from npu_deliver.lint.reading.trials import trials
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
@@ -38,6 +39,8 @@ def linearities(document: Document) -> list[Linearity]:
         t for t in document.facts(trials) if t.speed is Speed.RATE and t.cards and not t.of_step and not t.per_card
     ]
     for trial in known:
+        if trial.row >= len(document.structure.tables[trial.table].rows):
+            continue  # a table on its side has no column of linearities
         header = document.structure.tables[trial.table].header
         at = next((i for i, cell in enumerate(header) if _HEADER.search(cell)), None)
         cells = document.structure.tables[trial.table].rows[trial.row][1]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.markdown import Table
 from npu_deliver.lint.reading.number import Number, numbers
-from npu_deliver.lint.reading.trials import BEST, ROWS_LIMIT, words
+from npu_deliver.lint.reading.table import ROWS_LIMIT
+from npu_deliver.lint.reading.trial_words import BEST, words
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document

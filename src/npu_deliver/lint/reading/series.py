@@ -14,7 +14,7 @@ from npu_deliver.lint.reading.number import Number
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.submission import Document
 from npu_deliver.lint.reading.sweeps import sweeps
-from npu_deliver.lint.reading.trials import Speed
+from npu_deliver.lint.reading.trial import Speed
 
 _BASELINE = re.compile(r"基线|baseline|fp32|float32|batch\s*[=:]?\s*1\b|单卡|npu:0|默认|eager|基准", re.IGNORECASE)
 _TUNED = re.compile(r"fp16|float16|bf16|int8|amp|优化后|调优|tuned|双卡|dual|cpu|gpu", re.IGNORECASE)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.number import Interval, Number, numbers
-from npu_deliver.lint.reading.trials import Speed, Trial, trials
+from npu_deliver.lint.reading.trial import Speed, Trial
+from npu_deliver.lint.reading.trials import trials
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document

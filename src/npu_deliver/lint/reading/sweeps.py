@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.number import Number, numbers
-from npu_deliver.lint.reading.trials import BEST, Speed, Trial, trials
+from npu_deliver.lint.reading.trial import Speed, Trial
+from npu_deliver.lint.reading.trial_words import BEST
+from npu_deliver.lint.reading.trials import trials
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
@@ -20,16 +22,23 @@ _GENERAL = re.compile(
 _SIZE = r"(?:batch[ _-]?size|batch|bs|批大小|批次|批量)"
 _SPOKEN = r"(?:性能|吞吐率?|速度|帧率|performance|throughput|speed|fps)"
 _VALUE = r"(?:[^\d。;]{0,16}?(?P<value>\d+(?:\.\d+)?)\s*(?:fps|FPS|帧|张|img|/s|samples|it/s))?"
+_WORTH = r"(?P<value>\d+(?:\.\d+)?)\s*(?:fps|帧|张|img|/s|samples|it/s)"
+_BATCH = r"(?P<batch>\d{1,4})(?!\d|\.\d)"
+_THE_BEST = r"(?:最优|最佳|最好|最高|(?<![a-z])best|highest)"
 _SENTENCES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_SIZE}\s*(?:设|取)?(?:为|成|到|=|是|:|of|is)?\s*(?P<batch>\d{{1,4}})(?!\d|\.\d)[^。;|]{{0,16}}?{_SPOKEN}[^。;|]{{0,6}}?"
+        rf"{_SIZE}\s*(?:设|取)?(?:为|成|到|=|是|:|of|is)?\s*{_BATCH}[^。;|]{{0,16}}?{_SPOKEN}[^。;|]{{0,6}}?"
         rf"(?:最优|最佳|最好|最高|(?:is|are)\s+(?:the\s+)?(?:best|highest)){_VALUE}",
-        rf"(?:最优|最佳|(?<![a-z])best)\s*的?\s*{_SIZE}\s*(?:为|是|=|:|is)?\s*(?P<batch>\d{{1,4}})(?!\d|\.\d){_VALUE}",
-        rf"(?:最优|最佳|best|highest)\s*的?\s*{_SPOKEN}[^。;|\d]{{0,20}}?{_SIZE}\s*(?:为|是|=|:|of|is)?\s*(?P<batch>\d{{1,4}})"
-        rf"(?!\d|\.\d){_VALUE}",
+        rf"{_SIZE}\s*(?:设|取)?(?:为|成|到|=|是|:|of|is)?\s*{_BATCH}[^。;|\d]{{0,24}}?{_THE_BEST}\s*的?\s*{_SPOKEN}{_VALUE}",
+        rf"(?:最优|最佳|(?<![a-z])best)\s*的?\s*{_SIZE}\s*(?:为|是|=|:|is)?\s*{_BATCH}{_VALUE}",
+        rf"{_THE_BEST}\s*的?\s*{_SPOKEN}[^。;|\d]{{0,20}}?{_SIZE}\s*(?:为|是|=|:|of|is)?\s*{_BATCH}{_VALUE}",
+        rf"{_SPOKEN}{_THE_BEST}\s*的?\s*{_SIZE}\s*(?:为|是|=|:|of|is)?\s*{_BATCH}{_VALUE}",
+        rf"{_THE_BEST}\s*{_SPOKEN}[^。;|\d]{{0,12}}{_WORTH}[^。;|\d]{{0,16}}{_SIZE}\s*(?:为|是|=|:|of|is)?\s*{_BATCH}",
+        rf"{_THE_BEST}\s*的?\s*{_SPOKEN}\s*(?:为|是|达到?|约|is|of|:|=)?\s*{_WORTH}(?P<batch>)",
     )
 )
+_BEST_WORD = re.compile(_THE_BEST, re.IGNORECASE)
 _CHIP = re.compile(r"310[pb]?|910[a-d]?|710|(?<![a-z])t4(?!\d)|[avh]100", re.IGNORECASE)
 
 
@@ -61,10 +70,10 @@ class BestRow:
 
 @dataclass(frozen=True, slots=True)
 class BestSentence:
-    """A sentence that calls a batch size the best, with the speed that it states, and the sweeps that it may mean."""
+    """A sentence that calls a batch size the best, or that states the best speed, and the sweeps that it may mean."""
 
     at: Span
-    batch: int
+    batch: int | None
     value: Number | None
     sweeps: tuple[Sweep, ...]
 
@@ -100,7 +109,7 @@ def best_rows(document: Document) -> list[BestRow]:
             ended = True
             tokens = set(_GENERAL.sub(" ", BEST.sub(" ", trial.claim)).split())
             of = [t for t in above if tokens <= set(_GENERAL.sub(" ", f"{t.label} {t.claim}").split())]
-            if len(of) > 1:
+            if sum(t.batch is not None for t in of) > 1:
                 found.append(BestRow(trial, Sweep(trial.speed, tuple(of))))
     return found
 
@@ -111,14 +120,16 @@ def best_sentences(document: Document) -> list[BestSentence]:
         return []
     found = []
     for line in document.lines:
-        if line.zone != "text":
+        if line.zone != "text" or not _BEST_WORD.search(line.plain):
             continue
-        for match in (m for pattern in _SENTENCES for m in pattern.finditer(line.plain)):
-            batch = int(match["batch"])
-            near = _meant(document, line.section, line.plain, [s for s in known if s.at(batch)])
-            if near:
-                value = next(numbers(match["value"] + "/s"), None) if match["value"] else None
-                found.append(BestSentence(document.span(line.number), batch, value, tuple(near)))
+        match = next((m for pattern in _SENTENCES if (m := pattern.search(line.plain))), None)
+        if match is None:
+            continue
+        batch = int(match["batch"]) if match["batch"] else None
+        near = _meant(document, line.section, line.plain, [s for s in known if batch is None or s.at(batch)])
+        value = next(numbers(match["value"] + "/s"), None) if match["value"] else None
+        if near:
+            found.append(BestSentence(document.span(line.number), batch, value, tuple(near)))
     return found
 
 

@@ -14,59 +14,26 @@ from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.headers import SHARED
-from npu_deliver.lint.reading.label import meaning
-from npu_deliver.lint.reading.markdown import bare
-from npu_deliver.lint.reading.number import Number, narrow, numbers, with_label_unit
-from npu_deliver.lint.reading.table import Column, ReadTable, tables
+from npu_deliver.lint.reading.label import Meaning, meaning
+from npu_deliver.lint.reading.sideways import is_sideways, sideways
+from npu_deliver.lint.reading.table import Column, ReadTable, row_meaning, tables
+from npu_deliver.lint.reading.trial import SPEED, Trial
+from npu_deliver.lint.reading.trial_words import (
+    CARDS_TOO,
+    CLAIM,
+    SPEEDS,
+    STEP_TIME,
+    batch_in,
+    batch_of_cell,
+    cards_of,
+    counts_samples,
+    of_one_card,
+    speeds,
+    words,
+)
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
-
-SPEED = "(speed)"
-"""The name of the setting that the header of a speed itself gives, and the stage that its cell names."""
-ROWS_LIMIT = 400
-"""Rows of one table that are read."""
-
-
-class Speed(enum.StrEnum):
-    """What a column of speeds holds: rates (more is faster), times (less is), or either, where nothing says which."""
-
-    RATE = "rate"
-    TIME = "time"
-    UNSTATED = "unstated"
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One measured speed.
-
-    ``cards`` and ``batch`` are None where the row names none; ``whole_batch``: the batch is that of all the cards.
-    ``settings`` are the other settings, by header. ``label`` is the row's first cell. ``of_step`` marks the time of one
-    training step. ``claim`` is the cell that calls the row the best of its column, empty elsewhere.
-    ``per_card`` marks the rate of one card among many, ``of_samples`` one that counts no tokens or operations.
-    """
-
-    speed: Speed
-    number: Number
-    at: Span
-    table: int
-    row: int
-    column: int
-    header: str
-    label: str
-    claim: str
-    cards: int | None
-    batch: int | None
-    whole_batch: bool
-    settings: tuple[tuple[str, str], ...]
-    of_step: bool
-    per_card: bool
-    of_samples: bool
-
-    @property
-    def best(self) -> bool:
-        """Whether the row claims to hold the best of its column."""
-        return bool(self.claim)
 
 
 class _Role(enum.Enum):
@@ -79,47 +46,29 @@ class _Role(enum.Enum):
 
 
 _WHOLE = re.compile(r"gl[oa]{2}?b?al|global|total|总|全局", re.IGNORECASE)
-_RATE = re.compile(r"fps|吞吐|throughput|/\s?s(?:ec(?:ond)?)?\b|/\s?秒|\bqps\b|帧率|\bips\b|per second", re.IGNORECASE)
-_TIME = frozenset({"latency", "step_time", "total_time"})
-_SPEEDS = _TIME | {"throughput", "performance"}
+_HEADS = frozenset({"chip", "cards"})
+"""Settings that may head a column of speeds by themselves: ``310P``, ``8p``."""
 _NO_MEASURE = frozenset({"epochs", "steps", "schedule", "scale"})
 """Settings that change how good a network becomes, not how fast it is; a speed is measured in a part of the run."""
+_NUMBER = re.compile(r"(?:[^\W\d]{1,16}\s?[:：]\s?)?\W{0,3}\d")
 _SCORE = re.compile(r"\W*\d+(?:\.\d+\s?%?|\s?%)\W*")
 """A cell of a column that no word explains: a decimal or a percentage is a result there, no setting."""
 _UNIT = re.compile(r"\([^()]*\)|/\s?(?:s|sec|秒)\b")
 _DIVIDES = re.compile(r"\w\s*/\s*\w")
 _SPREAD = re.compile(r"std|标准差|\bcv\b|\bci\b|confidence|置信|diff|差|变化|占比|提升|下降", re.IGNORECASE)
-BEST = re.compile(r"最优|最佳|最好|(?<![a-z])best(?![a-z])", re.IGNORECASE)
-_CLAIM = re.compile(r"[^./|]{0,24}(?:最优|最佳|最好|(?<![a-z])best(?![a-z]))[^./|]{0,24}", re.IGNORECASE)
-_COUNT_OF_CARDS = re.compile(
-    r"(?<![\dA-Za-z.])(?P<n>\d{1,4})\s?(?:[pP](?![A-Za-z\d])|卡|(?:npu|gpu|card|chip)s?(?![a-z]))", re.IGNORECASE
-)
-_CHIPS = frozenset({310, 610, 710, 910, 950})
-_SPOKEN_CARDS = (("单卡", 1), ("双卡", 2), ("四卡", 4), ("八卡", 8), ("单机八卡", 8))
-_COUNT_OF_BATCH = re.compile(r"(?:batch(?:[_ -]?size)?|(?<![a-z])bs)\s*[=:_]?\s*(?P<n>\d{1,4})(?![\d.])", re.IGNORECASE)
-_STAGE = re.compile(r"(?P<stage>[a-z\u4e00-\u9fff][a-z\u4e00-\u9fff_ -]{0,20}):\s*(?=\d)")
-_PER_CARD = re.compile(
-    r"/\s?(?:p|卡|npu|gpu|card|device|chip|芯片?)(?![a-z])|per[ _-]?(?:card|gpu|npu|chip|device)|单卡|每卡",
-    re.IGNORECASE,
-)
-_NO_SAMPLES = re.compile(r"token|flops|字符|字/|words?\b|(?<![a-z])tps(?![a-z])", re.IGNORECASE)
-_STEP_TIME = re.compile(r"step|单步|每步|iter|迭代|/\s?it\b|(?<![a-z])its?\s?/", re.IGNORECASE)
-_STEP = re.compile(r"(?:ms|(?<![a-z])s|秒|sec)\s*/\s*(?:step|it|batch|epoch|img|image|张|个|次)", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]{0,80}>")
 _SAME_AS_ABOVE = frozenset({"", "...", "…", "''", '"', "同上"})
 
 
 def trials(document: Document) -> list[Trial]:
     """The measured speeds of a document's tables."""
-    return [trial for table in tables(document.structure) for trial in _of_table(document, table)]
+    return [
+        trial
+        for table in tables(document.structure)
+        for trial in (sideways if is_sideways(table) else _of_table)(document.file, table)
+    ]
 
 
-def words(cell: str) -> str:
-    """A cell's text, without markup, in ASCII forms and small letters."""
-    return re.sub(r"\s+", " ", bare(narrow(_TAG.sub(" ", cell.replace("\\_", "_"))))).strip().lower()
-
-
-def _of_table(document: Document, table: ReadTable) -> Iterator[Trial]:
+def _of_table(file: str, table: ReadTable) -> Iterator[Trial]:
     below = [[row.cells[i] for row in table.rows if i < len(row.cells)] for i in range(len(table.columns))]
     roles = [_role(column, cells) for column, cells in zip(table.columns, below, strict=True)]
     if _Role.SPEED not in roles:
@@ -128,14 +77,18 @@ def _of_table(document: Document, table: ReadTable) -> Iterator[Trial]:
     rows = [(row.line, tuple(words(cell) for cell in row.cells)) for row in table.rows]
     above: tuple[str, ...] = ()
     for position, (line, cells) in enumerate(rows):
-        claim = next((cell for cell in cells if _CLAIM.fullmatch(cell)), "")
+        claim = next((cell for cell in cells if CLAIM.fullmatch(cell)), "")
         filled = _filled(cells[: len(header)], above, roles)
         above = above if claim else filled
         under = _under(filled, roles, header)
-        at = Span(document.file, line, " | ".join(table.rows[position].cells)[:300])
+        at = Span(file, line, " | ".join(table.rows[position].cells)[:300])
+        what, named = _named_by_row(filled, table.columns[0], roles[0])
         for column in (i for i, role in enumerate(roles[: len(filled)]) if role is _Role.SPEED):
-            cards, rest = _cards_of(header[column])
-            for stage, speed, number in _speeds(filled[column], header[column]):
+            if what and table.columns[column].what is None and what.kind not in (*SPEEDS, "batch", "statistic"):
+                continue  # ``Acc | 0.97 | 0.96`` below the names of chips
+            cards, rest = cards_of(header[column])
+            name = named if what and table.columns[column].what is None else header[column]
+            for stage, speed, number in speeds(filled[column], name):
                 yield Trial(
                     speed=speed,
                     number=number,
@@ -150,10 +103,19 @@ def _of_table(document: Document, table: ReadTable) -> Iterator[Trial]:
                     batch=under.batch,
                     whole_batch=under.whole_batch,
                     settings=(*under.settings, (SPEED, f"{rest} {stage}".strip())),
-                    per_card=not cards and bool(_PER_CARD.search(f"{header[column]} {filled[column]}")),
-                    of_samples=not _NO_SAMPLES.search(f"{header[column]} {filled[column]}"),
-                    of_step=bool(_STEP_TIME.search(f"{header[column]} {filled[column]}")),
+                    per_card=not cards and of_one_card(f"{header[column]} {filled[column]}"),
+                    of_samples=counts_samples(f"{header[column]} {filled[column]}"),
+                    of_step=bool(STEP_TIME.search(f"{header[column]} {filled[column]}")),
                 )
+
+
+def _named_by_row(cells: tuple[str, ...], first: Column, role: _Role) -> tuple[Meaning | None, str]:
+    """What a row of chips or card counts measures, and the words for it: its first cell's, or the head's above it."""
+    if not cells or role is _Role.SPEED:
+        return None, ""
+    if not re.search(r"\d", cells[0]) and (what := meaning(cells[0])):
+        return what, cells[0]
+    return (row_meaning(cells[0]), cells[0]) if first.what is None else (first.what, words(first.header))
 
 
 def _filled(cells: tuple[str, ...], above: tuple[str, ...], roles: list[_Role]) -> tuple[str, ...]:
@@ -181,13 +143,13 @@ def _under(cells: tuple[str, ...], roles: list[_Role], header: tuple[str, ...]) 
     for column, (cell, role) in enumerate(zip(cells, roles, strict=False)):
         rest = ""
         if role is _Role.CARDS:
-            out.cards, rest = _cards_of(cell, bare_number=True)
+            out.cards, rest = cards_of(cell, bare_number=True)
         elif role in (_Role.BATCH, _Role.WHOLE_BATCH):
-            out.batch, out.whole_batch = _batch_of(cell), role is _Role.WHOLE_BATCH
+            out.batch, out.whole_batch = batch_of_cell(cell), role is _Role.WHOLE_BATCH
             rest = "" if out.batch else cell
         elif role is _Role.SETTING:
-            count, rest = _cards_of(cell)
-            size, rest = _batch_in(rest)
+            count, rest = cards_of(cell)
+            size, rest = batch_in(rest)
             named, out.batch = named or count, out.batch or size
         if rest:
             out.settings += ((header[column], rest),)
@@ -196,12 +158,16 @@ def _under(cells: tuple[str, ...], roles: list[_Role], header: tuple[str, ...]) 
 
 
 def _role(column: Column, cells: list[str]) -> _Role:
+    if CARDS_TOO.fullmatch(column.header.strip()):
+        return _Role.CARDS
     if column.role == "setting":
         return _setting(column, cells)
     what = column.what.kind if column.what else ""
+    if column.index == 0 and not any(map(_NUMBER.match, cells)):
+        return _Role.SETTING  # "Throughput" above names: it says what the other columns hold
     if column.role in ("measure", "reference"):
-        named = what in _SPEEDS and not _SPREAD.search(column.header)
-        chip = not what and (column.side or dict(column.settings).get("chip"))
+        named = what in SPEEDS and not _SPREAD.search(column.header)
+        chip = not what and (column.side or _HEADS.intersection(dict(column.settings)))
         mean = column.what is None or column.what.stat in ("", "mean", "p50")
         divides = _DIVIDES.search(_UNIT.sub("", column.header))
         return _Role.SPEED if (named or chip) and mean and not divides else _Role.IGNORED
@@ -216,53 +182,3 @@ def _setting(column: Column, cells: list[str]) -> _Role:
     shown = [cell for cell in cells if re.search(r"\d", cell)]
     score = column.name not in SHARED and shown and all(_SCORE.fullmatch(cell) for cell in shown)
     return _Role.IGNORED if column.name in _NO_MEASURE or score else _Role.SETTING
-
-
-def _speeds(cell: str, name: str) -> Iterator[tuple[str, Speed, Number]]:
-    """The speeds of a cell, each with the stage that is named before it: ``encoder: 200fps, decoder: 87fps``."""
-    found = list(numbers(cell))
-    stages = {match.end(): match["stage"].strip() for match in _STAGE.finditer(cell)}
-    if len(found) > 1 and any(number.start not in stages for number in found):
-        return
-    for number in found:
-        if not number.bound and number.unit not in ("%", "x", "B") and number.value > 0:
-            stage = stages[number.start] if len(found) > 1 else ""
-            what = meaning(name)
-            yield stage, *_kind(with_label_unit(number, name), name, cell, what.kind if what else "")
-
-
-def _kind(number: Number, name: str, cell: str, kind: str) -> tuple[Speed, Number]:
-    if number.unit == "s" or _STEP.search(cell) or (not number.unit and kind in _TIME):
-        return Speed.TIME, number
-    stated = number.unit == "/s" or _RATE.search(name) or _RATE.search(cell)
-    return (Speed.RATE if stated else Speed.UNSTATED), number
-
-
-def _cards_of(cell: str, *, bare_number: bool = False) -> tuple[int | None, str]:
-    """(number of cards, the words around it)."""
-    if bare_number and (match := re.fullmatch(r"(\d{1,4})", cell)):
-        return int(match[1]), ""
-    match = _COUNT_OF_CARDS.search(cell)
-    if match and int(match["n"]) not in _CHIPS:
-        kept = re.sub(r"^\d+\s?p?", "", match[0], flags=re.IGNORECASE) if "卡" not in match[0] else ""
-        rest = f"{cell[: match.start()]} {kept} {cell[match.end() :]}"
-        return int(match["n"]), _tidy(rest)
-    for word, count in _SPOKEN_CARDS:
-        if word in cell:
-            return count, _tidy(cell.replace(word, " "))
-    return None, cell
-
-
-def _tidy(text: str) -> str:
-    return re.sub(r"[\s_\-()/:,]+", " ", text).strip()
-
-
-def _batch_of(cell: str) -> int | None:
-    """A batch size of a cell: ``8``, ``bs8``, and ``320*8``, which says the size of one card first."""
-    match = re.match(r"(?:batch(?:[_ -]?size)?|bs)?\s*[=:_]?\s*(\d{1,6})\b", cell)
-    return int(match[1]) if match and int(match[1]) > 0 else None
-
-
-def _batch_in(cell: str) -> tuple[int | None, str]:
-    match = _COUNT_OF_BATCH.search(cell)
-    return (int(match["n"]), _tidy(cell[: match.start()] + cell[match.end() :])) if match else (None, cell)

@@ -10,8 +10,10 @@ from npu_deliver.lint.reading.linearity import Linearity, linearities
 from npu_deliver.lint.reading.number import Interval
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.rates import Paced, stepped
+from npu_deliver.lint.reading.spoken_trials import spoken_trials
 from npu_deliver.lint.reading.submission import Submission
-from npu_deliver.lint.reading.trials import Speed, Trial, trials
+from npu_deliver.lint.reading.trial import Speed, Trial
+from npu_deliver.lint.reading.trials import trials
 
 CARDS = rule("NPU004k")
 STEP = rule("NPU004l")
@@ -33,7 +35,7 @@ def check(submission: Submission) -> Iterator[Finding]:
     """Every pair of card counts, and every rate beside a step time, of a submission's reports."""
     for document in submission.reports:
         by_table: dict[int, list[Trial]] = defaultdict(list)
-        for trial in document.facts(trials):
+        for trial in (*document.facts(trials), *document.facts(spoken_trials)):
             if not trial.best:
                 by_table[trial.table].append(trial)
         for group in by_table.values():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
+from npu_deliver.lint.reading.series import Rate, rates_by_batch
 from npu_deliver.lint.reading.submission import Submission
 from npu_deliver.lint.reading.sweeps import BestRow, BestSentence, Sweep, best_rows, best_sentences, sweeps
-from npu_deliver.lint.reading.trials import Trial
+from npu_deliver.lint.reading.trial import Speed, Trial
 
 BEST = rule("NPU004j")
 OUTLIER = rule("NPU004m")
@@ -23,15 +24,18 @@ def check(submission: Submission) -> Iterator[Finding]:
     """Every sweep, best row and best sentence of a submission's reports."""
     for document in submission.reports:
         for sweep in document.facts(sweeps):
-            yield from _outliers(sweep)
+            if sweep.speed is not Speed.RATE:
+                yield from _outliers(sweep.points)
+        for rates in rates_by_batch(document):
+            yield from _outliers(rates)
         for row in document.facts(best_rows):
             yield from _row(row)
         for sentence in document.facts(best_sentences):
             yield from _sentence(sentence)
 
 
-def _outliers(sweep: Sweep) -> Iterator[Finding]:
-    for before, odd, after in zip(sweep.points, sweep.points[1:], sweep.points[2:], strict=False):
+def _outliers(points: Sequence[Trial | Rate]) -> Iterator[Finding]:
+    for before, odd, after in zip(points, points[1:], points[2:], strict=False):
         a, b, c = (trial.number.value for trial in (before, odd, after))
         if max(a, c) > _NEIGHBOURS * min(a, c):
             continue
@@ -72,35 +76,42 @@ def _row(row: BestRow) -> Iterator[Finding]:
 
 
 def _sentence(sentence: BestSentence) -> Iterator[Finding]:
-    points = [(sweep, point) for sweep in sentence.sweeps if (point := sweep.at(sentence.batch))]
-    value = sentence.value
+    if sentence.batch is None:
+        points = [(sweep, point) for sweep in sentence.sweeps for point in sweep.best]
+    else:
+        points = [(sweep, point) for sweep in sentence.sweeps if (point := sweep.at(sentence.batch))]
+    value, (sweep, point) = sentence.value, points[0]
     if value is not None and not any(value.span.meets(point.number.span) for _, point in points):
-        point = points[0][1]
         yield found(
             BEST,
             sentence.at,
             Text(
-                f"这里说 batch {sentence.batch} 为 {value.text}，表中为 {point.number.text}",
-                f"this gives {value.text} for batch {sentence.batch}, the table {point.number.text}",
+                f"这里说 batch {point.batch} 为 {value.text}，表中为 {point.number.text}",
+                f"this gives {value.text} for batch {point.batch}, the table {point.number.text}",
+            )
+            if sentence.batch
+            else Text(
+                f"这里说最优为 {value.text}，表中最优为 {point.number.text}",
+                f"this gives {value.text} as the best, and the best in the table is {point.number.text}",
             ),
             expected=point.number.text,
             got=value.text,
             evidence=(point.at,),
         )
     elif not any(_is_best(sweep, point) for sweep, point in points):
-        best = points[0][0].best[0]
+        best = sweep.best[0]
         yield found(
             BEST,
             sentence.at,
             Text(
                 f"这里说 batch {sentence.batch} 最优，表中 batch {best.batch} 为 {best.number.text}，优于 "
-                f"{points[0][1].number.text}",
+                f"{point.number.text}",
                 f"this calls batch {sentence.batch} the best; in the table batch {best.batch} has {best.number.text}, "
-                f"better than {points[0][1].number.text}",
+                f"better than {point.number.text}",
             ),
             expected=f"batch {best.batch}",
             got=f"batch {sentence.batch}",
-            evidence=(points[0][1].at, best.at),
+            evidence=(point.at, best.at),
         )
 
 

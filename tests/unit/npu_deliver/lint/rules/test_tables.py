@@ -111,6 +111,14 @@ WRONG = {
         _table("NAME Acc@1 FPS Epochs", "1p-NPU - 4556.28 1", "8p-NPU 70.1 2373.8 90"),
         [("NPU004k", FIRST + 1)],
     ),
+    "eight cards in a sentence": ("1p 训练性能 4556.28 FPS，8p 训练性能 2373.8 FPS。\n", [("NPU004k", 3)]),
+    "eight cards in a list": ("- 单卡：4556.28 FPS\n- 8卡：2373.8 FPS\n", [("NPU004k", 4)]),
+    "eight cards above the columns": (
+        _table("项 1p 8p", "Acc 70.1 71.2", "FPS 4556.2 2373.8"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "eight of a chip": (_table("Name Throughput(img/s)", "1*910B 100.5", "8*910B 60.5"), [("NPU004k", FIRST + 1)]),
+    "eight cards under another head": (_table("num_gpus images/s", "1 4556.28", "8 2373.8"), [("NPU004k", FIRST + 1)]),
     "eight cards a little too fast": (
         _table("NAME FPS AMP", "1p-NPU 2084.35 O1", "8p-NPU 18036.45 O1"),
         [("NPU004o", FIRST + 1)],
@@ -168,6 +176,28 @@ WRONG = {
         _table("芯片 Batch_Size 精度 性能", "310P3 8 0.970 86.03", "310P3 16 0.970 984.99", "310P3 32 0.970 80.47"),
         [("NPU004m", FIRST + 1)],
     ),
+    "a shifted point in a table on its side": (
+        _table("batch 8 16 32", "时延(ms) 8.6 9.1 9.9", "吞吐 86.03 984.99 80.47"),
+        [("NPU004m", FIRST + 1)],
+    ),
+    "a shifted point in a list": (
+        "- batch 8: 86.03 FPS\n- batch 16: 984.99 FPS\n- batch 32: 80.47 FPS\n",
+        [("NPU004m", 4)],
+    ),
+    "a best column in a table on its side": (
+        _table(
+            "模型 bs1 bs4 bs8 最优bs",
+            "310 10.5 30.5 20.5 20.5",
+            "310P 30.5 40.5 50.5 50.5",
+            "310P/310 2.9 1.33 2.46 2.46",
+        ),
+        [("NPU004j", FIRST)],
+    ),
+    "a best speed without its batch": (
+        "310P 最优性能为 320.5 fps。\n\n"
+        + _table("芯片 batch FPS", "310P3 4 230.7", "310P3 8 238.0", "310P3 16 233.7"),
+        [("NPU004j", 3)],
+    ),
     "a lost digit": (_table("bs FPS", "4 860.3", "8 98.4", "16 904.7"), [("NPU004m", FIRST + 1)]),
     "a shifted latency": (_table("bs 时延(ms)", "8 8.6", "16 98.4", "32 10.7"), [("NPU004m", FIRST + 1)]),
 }
@@ -201,6 +231,9 @@ HONEST = {
     "cards with another batch": _table("NAME FPS Bs", "1p-NPU 1432 512", "8p-NPU 723 32", "8p-NPU 9587 512"),
     "cards of other sizes": _table("Size FPS Npu_nums", "256 254 1", "256 1075 8", "736 34 1", "736 218 8"),
     "rounded small rates": _table("NAME FPS", "1p-NPU 4", "8p-NPU 34"),
+    "cards of two sides in a sentence": "NPU 1p 性能 300.0 FPS，GPU 8p 性能 200.0 FPS。\n",
+    "scores above and speeds below": _table("类别 1p 8p", "Acc 78.1 71.2", "FPS 456.28 2373.8"),
+    "the rate of one card in a sentence": "8卡训练：单卡吞吐 100.5 FPS，总吞吐 780.0 FPS\n",
     "time for a step grows with the cards": _table("名称 性能", "NPU-8p 2.2s/step", "NPU-1p 1.1s/step"),
     "two measurements of one card": _table("NAME FPS", "1p-NPU 100.0", "1p-NPU 300.0", "8p-NPU 2000.0"),
     "rate, step time and global batch": _table(
@@ -224,6 +257,10 @@ HONEST = {
         "卡数 global_batch_size 单步迭代时间(s/step) 样本吞吐(samples/s/p)", "8p 64 4.00 2.00"
     ),
     "a linearity without its base": _table("卡数 global_batch_size FPS 线性度", "16p 64 45.86 97.07%"),
+    "a table on its side": _table(
+        "batch 8 16 32", "精度 0.97 0.1 0.97", "310P/T4 1.1 10.5 1.2", "吞吐 86.03 98.9 80.4"
+    ),
+    "times and rates on their side": _table("batch bs1 bs8", "latency(ms) 4.0 20.0", "FPS 250.0 400.0"),
     "a sweep that falls": _table("bs 性能", "1 1642.5", "4 869.4", "8 497.7", "16 252.4", "32 80.6", "64 47.5"),
     "a sweep that grows": _table("bs 性能", "1 5.3", "4 21.3", "8 42.0", "16 82.6", "32 83.1"),
     "sweeps of several inputs": "| mel | Batch | 性能 |\n|---|---|---|\n| 250 | 1 | 339.6 |\n| 1000 | 1 | 21.5 |\n"
