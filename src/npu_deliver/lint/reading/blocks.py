@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
@@ -68,7 +69,7 @@ def blocks(plains: list[str], start: int) -> Blocks:
         elif token.type == "html_table":
             _html_table(out, token, first, last)
         elif token.type == "table_open":
-            _table(out, tokens[position:], plains)
+            _table(out, (tokens[at] for at in range(position, len(tokens))), plains)
         elif token.type == "paragraph_open":
             _headings_written_on(out, first, last, plains)
     return out
@@ -229,7 +230,7 @@ def cells_of(plain: str) -> tuple[str, ...]:
     return tuple(cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", inner))
 
 
-def _table(out: Blocks, tokens: list[Token], plains: list[str]) -> None:
+def _table(out: Blocks, tokens: Iterable[Token], plains: list[str]) -> None:
     """A table's rows; a line without a bar is text that follows it, and a row has as many cells as it shows."""
     rows: list[tuple[int, list[str]]] = []
     for token in tokens:

@@ -97,7 +97,7 @@ class Pair:
 
 @dataclass(slots=True)
 class Structure:
-    """Everything a text is made of."""
+    """Everything a text is made of. ``titled``: one heading stands above all others, the title of the page."""
 
     lines: list[Line] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
@@ -105,6 +105,7 @@ class Structure:
     pairs: list[Pair] = field(default_factory=list)
     front: dict[str, list[str]] = field(default_factory=dict)
     front_lines: dict[str, int] = field(default_factory=dict)
+    titled: bool = False
 
 
 def bare(text: str) -> str:
@@ -124,15 +125,18 @@ def parse(raw_lines: tuple[str, ...], *, log: bool = False, plain: str | None = 
     for table in loose:
         for line in (table.line, table.line + 1, *(line for line, _ in table.rows)):
             zones[line - 1] = "table"
+    above = out.sections[:]
     for index in range(start, len(plains)):
         if zones[index] == "text":
-            _note_heading(index, plains[index], read, out)
+            _note_heading(index, plains[index], read, out, above)
         out.lines.append(Line(index + 1, raw_lines[index], plains[index], zones[index], len(out.sections) - 1))
     for table in sorted((*read.tables, *loose), key=lambda table: table.line):
         if len(table.header) > 1:
             header = tuple(bare(cell) for cell in table.header)
             out.tables.append(Table(table.line, header, list(table.rows), out.lines[table.line - 1].section))
     _find_pairs(out)
+    first = out.sections[1:2]
+    out.titled = len(out.sections) > 2 and sum(section.level == first[0].level for section in out.sections) == 1
     return out
 
 
@@ -169,7 +173,8 @@ def _fenced(language: str, plain: str, *, on: bool) -> str:
     return "code" if on or _COMMAND.match(plain) else "log"
 
 
-def _note_heading(index: int, plain: str, read: Blocks, out: Structure) -> None:
+def _note_heading(index: int, plain: str, read: Blocks, out: Structure, above: list[Section]) -> None:
+    """Begins a section where a line is a heading; ``above`` are the sections it may lie in, the outermost first."""
     if index in read.headings:
         level, title = read.headings[index]
     else:
@@ -177,14 +182,11 @@ def _note_heading(index: int, plain: str, read: Blocks, out: Structure) -> None:
         if not numbered or re.search(r"[,;。,]", plain):
             return
         level, title = 5, numbered["title"]
-    titles: list[str] = []
-    depth = level
-    for section in reversed(out.sections):
-        if section.level < depth:
-            titles.insert(0, section.title)
-            depth = section.level
-    path = tuple(t for t in titles if t)
-    out.sections.append(Section(line=index + 1, level=level, titles=(*path, bare(title))))
+    while above[-1].level >= level:
+        above.pop()
+    path = tuple(section.title for section in above if section.title)
+    above.append(Section(line=index + 1, level=level, titles=(*path, bare(title))))
+    out.sections.append(above[-1])
 
 
 def _front_matter(raw_lines: tuple[str, ...], plains: list[str], out: Structure) -> int:

@@ -184,9 +184,12 @@ def _number(match: re.Match[str], start: int, end: int) -> Number:
     )
 
 
+_LARGEST = 1e120
+"""No measurement is larger, and the product of two is still a number."""
+
+
 def _float(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else 1e300
+    return min(float(text), _LARGEST)
 
 
 def _unit(text: str) -> tuple[str, float]:

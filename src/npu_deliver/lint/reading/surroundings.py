@@ -28,9 +28,7 @@ _BY_COMMAND = frozenset({"batch", "cards", "dtype", "resolution", "sequence", "b
 def title_path(structure: Structure, section: int) -> tuple[str, ...]:
     """The headings above a section's lines, without the title of the page where there is just one."""
     titles = structure.sections[section].titles if section < len(structure.sections) else ()
-    first = structure.sections[1].level if len(structure.sections) > 1 else 1
-    alone = sum(s.level == first for s in structure.sections) == 1 and len(structure.sections) > 2
-    return titles[1:] if alone and titles and titles[0] == structure.sections[1].title else titles
+    return titles[1:] if structure.titled and titles and titles[0] == structure.sections[1].title else titles
 
 
 class Surroundings:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,13 @@ def test_digits_that_are_no_quantity(line: str) -> None:
 def test_the_terms_of_written_arithmetic_are_all_read(a: float, b: int, sign: str) -> None:
     line = f"- 结果：{a:.3f}{sign}{b} = 7.5 FPS"
     assert [number.value for number in numbers(line)] == pytest.approx([float(f"{a:.3f}"), b, 7.5])
+
+
+@pytest.mark.parametrize("digits", ["1.795897237624691e+308", "9" * 400, "1e999"])
+def test_the_product_of_two_huge_numbers_is_still_a_number(digits: str) -> None:
+    (number,) = numbers(digits)
+    assert math.isfinite(number.value * number.value)
+    assert math.isfinite((number.span * number.span).hi)
 
 
 @pytest.mark.parametrize("piece", ["1x", "1 x ", "1/", "1.", "100%|", "1:", "2024-", "1,000", "1/1 [1:00<"])
