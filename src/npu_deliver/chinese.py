@@ -131,6 +131,7 @@ CHINESE: dict[str, str] = {
     "updates": "更新 '{name}'，其更新前的值已不同",
     "not-run": "适配端没有运行该算子",
     "runs-instead": "适配端没有运行该算子，而是运行 {names:code}",
+    "weights-shards": "{index:code} 列出 {count} 个文件；sha256 取自全部文件 sha256 的列表",
     "weights-averaged": (
         "取自 {taken:code} 的平均权重（EMA），{framework} 以其评估（{source:code}）；{other:code} 中平均前的权重未使用"
     ),

@@ -13,6 +13,7 @@ from npu_deliver.spec import Dataset, Job, Spec
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.layout import Layout
 from npu_eval.logtext import LOG_NAMES
+from npu_eval.shards import is_index
 
 INPUTS = "inputs"
 RESULTS = "evaluation/results"
@@ -23,12 +24,14 @@ MAKE_REFERENCE = "evaluation/make_reference.py"
 class Mount:
     """A file or folder of the host that a step sees; the environment variable tells the step where it lies.
 
-    The deliverable's own folder is the working directory and no mount.
+    The deliverable's own folder is the working directory and no mount. ``entry``: the variable names this file in the
+    folder.
     """
 
     source: str
     variable: str
     read_only: bool = True
+    entry: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +165,18 @@ def reference_step(spec: Spec, image: Image, *, weights: Path | None, operators:
         log="",
         devices=() if device == "cpu" else (device,),
         image=image.digest,
-        mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
+        mounts=_weights(weights),
         timeout_s=spec.evaluation.step_timeout_s,
     )
+
+
+def _weights(path: Path | None) -> tuple[Mount, ...]:
+    """The weights; an index brings the folder with the files that it names."""
+    if path is None:
+        return ()
+    if is_index(path):
+        return (Mount(source=str(path.parent), variable=WEIGHTS_VARIABLE, entry=path.name),)
+    return (Mount(source=str(path), variable=WEIGHTS_VARIABLE),)
 
 
 def locate(like: Step, layout: Layout, *, reference: Path | None = None) -> Step:
@@ -201,7 +213,7 @@ def steps(
             log=layout.log(LOG_NAMES[experiment]),
             devices=devices,
             image=image.digest,
-            mounts=() if weights is None else (Mount(source=str(weights), variable=WEIGHTS_VARIABLE),),
+            mounts=_weights(weights),
             timeout_s=timeout_s,
         )
         for experiment in _SCRIPTS

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npu_deliver.errors import SpecError
+from npu_eval import shards
 from npu_eval.architectures import CONFIG, MODEL_FOLDER, architecture_of, packages_of
 from npu_eval.architectures import task_of as task_of_architecture
 from npu_eval.download import HttpStatusError
@@ -38,7 +39,6 @@ TRANSFORMERS = "transformers:"
 _PUBLISHED = (CONFIG, "preprocessor_config.json")
 _BESIDE = (*_PUBLISHED, "processor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
 """What is taken from a folder; of the hub's files only the first two, which every vision model needs."""
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\w[\w.+-]*)?", re.A)
 _MAX_CONFIG_BYTES = 64 * 2**20  # a tokenizer has some MiB
 
@@ -126,7 +126,7 @@ def weights_in(source: str, base: Path) -> str:
     found = _weights_beside(folder)
     if not found:
         inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
-        raise SpecError(f"the folder holds none of {', '.join(_WEIGHTS)}", where=str(folder),
+        raise SpecError(f"the folder holds none of {', '.join(shards.IN_FOLDERS)}", where=str(folder),
                         fix=f"it holds {inside}; name the file itself")  # fmt: skip
     return found
 
@@ -160,7 +160,8 @@ def _from_folder(folder: Path, *, where: str, name: str = "") -> Described:
 
 
 def _weights_beside(folder: Path) -> str:
-    return next((f"file:{(folder / file).absolute()}" for file in _WEIGHTS if (folder / file).is_file()), "")
+    found = shards.weights_of(folder)
+    return "" if found is None else f"file:{found.absolute()}"
 
 
 def _from_hub(name: str, weights: str, made: Path) -> Described:

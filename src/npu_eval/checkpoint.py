@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from npu_eval import checkpoint_file
+from npu_eval import checkpoint_file, shards
 from npu_eval.checkpoint_file import Content
 from npu_eval.checkpoint_names import COUNTER
 from npu_eval.checkpoint_sets import WRAPPERS, Rename, choose, sets_in
@@ -70,8 +70,9 @@ def load(
     _refuse_non_finite(chosen.entries, path)
     report = load_strict(module, chosen.entries, mapping=mapping, source=source)
     unbuilt = content.unbuilt
-    more = (said("left-unbuilt", count=len(unbuilt), names=_listed(unbuilt)),) if unbuilt else ()
-    return replace(report, notes=(*chosen.notes, *more))
+    first = (said("weights-shards", count=content.shards, index=path.name),) if content.shards else ()
+    last = (said("left-unbuilt", count=len(unbuilt), names=_listed(unbuilt)),) if unbuilt else ()
+    return replace(report, notes=(*first, *chosen.notes, *last))
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -176,7 +177,7 @@ def _paired_by_name(own: Mapping[str, Tensor], state: Mapping[str, Tensor], sour
 
 
 def _paired_by_order(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> dict[str, str]:
-    if source.lower().endswith(".safetensors"):
+    if source.lower().removesuffix(shards.SUFFIX).endswith(".safetensors"):
         what = "a .safetensors file keeps its tensors sorted, not in the order of the layers"
         raise WeightsError(f"by_order means nothing here: {what}", where=source, fix="map by_name, or take a .pth file")
     pairs = dict(zip(own, state, strict=False))

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from npu_eval import inert
+from npu_eval import inert, shards
 from npu_eval.errors import WeightsError
 from npu_eval.weights import refuse_non_weights
 
@@ -62,10 +62,12 @@ _READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds. ``unbuilt`` names the classes of objects in it that were not built."""
+    """What a file holds. ``unbuilt`` names the classes of objects in it that were not built, ``shards`` counts
+    the files that an index stood for."""
 
     value: Any
     unbuilt: tuple[str, ...] = ()
+    shards: int = 0
 
 
 def read(path: Path) -> Content:
@@ -74,6 +76,8 @@ def read(path: Path) -> Content:
     Raises:
         WeightsError: the file is of another kind, damaged, asks to run something, or holds a whole network.
     """
+    if shards.is_index(path):
+        return _read_shards(path)
     suffix = path.suffix.lower()
     if suffix not in ("", ".safetensors", *TORCH_SUFFIXES):  # a download link often ends without one
         known = ", ".join((".safetensors", *TORCH_SUFFIXES))
@@ -85,6 +89,28 @@ def read(path: Path) -> Content:
         raise WeightsError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
     refuse_networks(content, path)
     return content
+
+
+def _read_shards(path: Path) -> Content:
+    """The tensors of several files, each from the file that the index names, in the index's order."""
+    try:
+        index = shards.read_index(path)
+    except OSError as error:
+        raise WeightsError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
+    contents = {file: read(file) for file in index.files}
+    tensors: dict[str, Any] = {}
+    for name, file in index.places.items():
+        value = contents[file].value
+        if not isinstance(value, Mapping) or not isinstance(value.get(name), torch.Tensor):
+            raise WeightsError(f"it says that {name} lies in {file.name}, which has no such tensor", where=path.name,
+                               fix="index and files are of different versions: fetch them together")  # fmt: skip
+        tensors[name] = value[name]
+    more = sum(len(content.value) for content in contents.values()) - len(tensors)
+    if more:
+        raise WeightsError(f"its files hold {more} entries that it does not name", where=path.name,
+                           fix="index and files are of different versions: fetch them together")  # fmt: skip
+    unbuilt = sorted({name for content in contents.values() for name in content.unbuilt})
+    return Content(tensors, tuple(unbuilt), len(index.files))
 
 
 def refuse_networks(content: Content, path: Path) -> None:

@@ -164,6 +164,7 @@ ENGLISH: dict[str, str] = {
     "not-run": "the candidate does not run it",
     "runs-instead": "the candidate does not run it; it runs {names:code}",
     # which weights of a file were loaded
+    "weights-shards": "files that {index:code} names: {count}; the sha256 is of the list of all their sha256",
     "weights-averaged": (
         "averaged weights (EMA) from {taken:code}, with which {framework} evaluates ({source:code}); those "
         "before averaging, in {other:code}, were not used"

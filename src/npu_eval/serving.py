@@ -26,7 +26,7 @@ from typing import Any
 
 from torch import nn
 
-from npu_eval import inference
+from npu_eval import inference, shards
 from npu_eval.checkpoint_file import TORCH_SUFFIXES
 from npu_eval.config import WEIGHTS_VARIABLE, WeightsSpec, read_spec_file
 from npu_eval.errors import ERROR_MARK, EXIT_OK, ConfigError, DeliverError
@@ -90,16 +90,27 @@ def weights_in(path: Path, wanted: WeightsSpec) -> Path:
     """
     if path.is_file():
         return path
-    suffixes = (".safetensors", *TORCH_SUFFIXES)
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    found = _weights_files(path)
     name = wanted.source.rpartition("/")[2].rpartition(":")[2]
     chosen = [p for p in found if p.name == name] or found
     if wanted.sha256 is not None and len(chosen) != 1:
-        chosen = [p for p in found if file_sha256(p) == wanted.sha256]
+        chosen = [p for p in found if _sha256(p) == wanted.sha256]
     if len(chosen) != 1:
         what = f"{len(found)} weights files are here, and none of them is told apart as {name}"
         raise ConfigError(what if found else "there is no weights file", where=str(path), fix="name the file itself")
     return chosen[0]
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    """The weights below a folder; an index stands for the files that it names."""
+    suffixes = (".safetensors", *TORCH_SUFFIXES)
+    files = [p for p in folder.rglob("*") if p.is_file() and (p.suffix.lower() in suffixes or shards.is_index(p))]
+    named = {file for p in files if shards.is_index(p) for file in shards.read_index(p).files}
+    return sorted(p for p in files if p not in named)
+
+
+def _sha256(path: Path) -> str:
+    return shards.read_index(path).sha256 if shards.is_index(path) else file_sha256(path)
 
 
 class Server(ThreadingHTTPServer):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from npu_eval import shards
 from npu_eval.download import Downloaded, HttpStatusError, NoAnswerError, discard, disk_trouble, download
 from npu_eval.errors import ConfigError, RecordError, WeightsError
 from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
@@ -36,7 +37,7 @@ _SNIFF_BYTES = 512  # enough for the first words of a pointer or a page
 
 @dataclass(frozen=True)
 class FetchedWeights:
-    """A verified file. ``source`` is the published form of the reference it came by."""
+    """A verified file, or the index of several. ``source`` is the published form of the reference it came by."""
 
     path: Path
     source: str
@@ -128,14 +129,19 @@ def refuse_non_weights(path: Path) -> None:
 def _local(wanted: WeightsReference, expected: str | None, base: Path) -> FetchedWeights:
     path = base / _expanded(wanted.path)
     try:
+        if path.is_dir() and (found_inside := shards.weights_of(path)) is not None:
+            path = found_inside
         if path.is_dir():
             inside = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
             raise WeightsError(f"{path} is a folder, not a file", fix=f"it holds {', '.join(inside)}" if inside else "")
         if not path.is_file():
             raise WeightsError(f"{path} does not exist", fix=_neighbours(path))
         refuse_non_weights(path)
-        found = file_sha256(path)
-        size_bytes = path.stat().st_size
+        index = shards.read_index(path) if shards.is_index(path) else None
+        for shard in index.files if index else ():
+            refuse_non_weights(shard)
+        found = index.sha256 if index else file_sha256(path)
+        size_bytes = index.size_bytes if index else path.stat().st_size
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     if expected not in (None, found):

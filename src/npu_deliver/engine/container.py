@@ -253,12 +253,17 @@ def environment(step: Step) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
         "HOME": SCRATCH,
-        **{mount.variable: _inside(number, mount) for number, mount in enumerate(step.mounts)},
+        **{mount.variable: _named(number, mount) for number, mount in enumerate(step.mounts)},
     }
 
 
 def _inside(number: int, mount: Mount) -> str:
     return f"/mnt/{number}/{Path(mount.source).name}"
+
+
+def _named(number: int, mount: Mount) -> str:
+    """What the step is told of a mount."""
+    return str(Path(_inside(number, mount), mount.entry))
 
 
 def _mounts(step: Step) -> list[str]:

@@ -48,7 +48,7 @@ class LocalEngine:
         assert step.command[0] == "python"
         environment = {
             **self._environment,
-            **{mount.variable: mount.source for mount in step.mounts},
+            **{mount.variable: str(Path(mount.source, mount.entry)) for mount in step.mounts},
             "NPU_DELIVER_IMAGE": step.image,
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

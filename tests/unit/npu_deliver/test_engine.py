@@ -111,6 +111,8 @@ def test_the_step_runs_in_the_folder_with_its_environment(tmp_path):
     mounts = (Mount(source="/w/tiny.pth", variable="NPU_DELIVER_WEIGHTS"),)
     assert ran(tmp_path, code, mounts=mounts) == (0, [str(tmp_path.resolve()), "/w/tiny.pth", "sha256:0", "1", "1"])
     assert "NPU_DELIVER_IMAGE" not in os.environ
+    mounts = (Mount(source="/w/large", variable="NPU_DELIVER_WEIGHTS", entry="m.index.json"),)
+    assert ran(tmp_path, code, mounts=mounts)[1][1] == "/w/large/m.index.json"
 
 
 @pytest.mark.parametrize(

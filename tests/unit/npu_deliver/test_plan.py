@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import deliverables
+from npu_deliver.engine.container import environment
 from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
 from npu_deliver.spec import Dataset, Training
 from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
@@ -62,6 +63,13 @@ def test_localisation_runs_as_the_other_steps_do(spec):
 @pytest.mark.parametrize(("device", "devices"), [("cpu", ()), ("npu:1", ("npu:1",)), ("auto", ("auto",))])
 def test_a_step_names_the_accelerators_that_it_needs(spec, device, devices):
     assert {s.devices for s in plan(on(spec, device), deliverables.IMAGE, weights=None)} == {devices}
+
+
+def test_an_index_brings_the_folder_of_its_files(spec):
+    for step in plan(spec, deliverables.IMAGE, weights=Path("/w/large/model.safetensors.index.json")):
+        (mount,) = step.mounts
+        assert mount == Mount(source="/w/large", variable=WEIGHTS_VARIABLE, entry="model.safetensors.index.json")
+        assert environment(step)[WEIGHTS_VARIABLE] == "/mnt/0/large/model.safetensors.index.json"
 
 
 def test_fetched_weights_are_mounted_read_only_for_every_step(spec):

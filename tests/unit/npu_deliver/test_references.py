@@ -125,7 +125,9 @@ def test_a_folder_of_weights_stands_for_the_file_in_it(tmp_path: Path) -> None:
     assert weights_in("w", tmp_path) == f"file:{here / 'model.safetensors'}"
     for same in ("w/model.safetensors", "random", "default", "hf:a/b/c.bin", "nowhere.pth"):
         assert weights_in(same, tmp_path) == same
-    (here / "model.safetensors").unlink()
+    (here / "model.safetensors").rename(here / "model.safetensors.index.json")
+    assert weights_in("w", tmp_path) == f"file:{here / 'model.safetensors.index.json'}"
+    (here / "model.safetensors.index.json").unlink()
     with pytest.raises(SpecError, match=r"holds none of .* it holds config.json"):
         weights_in("w", tmp_path)
 

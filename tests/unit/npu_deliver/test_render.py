@@ -46,7 +46,7 @@ def on(device, **changes):
     }
 
 
-LOADED_PARTS = {"taken", "other", "framework", "source", "prefix", "count", "names", "key"}
+LOADED_PARTS = {"taken", "other", "framework", "source", "prefix", "count", "names", "key", "index"}
 
 RUNS = Runs(criteria_sha256="c" * 64, opened_at="2025-06-01T08:00:00+00:00", entries=14, head_sha256="ab" * 32,
             started=6, finished=4, failed=2, discarded=1, adopted=0, reported=3, elsewhere=0)  # fmt: skip

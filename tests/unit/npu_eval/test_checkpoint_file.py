@@ -6,6 +6,7 @@ import argparse
 import ast
 import collections
 import datetime as dt
+import json
 import os
 import pickle
 import re
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from npu_eval import inert
@@ -179,6 +181,50 @@ def test_a_hostile_pickle_of_arrays_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(WeightsError, match="it asks to run posix"):
         read(tmp_path / "w.pkl")
     assert not mark.exists()
+
+
+# Several files with an index
+
+
+def sharded(folder: Path, form: str) -> tuple[nn.Sequential, Path]:
+    """A network in two files, and their index."""
+    source = network()
+    state = source.state_dict()
+    names = [f"part-{number}{form}" for number in (1, 2)]
+    places = {name: names[number % 2] for number, name in enumerate(state)}
+    for file in names:
+        part = {name: value for name, value in state.items() if places[name] == file}
+        if form == ".bin":
+            torch.save(part, folder / file)
+        else:
+            save_file(part, folder / file)
+    index = folder / f"model{form}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}), encoding="utf-8")
+    return source, index
+
+
+@pytest.mark.parametrize("form", [".bin", ".safetensors"])
+def test_several_files_with_an_index_load(tmp_path: Path, form: str) -> None:
+    source, index = sharded(tmp_path, form)
+    target = network()
+    report = load(target, index, mapping="by_name", source="w")
+    assert equal(target.state_dict(), source.state_dict())
+    assert [str(note) for note in report.notes] == [
+        f"files that model{form}.index.json names: 2; the sha256 is of the list of all their sha256"
+    ]
+
+
+def test_an_index_and_files_that_do_not_agree(tmp_path: Path) -> None:
+    _, index = sharded(tmp_path, ".bin")
+    value = json.loads(index.read_text(encoding="utf-8"))
+    places = value["weight_map"]
+    index.write_text(json.dumps({"weight_map": places | {"more": "part-1.bin"}}), encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"it says that more lies in part-1\.bin, which has no such tensor"):
+        read(index)
+    del places["2.bias"]
+    index.write_text(json.dumps({"weight_map": places}), encoding="utf-8")
+    with pytest.raises(WeightsError, match="its files hold 1 entries that it does not name"):
+        read(index)
 
 
 # Whole networks, and lines that convert

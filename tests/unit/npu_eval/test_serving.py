@@ -17,6 +17,7 @@ from npu_eval.config import WeightsSpec
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.jsonio import file_sha256
 from npu_eval.serving import Server, weights_in
+from npu_eval.shards import read_index
 
 PHOTO = b"a photo"
 
@@ -125,6 +126,17 @@ def test_the_weights_are_the_file_itself_or_the_one_that_the_spec_names(tmp_path
         weights_in(tmp_path, WeightsSpec(source="file:x.bin"))
     with pytest.raises(ConfigError, match="there is no weights file"):
         weights_in(tmp_path / "nowhere", WeightsSpec(source="file:x.bin"))
+
+
+def test_an_index_stands_for_its_files(tmp_path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"v": "a.safetensors", "w": "b.safetensors"}}', encoding="utf-8")
+    for name in ("a.safetensors", "b.safetensors"):
+        (tmp_path / name).write_bytes(b"x")
+    assert weights_in(tmp_path, WeightsSpec(source="file:anything")) == index
+    (tmp_path / "other.pth").write_bytes(b"y")
+    assert weights_in(tmp_path, WeightsSpec(source=f"file:{index.name}")) == index
+    assert weights_in(tmp_path, WeightsSpec(source="file:x", sha256=read_index(index).sha256)) == index
 
 
 def test_a_request_may_not_last_for_ever() -> None:

@@ -17,6 +17,7 @@ from http_site import Site, serve
 from npu_eval import download as downloading
 from npu_eval import weights
 from npu_eval.errors import ConfigError, WeightsError
+from npu_eval.shards import read_index
 from npu_eval.weights import FetchedWeights, default_cache, fetch, parse
 
 CONTENT = bytes(range(256)) * 2000  # 512 kB
@@ -126,6 +127,25 @@ def test_a_local_file_is_used_in_place(get: Fetch, tmp_path: Path) -> None:
     assert found == FetchedWeights(tmp_path / "w" / "a.pth", "w/a.pth", SHA256, len(CONTENT))
     assert get(f"file:{tmp_path}/w/a.pth").path == found.path
     assert not get.cache.exists()
+
+
+def test_several_files_with_an_index_are_one(get: Fetch, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    index = folder / "pytorch_model.bin.index.json"
+    index.write_text('{"weight_map": {"v": "a.bin", "w": "b.bin"}}', encoding="utf-8")
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_bytes(CONTENT)
+    found = get("large")
+    assert (found.path, found.sha256) == (index, read_index(index).sha256)
+    assert found.size_bytes == index.stat().st_size + 2 * len(CONTENT)
+    assert get(f"large/{index.name}").path == index
+    (folder / "b.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(WeightsError, match=r"b\.bin is a git-lfs pointer"):
+        get("large")
+    (folder / "b.bin").unlink()
+    with pytest.raises(WeightsError, match="1 of its 2 files are not beside it"):
+        get("large")
 
 
 def test_the_home_folder_is_expanded(get: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
