@@ -79,7 +79,7 @@ def cards_of(cell: str, *, bare_number: bool = False) -> tuple[int | None, str]:
         return int(match[1]), ""
     match = _COUNT_OF_CARDS.search(cell)
     if match and int(match["n"]) not in _CHIPS:
-        kept = re.sub(r"^\d+\s?p?", "", match[0], flags=re.IGNORECASE) if "卡" not in match[0] else ""
+        kept = re.sub(r"^\d+\s?[px×*]?", "", match[0], flags=re.IGNORECASE) if "卡" not in match[0] else ""
         rest = f"{cell[: match.start()]} {kept} {cell[match.end() :]}"
         return int(match["n"]), _tidy(rest)
     for word, count in _SPOKEN_CARDS:

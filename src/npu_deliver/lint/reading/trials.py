@@ -170,8 +170,16 @@ def _role(column: Column, cells: list[str]) -> _Role:
         chip = not what and (column.side or _HEADS.intersection(dict(column.settings)))
         mean = column.what is None or column.what.stat in ("", "mean", "p50")
         divides = _DIVIDES.search(_UNIT.sub("", column.header))
-        return _Role.SPEED if (named or chip) and mean and not divides else _Role.IGNORED
+        if (named or chip) and mean and not divides:
+            return _Role.SPEED
+        counts = not what and not divides and _counts(cells)  # a length or a number of workers, whatever it is called
+        return _Role.SETTING if counts else _Role.IGNORED
     return _Role.SETTING if column.role == "version" else _Role.IGNORED
+
+
+def _counts(cells: list[str]) -> bool:
+    shown = [cell for cell in cells if re.search(r"\w", cell)]
+    return bool(shown) and all(re.fullmatch(r"\d+", cell) for cell in shown)
 
 
 def _setting(column: Column, cells: list[str]) -> _Role:
