@@ -30,6 +30,7 @@ _WHOLE = re.compile(
     re.IGNORECASE,
 )
 _NO_SAMPLES = re.compile(r"token|flops|(?<![a-z])tps(?![a-z])|字符/|字/", re.IGNORECASE)
+_WHOLE_BATCH = re.compile(r"(?:global|total|全局|总)\s?_?(?:的)?(?:batch|bs|批)", re.IGNORECASE)
 _OVERLAPPING = re.compile(
     r"并行|并发|流水|异步|pipelin|async|concurren|offline|多\s?(?:进程|流|线程)|multi-?(?:process|stream|thread)|合计|总计"
     r"|\btotal\b|aggregate|总吞吐",
@@ -42,12 +43,14 @@ class Paced:
     """A rate and the mean times that stand beside it. ``sizes`` are what their product may be.
 
     ``stated`` where some text names a batch size; without any, a product that is whole may be one that nobody stated.
+    ``per_pass`` is the batch that passes may add up, 0 where the stated one is that of all cards and passes.
     """
 
     rate: Quantity
     times: tuple[Quantity, ...]
     sizes: frozenset[int]
     stated: bool
+    per_pass: int = 0
 
 
 def measured_apart(document: Document) -> bool:
@@ -94,7 +97,8 @@ def _of_step(document: Document, group: Group) -> Iterator[Paced]:
     times = [q for q in group.quantities if q.kind == "step_time" and q.number.unit == "s" and q.number.value > 0]
     rates = _rates(group) if len(times) == 1 else []
     if len(rates) == 1 and (known := batch_of(document, group)) and (sizes := _sizes(group, known)):
-        yield Paced(rates[0], tuple(times), frozenset(sizes), stated=True)
+        per_pass = 0 if _WHOLE_BATCH.search(group.context) else min(known)
+        yield Paced(rates[0], tuple(times), frozenset(sizes), stated=True, per_pass=per_pass)
 
 
 def _rates(group: Group) -> list[Quantity]:

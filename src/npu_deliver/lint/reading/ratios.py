@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npu_deliver.lint.finding import Span
+from npu_deliver.lint.reading.label import meaning, side
 from npu_deliver.lint.reading.markdown import Table
 from npu_deliver.lint.reading.number import Number, numbers
+from npu_deliver.lint.reading.settings import settings
 from npu_deliver.lint.reading.table import ROWS_LIMIT
-from npu_deliver.lint.reading.trial_words import BEST, words
+from npu_deliver.lint.reading.trial_words import BEST, SPEEDS, words
 
 if TYPE_CHECKING:
     from npu_deliver.lint.reading.submission import Document
@@ -37,6 +39,7 @@ _AGAINST = re.compile(
     r"(?:性能)?的?(?:比值?|倍数|加速比|提升|之比|speed-?\s?up)?$",
     re.IGNORECASE,
 )
+_MEASURED = frozenset({"chip", "dtype", "stage", "format"})
 _UNNAMED = re.compile(r"^(?:加速比|性能比|比值|倍数|加速倍数|speed-?\s?up|ratio)$", re.IGNORECASE)
 _MAYBE = re.compile(r"[/:÷]|speed|ratio|倍|\bvs\b|\bover\b|相比|对比|相对|比|\bto\b", re.IGNORECASE)
 _TO = re.compile(r"\((?P<b>[^()]{1,30}?)\s+to\s+(?P<a>[^()]{1,30}?)\)\s*$", re.IGNORECASE)
@@ -140,7 +143,7 @@ def _pair(name: str) -> tuple[frozenset[str], frozenset[str]] | None:
 def _named_after_two(table: int, series: list[_Series], spans: list[Span], best: list[bool]) -> Iterator[Ratio]:
     plain = [s for s in series if not _is_ratio(s.name) and s.tokens]
     for one in series:
-        upper, lower = _operands(one.name, plain)
+        upper, lower = _operands(one, plain)
         if upper is None or lower is None or upper is lower:
             continue
         at = [
@@ -161,19 +164,41 @@ def _is_ratio(name: str) -> bool:
     return bool(_AGAINST.match(name) or _UNNAMED.match(name) or _pair(name))
 
 
-def _operands(name: str, series: list[_Series]) -> tuple[_Series | None, _Series | None]:
+def _kind(name: str) -> str:
+    what = meaning(name)
+    return what.kind if what and what.kind in SPEEDS else ""
+
+
+def _is_speed(name: str) -> bool:
+    """Whether a head names a speed, or just what was measured: a chip, a side, a format, before or after."""
+    if _NO_SPEED.search(name):
+        return False
+    return bool(_kind(name) or side(name) or _MEASURED.intersection(dict(settings(name))))
+
+
+def _operands(one: _Series, series: list[_Series]) -> tuple[_Series | None, _Series | None]:
     """The two series that a name divides; ``vs T4`` and ``speed-up`` divide the speeds that there are, if only two."""
-    others = [s for s in series if s.name != name and not _NO_SPEED.search(s.name) and any(s.numbers)]
-    against = _AGAINST.match(_UNITS.sub(" ", name).strip())
-    if against is None and _UNNAMED.match(name):
-        full = [s for s in others if all(n is not None for n in s.numbers)]
-        return (full[0], full[1]) if len(full) == len(others) == 2 else (None, None)
+    others = [s for s in series if any(s.numbers) and _is_speed(s.name)]
+    against = _AGAINST.match(_UNITS.sub(" ", one.name).strip())
+    if against is None and _UNNAMED.match(one.name):
+        return (others[0], others[1]) if _are_two_of_a_kind(others) and not _is_to_a_row(one) else (None, None)
     if against is None:
-        pair = _pair(name)
+        pair = _pair(one.name)
         return (_meant(pair[0], series), _meant(pair[1], series)) if pair else (None, None)
     lower = _meant(_tokens(against["b"]), series)
     rest = [s for s in others if s is not lower]
     return (rest[0], lower) if lower and len(rest) == 1 else (None, None)
+
+
+def _are_two_of_a_kind(series: list[_Series]) -> bool:
+    """Whether these are two speeds of one kind, each in every row."""
+    full = [s for s in series if all(number is not None for number in s.numbers)]
+    return len(full) == len(series) == 2 and _kind(full[0].name) == _kind(full[1].name)
+
+
+def _is_to_a_row(one: _Series) -> bool:
+    """Whether a ratio is one somewhere: then it is more often that to this row than that of two columns."""
+    return any(number is not None and number.value == 1 for number in one.numbers)
 
 
 def _meant(tokens: frozenset[str], series: list[_Series]) -> _Series | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -117,9 +118,9 @@ def _steps(group: list[Trial]) -> Iterator[Finding]:
         passes = [t for t in rates if t.of_step]
         rates = [t for t in rates if not t.of_step]
         if len(rates) == len(times) == 1 and rates[0].batch:
-            yield from _step(rates[0], times[0], _batches(rates[0], rates[0].batch))
+            yield from _step(rates[0], times[0], _batches(rates[0], rates[0].batch), per_pass=_per_pass(rates[0]))
         if len(rates) == len(passes) == 1 and rates[0].batch:
-            yield from _pass(rates[0], passes[0], _batches(rates[0], rates[0].batch))
+            yield from _pass(rates[0], passes[0], _batches(rates[0], rates[0].batch), per_pass=_per_pass(rates[0]))
 
 
 def _batches(rate: Trial, batch: int) -> frozenset[int]:
@@ -131,10 +132,20 @@ def _batches(rate: Trial, batch: int) -> frozenset[int]:
     return frozenset({batch, batch * cards} | of_one)
 
 
-def _pass(rate: Trial, passes: Trial, sizes: frozenset[int]) -> Iterator[Finding]:
+def _per_pass(rate: Trial) -> int:
+    return 0 if rate.whole_batch else rate.batch or 0
+
+
+def _is_batch(product: Interval, sizes: frozenset[int], *, per_pass: int) -> bool:
+    """Whether a product may be a batch: a stated one, or ``per_pass`` accumulated over any number of passes."""
+    if any(product.lo <= size <= product.hi for size in sizes):
+        return True
+    return per_pass > 0 and math.floor(product.hi / per_pass) > math.floor(product.lo / per_pass)
+
+
+def _pass(rate: Trial, passes: Trial, sizes: frozenset[int], *, per_pass: int) -> Iterator[Finding]:
     """Steps per second and samples per second."""
-    quotient = (rate.number.span / passes.number.span).wider(_STEP_SLACK)
-    if not any(quotient.lo <= size <= quotient.hi for size in sizes):
+    if not _is_batch((rate.number.span / passes.number.span).wider(_STEP_SLACK), sizes, per_pass=per_pass):
         size = min(sizes, key=lambda size: abs(size - rate.number.value / passes.number.value))
         value = rate.number.value / passes.number.value
         yield found(
@@ -178,12 +189,11 @@ def _reached(speed: Trial, base: Trial) -> Interval:
 
 def _told_apart(pair: Paced) -> Iterator[Finding]:
     if pair.rate.table < 0:
-        yield from _step(pair.rate, pair.times[0], pair.sizes)
+        yield from _step(pair.rate, pair.times[0], pair.sizes, per_pass=pair.per_pass)
 
 
-def _step(rate: Trial | Quantity, time: Trial | Quantity, sizes: frozenset[int]) -> Iterator[Finding]:
-    product = (rate.number.span * time.number.span).wider(_STEP_SLACK)
-    if any(product.lo <= size <= product.hi for size in sizes):
+def _step(rate: Trial | Quantity, time: Trial | Quantity, sizes: frozenset[int], *, per_pass: int) -> Iterator[Finding]:
+    if _is_batch((rate.number.span * time.number.span).wider(_STEP_SLACK), sizes, per_pass=per_pass):
         return
     value = rate.number.value * time.number.value
     size = min(sizes, key=lambda size: abs(size - value))

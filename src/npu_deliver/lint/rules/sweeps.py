@@ -16,6 +16,8 @@ RULES = (BEST, OUTLIER)
 
 _A_DIGIT = (6.0, 15.0)
 """How far a rate with a shifted digit lies from its neighbours: ten times, and what the batch size itself changes."""
+_CHIPS_OF_A_CARD = (1, 2, 4)
+"""A table may hold the rate of one chip, and a sentence that of the card."""
 _NEIGHBOURS = 2.5
 """How far apart the neighbours may lie for the one between them to be the odd one."""
 
@@ -81,7 +83,8 @@ def _sentence(sentence: BestSentence) -> Iterator[Finding]:
     else:
         points = [(sweep, point) for sweep in sentence.sweeps if (point := sweep.at(sentence.batch))]
     value, (sweep, point) = sentence.value, points[0]
-    if value is not None and not any(value.span.meets(point.number.span) for _, point in points):
+    spans = [point.number.span.times(chips) for _, point in points for chips in _CHIPS_OF_A_CARD]
+    if value is not None and not any(value.span.meets(span) for span in spans):
         yield found(
             BEST,
             sentence.at,

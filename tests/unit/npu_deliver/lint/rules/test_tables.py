@@ -203,6 +203,9 @@ WRONG = {
 }
 
 HONEST = {
+    "a speed-up beside what is no speed": _table("模型 参数量 时延 加速比", "a 25.6 4.0 1.5", "b 44.5 6.0 1.2"),
+    "a speed-up over one card": _table("卡数 FP32吞吐 FP16吞吐 加速比", "1 100.0 180.0 1.0", "4 380.0 700.0 3.9"),
+    "a speed-up of rates beside times": _table("卡数 FPS 时延 加速比", "2 100.0 20.0 1.9", "4 190.0 21.0 3.7"),
     "ratios cut off or rounded": _table("bs 310 310P 310P/310", "1 1611.32 2942.48 1.82", "4 9959.2 18891.84 1.90"),
     "ratios of latencies, all inverse": _table("bs NPU GPU NPU/GPU", "1 5.00 10.0 2.00", "4 8.00 24.0 3.00"),
     "ratios as gains": _table("bs NPU GPU NPU/GPU", "1 12.0 10.0 20%", "4 30.0 24.0 25%"),
@@ -240,6 +243,9 @@ HONEST = {
         "卡数 global_batch_size FPS 平均step耗时(s)", "8p 64 37.16 1.722", "16p 192 145.60 1.32"
     ),
     "the batch of one card": _table("卡数 batch_size 单步耗时(ms) FPS", "8p 8 540 118.5"),
+    "batches that are accumulated": _table("卡数 batch_size 单步耗时(s) FPS", "8p 2 4.0 16.0"),
+    "the rate of a card of four chips": "最优batch为8，性能达 9552.3 fps。\n\n"
+    + _table("bs 性能", "4 2300.7", "8 2388.07"),
     "step time rounded": _table("卡数 global_batch_size 单步耗时(s) FPS", "8p 64 1.01 63"),
     "a larger batch that may explain it": _table("NAME FPS Batch", "1p-NPU 505.4 256", "8p-NPU 4696.0 320*8"),
     "steps per second": _table("卡数 global_batch_size it/s FPS", "1p 8 3.9 31", "8p 64 3.712 237"),
