@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import deliverables
 from deliverables import FakeEngine, engine_in_place, write_model
-from npu_deliver import cli, figures, pipeline
+from npu_deliver import cli, figures, pipeline, versions
 from npu_deliver.errors import (
     AdapterError,
     DeviceError,
@@ -88,6 +88,15 @@ def one_line(err: str, *words: str) -> str:
     for word in words:
         assert word in last
     return last
+
+
+# --- which version ---------------------------------------------------------------------------------------------------
+
+
+def test_it_says_which_version_it_is(run):
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    assert out == f"{versions.named(versions.current())}\n"
 
 
 # --- help ------------------------------------------------------------------------------------------------------------
@@ -174,8 +183,9 @@ def test_json_is_all_that_stands_on_standard_output(run, root, local):
         code, out, _ = run(*command, "--root", root, "--json")
         assert code == 0, command
         assert set(json.loads(out)) == keys
+    of_versions = {"made_with", "measured_with", "checked_with", "changed", "unchecked"}
     code, out, _ = run("verify", root / "tiny/npu_deliverables", "--json")
-    assert (code, set(json.loads(out))) == (0, {"holds", "files", "overall", "stamps", "findings"})
+    assert (code, set(json.loads(out))) == (0, {"holds", "files", "overall", "stamps", "findings", *of_versions})
     assert json.loads(run("schema", "summary")[1])["title"] == "Summary"
 
 
