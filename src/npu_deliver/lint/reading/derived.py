@@ -122,13 +122,15 @@ def _only(cell: str) -> Number | None:
 
 _CHANGE = {
     "latency": re.compile(r"变化|差|diff|change|delta|Δ|vs"),
+    "share": re.compile(r"变化|差|diff|change|delta|Δ|↓|downarrow|drop|loss|degrad|gap|下降|降低|损失", re.IGNORECASE),
     "error": re.compile(r"logit|log10|差值"),
 }
 
 
 def is_change(quantity: Quantity) -> bool:
     """Whether the words around a quantity make it a change or a logarithm, which may be negative."""
-    return bool(_CHANGE["latency" if quantity.kind == "latency" else "error"].search(quantity.context))
+    kind = "share" if quantity.kind.startswith("accuracy") else quantity.kind
+    return bool(_CHANGE[kind if kind in _CHANGE else "error"].search(quantity.context))
 
 
 # Totals

@@ -144,7 +144,12 @@ def _closing(part: tuple[Term, ...], *, broken: bool) -> tuple[Term, ...]:
 
 
 def _is_name(part: tuple[Term, ...], word: Term | None, then: tuple[Term, ...]) -> bool:
-    """``910/310 =``, ``top 1/5 =``, ``2023/5/17 =`` and ``1/5 = 76.1/93.0`` divide nothing; ``3-5 =`` is a range."""
+    """``910/310 =``, ``top 1/5 =``, ``2023/5/17 =`` and ``1/5 = 76.1/93.0`` divide nothing; ``3-5 =`` is a range, and
+    ``647 -23309=`` two numbers.
+    """
+    triples = zip(part, part[1:], part[2:], strict=False)
+    if any(sign.kind == "operator" and a.end < sign.start and sign.end == b.start for a, sign, b in triples):
+        return True
     numbers, signs = part[0::2], {term.text for term in part[1::2]}
     if len(part) < 3 or any(term.kind != "number" for term in numbers):
         return False

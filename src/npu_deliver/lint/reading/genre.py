@@ -68,10 +68,12 @@ def foreign(submission: Submission, document: Document) -> bool:
 
 
 def is_own_report(submission: Submission, document: Document) -> bool:
-    """Whether a page is a report on a port, or at least the very page that was asked about."""
+    """Whether a page is a report on a port, or at least the very page that was asked about; a log is of its page."""
     guide = genre(document) is Genre.GUIDE and document is submission.main
     asked = guide and (submission.names is None or is_deliverable(submission.names))
-    return asked or document.kind != "report" or genre(document) is Genre.REPORT
+    if document.kind != "report":
+        return submission.main is None or is_own_report(submission, submission.main)
+    return asked or genre(document) is Genre.REPORT
 
 
 def claims_precision(document: Document) -> bool:

@@ -103,7 +103,7 @@ def _named_files(document: Document) -> list[NamedFile]:
             continue
         for match in _NAMED.finditer(line.plain):
             path = str(PurePosixPath(match["path"].removeprefix("./")))
-            if _FOLDERS.match(path):
+            if _FOLDERS.match(path) and "xxx" not in path.lower():
                 role = _role(document, line, match, elsewhere=elsewhere)
                 found.setdefault(path, NamedFile(path, role, document.span(line.number)))
     return list(found.values())

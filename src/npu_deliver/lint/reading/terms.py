@@ -83,7 +83,7 @@ class Run:
 def runs(plain: str) -> Iterator[Run]:
     """The stretches of a line that hold numbers, an operator and an equals sign, in one piece."""
     text = _without_markup(_BULLET.sub("", plain, count=1))
-    terms = _terms(text)
+    terms = [] if "^" in text else _terms(text)  # powers are not computed, so nothing is said of what holds one
     start = 0
     for index in range(len(terms) + 1):
         if index < len(terms) and terms[index].kind != "word":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.derived import Difference, Share, Total, differences, shares, totals
 from npu_deliver.lint.reading.expressions import Equation, Side, equations
-from npu_deliver.lint.reading.genre import is_own_report
+from npu_deliver.lint.reading.genre import foreign, is_own_report
 from npu_deliver.lint.reading.number import Interval
 from npu_deliver.lint.reading.quantity import Group, Quantity
 from npu_deliver.lint.reading.rates import Paced, measured_apart, paced
@@ -26,6 +26,8 @@ _UNSTATED_STAT = 0.01
 """A latency of unstated statistic may be a median; the rate comes from the mean, so both may differ by a hundredth."""
 _MEAN_STAT = 0.002
 """A stated mean and a rate from the wall clock differ by the loop around the calls: two thousandths."""
+_MEASURED_APART = 0.1
+"""A page that is no report on a port may have its rate and its time from two runs; they differ by a tenth at most."""
 _LARGEST_BATCH = 256
 """A whole product up to this may be a batch size that nobody stated."""
 _MISREAD = 1e4
@@ -38,8 +40,9 @@ def check(submission: Submission) -> Iterator[Finding]:
     apart = any(document.facts(measured_apart) for document in submission.texts)
     for document in documents:
         for pair in () if apart else document.facts(paced):
-            if pair.stated or is_own_report(submission, document):  # elsewhere an unstated batch may be anything
-                yield from _rate(pair)
+            own = is_own_report(submission, document)
+            if own or (pair.stated and not foreign(submission, document)):  # elsewhere an unstated batch may be any
+                yield from _rate(pair, 0.0 if own else _MEASURED_APART)
         for group in document.quantities.groups:
             yield from _variation(group)
         for share in document.facts(shares):
@@ -54,10 +57,9 @@ def check(submission: Submission) -> Iterator[Finding]:
 # FPS × latency = batch
 
 
-def _rate(pair: Paced) -> Iterator[Finding]:
-    if any(
-        _product(pair.rate, time).lo <= b <= _product(pair.rate, time).hi for time in pair.times for b in pair.sizes
-    ):
+def _rate(pair: Paced, slack: float) -> Iterator[Finding]:
+    products = [_product(pair.rate, time).wider(slack) for time in pair.times]
+    if any(product.lo <= size <= product.hi for product in products for size in pair.sizes):
         return
     first = pair.times[0]
     product = pair.rate.number.value * first.number.value

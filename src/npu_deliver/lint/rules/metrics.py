@@ -76,7 +76,7 @@ def _outside(q: Quantity) -> str:
     span, unit = q.number.span, q.number.unit
     if q.kind == "cosine" and not unit and (span.lo > 1 or span.hi < -1) and not q.number.exact:
         return "[-1, 1]" if q.number.value < _NO_COSINE else ""  # an angle, or a share in per cent
-    if q.kind in _SHARES and unit == "%" and (span.lo > 100 or span.hi < 0):
+    if q.kind in _SHARES and unit == "%" and (span.lo > 100 or span.hi < 0) and not is_change(q):
         return "[0, 100 %]"
     if span.hi >= 0 or is_change(q):
         return ""
