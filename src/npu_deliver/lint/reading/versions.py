@@ -302,7 +302,12 @@ def _rows(document: Document, table: Table, rows: list[tuple[int, list[str]]]) -
                 elif bound and use is Use.STATED:
                     use = Use.SUPPORTED
                 beside = f"{caption} {table.header[position]} {cells[0]}"
-                yield _version(document, line, name, text, use, place, beside)
+                found = _version(document, line, name, text, use, place, beside)
+                yield replace(found, stage=found.stage | {caption}) if _ENVIRONMENT.search(caption) else found
+
+
+_ENVIRONMENT = re.compile(r"\d.{0,20}(?:环境|environment)|(?:环境|environment).{0,20}\d", re.IGNORECASE)
+"""A caption that names an environment by a version or a number: ``(Torch 2.0.1环境)`` is another one."""
 
 
 def _caption(document: Document, table: Table) -> str:

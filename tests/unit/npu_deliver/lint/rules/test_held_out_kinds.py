@@ -13,6 +13,8 @@ HONEST = {
     "a drop of an accuracy": "# Pruning, NPU\n\n| Method | Accuracy(%)$\\downarrow$ |\n|---|---|\n| L1 | -0.15 |\n",
     "an accuracy that fell": "# 昇腾 NPU\n\n| 方法 | 准确率下降 (%) |\n|---|---|\n| A | -0.4 |\n",
     "two numbers, the second negative": "# NPU\n\nCrop Slice_4 1 1 in_3 647 -23309=1,0 -23310=1,21\n",
+    "two environments, each above its table": "# NPU 推理\n\n其中(Torch 1.11.0环境)如下\n\n| 配套 | 版本 |\n|---|---|\n"
+    "| torch | 1.11.0+cpu |\n\n而(Torch 2.0.1环境)如下\n\n| 配套 | 版本 |\n|---|---|\n| torch | 2.0.1+cpu |\n",
     "a power": "# NPU\n\nNote: 1E0 = 1x 10^0 = 1.0 is real time.\n",
     "a position that is none": '# NPU\n\n- "max_relative_positions": -1\n',
     "names with a slash": "# NPU\n\n| Model | #params |\n|---|---|\n"
