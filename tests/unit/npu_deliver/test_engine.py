@@ -236,7 +236,7 @@ def test_what_is_replayed_is_marked(staged):
     assert record.provenance.replayed_from
     assert replace(record.provenance, replayed_from=None) == original.provenance
     assert record.data == original.data
-    assert "!!! REPLAYED FROM AN EARLIER RUN !!!" in lines
+    assert "!!! REPLAYED - NUMBERS OF AN EARLIER RUN !!!" in lines
     assert "\n".join(lines) + "\n" == (folder / "evaluation/logs/precision_eval.log").read_text(encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from npu_eval.config import (
     SCHEMA,
     TASKS,
     TIERS,
+    Classes,
     Comparison,
     Criterion,
     EvalSpec,
@@ -68,6 +69,7 @@ def test_a_spec_comes_back_as_it_was_with_the_same_hash(spec: EvalSpec) -> None:
 
 
 CHANGES: dict[str, Any] = {
+    "classes": Classes(count=7),
     "name": "other",
     "adapter": "timm:resnet18",
     "task": "features",

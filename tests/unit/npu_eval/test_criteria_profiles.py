@@ -45,7 +45,7 @@ def test_the_thresholds_are_the_published_ones(name: str) -> None:
 def test_each_profile_is_a_sound_set_of_rules_that_says_where_it_comes_from(name: str, task: str) -> None:
     profile, rules = PROFILES[name], criteria_of(name, task)
     check(samples.eval_spec(task=task, criteria=rules), "spec.json")
-    assert profile.source
+    assert profile.sources
     assert profile.floor
     assert profile.about
     assert all(rule.why for rule in rules)
