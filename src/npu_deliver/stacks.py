@@ -12,26 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from npu_deliver.compatibility import Answer, State, compatibility
 from npu_deliver.docker_data import table
 from npu_deliver.errors import ConfigError, nearest
-
-__all__ = [
-    "DEFAULT_NPU_STACK",
-    "Answer",
-    "BaseImage",
-    "Chip",
-    "Stack",
-    "State",
-    "base_image",
-    "choose_stack",
-    "compatibility",
-    "load_stacks",
-    "normal_machine",
-    "platform_of",
-    "registries",
-    "soc_family",
-]
 
 DEFAULT_NPU_STACK = "npu"
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
