@@ -5,9 +5,7 @@ The folder is complete before anything runs in it: what runs is what ships. Stag
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -20,10 +18,10 @@ from npu_deliver.image import Image
 from npu_deliver.labels import read_labels
 from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
-from npu_deliver.profiles import templates
 from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
 from npu_deliver.spec import Job, Spec
+from npu_deliver.travelling import code
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.coco_folder import listing, refuse_several
 from npu_eval.codehash import code_sha256
@@ -150,54 +148,16 @@ def _holds(folder: Path, name: str) -> bool:
 
 def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
     """Relative path → file for everything that is copied byte for byte."""
+    own = None if ":" in job.spec.adapter else job.folder / job.spec.adapter
+    if own is not None and not own.is_file():
+        raise SpecError(
+            f"the adapter '{job.spec.adapter}' does not exist", where=str(job.folder), fix="correct 'adapter'"
+        )
     left_out = scripts_left_out(job.spec)
-    for name, path in templates(job.spec.layout).items():
-        if path.suffix != ".j2" and name not in left_out:
-            yield name, path
-    yield from _package("npu_eval", skip_adapters=job.spec.adapter)
+    yield from (item for item in code(job.spec.adapter, own, job.spec.layout).items() if item[0] not in left_out)
     yield from ((f"{MODEL_FOLDER}/{name}", path) for name, path in job.files.items())
-    if job.spec.adapter.startswith("npu_models:"):
-        yield from _network(job.spec.adapter.partition(":")[2].partition("/")[0])
-    elif ":" not in job.spec.adapter:
-        adapter = job.folder / job.spec.adapter
-        if not adapter.is_file():
-            raise SpecError(
-                f"the adapter '{job.spec.adapter}' does not exist", where=str(job.folder), fix="correct 'adapter'"
-            )
-        if "npu_models" in adapter.read_text(encoding="utf-8"):
-            yield from _package("npu_models")
-        yield adapter.name, adapter
-
-
-def _network(family: str) -> Iterator[tuple[str, Path]]:
-    """The modules of `npu_models` that one family of networks imports, directly or not; all where there is no such."""
-    every = dict(_package("npu_models"))
-    wanted = {"npu_models/__init__.py", "npu_models/random_weights.py", f"npu_models/{family}.py"}
-    if not wanted <= every.keys():
-        wanted = set(every)
-    pending = list(wanted)
-    while pending:
-        text = every[pending.pop()].read_text(encoding="utf-8")
-        found = {f"npu_models/{name}.py" for name in re.findall(r"^\s*(?:from|import) npu_models\.(\w+)", text, re.M)}
-        pending += sorted(found - wanted)
-        wanted |= found
-    yield from ((name, every[name]) for name in sorted(wanted))
-
-
-def _package(name: str, *, skip_adapters: str = "") -> Iterator[tuple[str, Path]]:
-    """The files of one of our packages, without importing it. Of the adapters only the one that is needed."""
-    found = importlib.util.find_spec(name)
-    assert found is not None
-    assert found.origin is not None
-    source = Path(found.origin).parent
-    library = skip_adapters.partition(":")[0] if ":" in skip_adapters else ""
-    for path in sorted(source.rglob("*")):
-        relative = path.relative_to(source)
-        if not path.is_file() or "__pycache__" in relative.parts or path.name.startswith(TEMPORARY_PREFIX):
-            continue
-        if relative.parts[0] == "adapters" and path.name not in ("__init__.py", f"{library}_models.py"):
-            continue
-        yield f"{name}/{relative.as_posix()}", path
+    if own is not None:
+        yield own.name, own
 
 
 def _inputs(job: Job) -> dict[str, Path]:

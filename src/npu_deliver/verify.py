@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from npu_deliver import lasting, ledger, manifest, otherwise, signing, statement, versions
+from npu_deliver import lasting, ledger, manifest, otherwise, signing, statement, travelling, versions
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
@@ -93,7 +93,7 @@ def _derived(folder: Path, told: Told) -> tuple[dict[str, list[Finding]], Summar
         spec_file = read_spec_file(folder / "spec.json")
     except ConfigError as error:
         return {"spec": [_finding(error)]}, None
-    parts: dict[str, list[Finding]] = {"records": []}
+    parts: dict[str, list[Finding]] = {"records": [], "code": list(_check_code(folder, spec_file))}
     records: dict[str, Record] = {}
     for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
         parts["records"] += _check_record(folder, kind, spec_file, records)
@@ -115,6 +115,13 @@ def _derived(folder: Path, told: Told) -> tuple[dict[str, list[Finding]], Summar
         what = "is missing" if summary.serve else "is not asked for by spec.json"
         parts["server"] = [Finding(file=SERVER, what=what)]
     return parts, summary
+
+
+def _check_code(folder: Path, spec_file: SpecFile) -> Iterator[Finding]:
+    """The code that travels is that of the version which the folder names, where that is this one."""
+    if versions.is_current(spec_file.measured_with):
+        for each in travelling.differences(folder, spec_file.evaluation.adapter, spec_file.layout):
+            yield Finding(file=each.file, what=str(each).partition(": ")[2])
 
 
 def require(folder: Path) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import npu_deliver
-import npu_eval
 from npu_deliver.profiles import layout_of, templates_folder
+from npu_deliver.travelling import PACKAGES, source
 from npu_eval.config import ToolVersion
 from npu_eval.errors import ConfigError, RecordError
 from npu_eval.jsonio import canonical_sha256, file_sha256, from_json
@@ -65,9 +65,12 @@ def is_current(version: ToolVersion | None) -> bool:
 
 def rules() -> dict[str, Path]:
     """The files that decide what a deliverable says, by a name that is the same in a checkout and when installed."""
-    host, travelling = (Path(str(package.__file__)).parent for package in (npu_deliver, npu_eval))
+    host = Path(str(npu_deliver.__file__)).parent
     pages = templates_folder(NPU_DELIVERABLES.name).parent
-    found = {f"npu_eval/{path.relative_to(travelling).as_posix()}": path for path in travelling.rglob("*.py")}
+    found: dict[str, Path] = {}
+    for package in PACKAGES:
+        folder = source(package)
+        found |= {f"{package}/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*.py")}
     for path in host.rglob("*.py"):
         relative = path.relative_to(host)
         if relative.parts[0].removesuffix(".py") not in _DECIDE_NOTHING:

@@ -375,8 +375,9 @@ def test_edited_code_is_named(folder):
 def test_edited_code_contradicts_the_records_although_resealed(folder):
     change_file(folder / "npu_eval/judge.py", "Status.FAIL", "Status.PASS")
     reseal(folder)
-    assert {f.file for f in verify.verify(folder).findings} == set(RECORDS)
+    assert {f.file for f in verify.verify(folder).findings} == {*RECORDS, "npu_eval/judge.py"}
     assert "was made by code" in whats(folder, RECORDS[0])
+    assert "is not the release's: line " in whats(folder, "npu_eval/judge.py")
 
 
 def test_a_loosened_criterion_contradicts_the_records(folder):
