@@ -12,7 +12,9 @@ import typer
 
 from npu_deliver import log
 from npu_deliver.commands import auditing, judging, linting, making, operators, reading, referencing, reproducing
+from npu_deliver.commands.saying import say
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, DeliverError
+from npu_eval.visible import visible, visible_line
 
 app = typer.Typer(
     help="Complete, honest, reproducible deliverables for vision models ported to Ascend NPUs.",
@@ -27,7 +29,7 @@ def _tell_version(asked: bool) -> None:
     if asked:
         from npu_deliver import versions
 
-        typer.echo(versions.named(versions.current()))
+        say(versions.named(versions.current()))
         raise typer.Exit
 
 
@@ -89,12 +91,12 @@ def _as_exit_codes() -> Iterator[None]:
             ConfigError.exit_code,
         )
     except Exception:  # noqa: BLE001  the last line of defence: a bug is reported as one
-        traceback.print_exc()
+        sys.stderr.write(visible(traceback.format_exc()))
         _die("this is a bug in npu-deliver; please report it with the lines above", EXIT_BUG)
 
 
 def _die(message: str, code: int) -> None:
-    sys.stderr.write(f"npu-deliver: {message}\n")
+    sys.stderr.write(f"npu-deliver: {visible_line(message)}\n")
     raise SystemExit(code)
 
 

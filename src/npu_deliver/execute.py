@@ -29,6 +29,7 @@ from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
 from npu_eval.logtext import exit_code, log_text, verdicts_of
 from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
 from npu_eval.stamps import is_simulated, stamped_name
+from npu_eval.visible import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,7 @@ def run_step(step: Step, title: str, engine: Engine, folder: Path, consoles: Pat
         with log.working(title) as show:
 
             def tell(line: str) -> None:
-                console.append(line)
+                console.append(visible(line))
                 show(line)
 
             code = engine.run(step, folder, tell)

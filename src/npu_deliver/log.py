@@ -8,6 +8,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
+from npu_eval.visible import visible_line
+
 NAME = "npu_deliver"
 
 _PROGRESS = re.compile(r"\[\w+\] .+|device: .+|weights: .+")
@@ -32,10 +34,17 @@ def set_up(*, verbose: bool) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_made_visible)
     logger = get()
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
+
+
+def _made_visible(record: logging.LogRecord) -> bool:
+    """Whatever a message was put together from, one line of it holds no control character of a stranger."""
+    record.msg, record.args = "\n".join(map(visible_line, record.getMessage().split("\n"))), None
+    return True
 
 
 @contextlib.contextmanager
@@ -56,7 +65,7 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
 
         def tell(line: str) -> None:
             if _PROGRESS.fullmatch(line):
-                status.update(f"{escape(title)}  {escape(line)}")
+                status.update(f"{escape(title)}  {escape(visible_line(line))}")
             logger.debug("    %s", line)
 
         yield tell

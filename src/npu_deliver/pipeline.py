@@ -42,6 +42,7 @@ from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import log_name, log_text
 from npu_eval.records import Record, read_record, record_sha256
+from npu_eval.visible import visible
 from npu_eval.weights import FetchedWeights, fetch
 
 
@@ -185,7 +186,7 @@ def build(job: Job, containers: Containers) -> Image:
     console.parent.mkdir(parents=True, exist_ok=True)
     with console.open("w", encoding="utf-8") as kept, log.working("image") as show:
         image = environment.prepare(
-            job.spec, containers, say=show, keep=lambda line: print(line, file=kept, flush=True)
+            job.spec, containers, say=show, keep=lambda line: print(visible(line), file=kept, flush=True)
         )
     facts = image.facts
     say("image: %s %s", facts.name if facts else "", image.digest)

@@ -69,7 +69,12 @@ def render_traced(summary: Summary, *, lang: str) -> dict[str, tuple[str, list[S
     environment = _environment(summary, lang)
     environment.filters = {name: _marking(marks, name, each) for name, each in environment.filters.items()}
     plain = environment.finalize or _finalize
-    environment.finalize = lambda value: marks.mark(value, plain(value), "text")
+
+    def bare(value: Any) -> Any:  # what a filter gave is checked already, and holds marks
+        given = isinstance(value, str) and not hasattr(value, "pointer")
+        return marks.mark(value, value if given else plain(value), "text")
+
+    environment.finalize = bare
     pages = _render(environment, trace(summary), lang)
     return {name: marks.read(text) for name, text in pages.items()}
 
@@ -263,7 +268,7 @@ def _finalize(value: Any) -> Any:
         raise jinja2.TemplateRuntimeError(f"{value!r} stands bare in the template; use a unit filter")
     if isinstance(value, (dict, list, tuple, set)):
         raise jinja2.TemplateRuntimeError("a whole collection stands in the template; name its parts")
-    return value
+    return visible(value) if isinstance(value, str) else value
 
 
 def _cell(text: Any) -> str:
@@ -307,7 +312,7 @@ def _src(path: Any) -> str:
 def _yaml(text: Any) -> str:
     """Text as a YAML scalar: plain where that is safe, else quoted."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*", _given(text))
-    return str(text) if plain else json.dumps(str(text), ensure_ascii=False)
+    return str(text) if plain else json.dumps(_given(text), ensure_ascii=False)
 
 
 def _given(text: Any) -> str:

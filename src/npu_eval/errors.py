@@ -16,7 +16,10 @@ A message is one line that says where, what, and what to do: ``DeliverError(what
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+from npu_eval.visible import visible_line
 
 EXIT_OK = 0
 EXIT_NOT_PASSED = 1
@@ -25,7 +28,10 @@ EXIT_INTERRUPTED = 130
 
 
 class DeliverError(Exception):
-    """An error that a user can act on. ``str()`` of it is one line: ``where: what; fix``."""
+    """An error that a user can act on. ``str()`` of it is one line: ``where: what; fix``.
+
+    Names and texts of strangers that went into it are `visible` in it.
+    """
 
     exit_code = EXIT_BUG
 
@@ -33,7 +39,7 @@ class DeliverError(Exception):
         self.what = _one_line(what)
         self.where = _one_line(where)
         self.fix = _one_line(fix)
-        super().__init__(what)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         prefix = f"{self.where}: " if self.where else ""
@@ -89,4 +95,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible_line(" ".join(re.split(r"[ \t\n]+", text.strip())))

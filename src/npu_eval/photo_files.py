@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_eval.errors import ConfigError
+from npu_eval.visible import without_hidden
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".jp2")
 """Of an animation the first frame is taken."""
 
 _LONGEST_NAME_BYTES = 120
 """Results are named after their photo; a file system takes 255 bytes, an archive's header 100 to 155."""
-_MEANS_SOMETHING = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff/\\:*?\"<>|`]")
-"""Characters that turn the direction of writing, or that Windows, a shell or Markdown do not take as a letter."""
+_MEANS_SOMETHING = re.compile(r"[/\\:*?\"<>|`]")
+"""Characters that Windows, a shell or Markdown do not take as a letter."""
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
 
@@ -92,9 +93,9 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(name: str) -> str:
-    text = "".join("_" if unicodedata.category(c) in ("Cc", "Cs", "Co", "Zl", "Zp") else c for c in name)
+    text = without_hidden(name.replace("\n", "_").replace("\t", "_"), "_")
     text = _MEANS_SOMETHING.sub("_", unicodedata.normalize("NFC", text))
     stem, dot, suffix = text.strip().rpartition(".")
     stem = re.sub(r"^[.~-]+", "_", stem.lstrip())
     room = _LONGEST_NAME_BYTES - len((dot + suffix).encode("utf-8"))
-    return f"{stem.encode('utf-8')[:room].decode('utf-8', 'ignore').rstrip() or '_'}{dot}{suffix}"
+    return without_hidden(f"{stem.encode('utf-8')[:room].decode('utf-8', 'ignore').rstrip() or '_'}{dot}{suffix}", "_")

@@ -41,6 +41,7 @@ from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import NPU_DELIVERABLES, Layout
 from npu_eval.operator_calls import OperatorCalls
 from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
+from npu_eval.visible import visible, visible_line
 
 
 class Experiment(Protocol):
@@ -142,10 +143,12 @@ def guarded(script: Callable[[], int]) -> int:
         return EXIT_INTERRUPTED
     except OSError as error:
         place = error.filename or "file system"
-        sys.stderr.write(f"{ERROR_MARK}{place}: {error.strerror or error}; free space or use another folder\n")
+        sys.stderr.write(
+            f"{ERROR_MARK}{visible_line(f'{place}: {error.strerror or error}')}; free space or use another folder\n"
+        )
         return ConfigError.exit_code
     except Exception as error:  # noqa: BLE001  the last line of defence: a bug is reported as one
-        traceback.print_exc()
+        sys.stderr.write(visible(traceback.format_exc()))
         bug = DeliverError(f"this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}")
         sys.stderr.write(f"{ERROR_MARK}{bug}\n")
         return EXIT_BUG
@@ -271,7 +274,7 @@ def check_code(root: Path) -> None:
 
 def say_to_stderr(text: str) -> None:
     """Tell a person what is being done."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text)}\n")
     sys.stderr.flush()
 
 

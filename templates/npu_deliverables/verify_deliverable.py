@@ -455,6 +455,11 @@ def named(version: Any) -> str:
     return f"npu-deliver {number} (rules {rules[:12]}{commit})" if number else "a version that does not name itself"
 
 
+def say(line: str) -> None:
+    """Print a line; what a terminal would obey, or show otherwise than it is, is spelled out."""
+    print("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line))
+
+
 def main() -> int:
     """Print the versions and every contradiction; 8 when there is one."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
@@ -464,15 +469,15 @@ def main() -> int:
     whole = check(folder)
     findings = [each for each in check(folder, whole=False) if each[0] != LAYOUT] if other else whole
     otherwise = [each for each in whole if each not in findings]
-    print(f"made with {named(measured)}" + (f"; summary and pages with {named(derived)}" if other else ""))
+    say(f"made with {named(measured)}" + (f"; summary and pages with {named(derived)}" if other else ""))
     for file, what in findings:
-        print(f"{file}: {what}")
+        say(f"{file}: {what}")
     for file, what in otherwise:
-        print(f"~ {file}: {what}")
+        say(f"~ {file}: {what}")
     state = f"contradicts itself in {len(findings)} places" if findings else "holds together"
     if otherwise and not findings:
         state = f"contradicts itself nowhere; {len(otherwise)} things are not as the version of this file writes them"
-    print(f"{folder}: {state}")
+    say(f"{folder}: {state}")
     return 8 if findings else 10 if otherwise else 0
 
 

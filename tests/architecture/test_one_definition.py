@@ -57,3 +57,13 @@ CODE = {path.relative_to(ROOT).as_posix(): code(path) for path in SOURCES}
 )  # fmt: skip
 def test_it_stands_in_one_place(pattern: str, homes: set[str]) -> None:
     assert {name for name, text in CODE.items() if re.search(pattern, text)} == homes
+
+
+def test_the_host_prints_in_one_place_where_strangers_words_are_made_visible():
+    printing = [
+        name
+        for name, text in CODE.items()
+        if name.startswith("src/npu_deliver") and re.search(r"typer\.s?echo\(|(?<![.\w])print\((?!.*file=)", text)
+    ]
+    allowed = {"src/npu_deliver/commands/saying.py", "src/npu_deliver/image.py", "src/npu_deliver/default_weights.py"}
+    assert set(printing) <= allowed  # the last two hold scripts that other processes run

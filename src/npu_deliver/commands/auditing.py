@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from npu_deliver.commands.deliverable_folder import deliverable_folder
-from npu_deliver.commands.options import AsJson, Folder, print_json
+from npu_deliver.commands.options import AsJson, Folder
+from npu_deliver.commands.saying import say, say_all, say_json
 from npu_deliver.commands.version_lines import leave, version_lines, versions_json
 from npu_deliver.errors import VerifyError
 
@@ -37,25 +38,24 @@ def audit(
         from npu_deliver import tampering
 
         tried = tampering.try_out(folder, mutate, seed)
-        typer.echo("\n".join(tampering.told(tried)))
+        say_all(tampering.told(tried))
         if not tried.holds:
             raise typer.Exit(VerifyError.exit_code)
         return
     found = auditing.audit(folder)
     if as_json:
-        print_json({"holds": found.holds, "unbound": found.unbound} | to_json(found) | versions_json(found.other))
+        say_json({"holds": found.holds, "unbound": found.unbound} | to_json(found) | versions_json(found.other))
     else:
-        for line in version_lines(found.findings, found.other):
-            typer.echo(line)
+        say_all(version_lines(found.findings, found.other))
         for each in found.bindings if bindings else ():
             place = f"{each.file}:{each.line} {each.numeral}"
-            typer.echo(f"{place} <- summary.json#{each.pointer} | {each.rounding} <- {each.record}")
+            say(f"{place} <- summary.json#{each.pointer} | {each.rounding} <- {each.record}")
         known = "" if found.other.told.ours else " that this version knows"
         for document in found.documents:
             sources = f"{document.from_records} from records, {document.from_template} fixed words of the template"
-            typer.echo(f"{document.file}: {document.numerals} numerals, {sources}, {len(document.unbound)} unbound")
+            say(f"{document.file}: {document.numerals} numerals, {sources}, {len(document.unbound)} unbound")
             for number, numeral in document.unbound[:_SHOWN]:
-                typer.echo(f"  line {number}: {numeral} has no source{known}")
+                say(f"  line {number}: {numeral} has no source{known}")
     if found.unbound and found.other.told.ours:
         raise typer.Exit(VerifyError.exit_code)
     leave(found)

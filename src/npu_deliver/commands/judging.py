@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npu_deliver.commands.options import AsJson, print_json
+from npu_deliver.commands.options import AsJson
+from npu_deliver.commands.saying import say_all, say_json
 from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.stamps import Stamp, told
@@ -37,9 +38,9 @@ def judge(
     if as_json:
         verdicts = [v | {"status": told(v["status"], simulated=simulated)} for v in to_json(found.verdicts)]
         overall = told(found.overall, simulated=simulated)
-        print_json(to_json(found) | {"label": found.label, "overall": overall, "verdicts": verdicts})
+        say_json(to_json(found) | {"label": found.label, "overall": overall, "verdicts": verdicts})
     else:
-        typer.echo("\n".join(_lines(found, simulated=simulated)))
+        say_all(_lines(found, simulated=simulated))
     raise typer.Exit(EXIT_OK if found.overall == "PASS" else EXIT_NOT_PASSED)
 
 

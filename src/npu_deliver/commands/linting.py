@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from npu_deliver.commands.saying import say_all, say_document, say_painted
 from npu_deliver.errors import ConfigError, VerifyError
 
 
@@ -59,8 +60,8 @@ def lint(
     from npu_deliver.lint import catalogue, output
 
     if list_rules or explain is not None:
-        lines = output.listing(lang) if explain is None else [output.explanation(catalogue.rule(explain), lang)]
-        typer.echo("\n".join(lines))
+        told = output.listing(lang) if explain is None else [output.explanation(catalogue.rule(explain), lang)]
+        say_all(line for text in told for line in text.splitlines())
         return
     if self_test:
         _self_test(seed, paths or [], lang, mutations)
@@ -69,10 +70,10 @@ def lint(
         raise ConfigError("no report was named", fix="npu-deliver lint PATH...")
     result = linter.lint(paths)
     if sarif or as_json:
-        typer.echo(output.as_sarif(result, lang) if sarif else output.as_json(result, lang))
+        say_document(output.as_sarif(result, lang) if sarif else output.as_json(result, lang))
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        typer.echo("\n".join(output.text(result, lang, colour=colour)), color=True)
+        say_painted(output.text(result, lang, colour=colour))
     levels = list(linter.Severity)
     if any(levels.index(finding.severity) <= levels.index(linter.Severity(fail_on)) for finding in result.findings):
         raise typer.Exit(VerifyError.exit_code)
@@ -83,6 +84,6 @@ def _self_test(seed: int, folders: list[Path], lang: str, least: int) -> None:
     from npu_deliver.lint.selftest.run import selftest, told
 
     result = selftest(seed, folders, least)
-    typer.echo("\n".join(told(result, lang)))
+    say_all(told(result, lang))
     if result.missed or result.alarms:
         raise typer.Exit(VerifyError.exit_code)

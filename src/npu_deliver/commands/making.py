@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npu_deliver.commands.options import AsJson, How, InContainers, Lang, LangOption, What, Where, grouped, print_json
+from npu_deliver.commands.options import AsJson, How, InContainers, Lang, LangOption, What, Where, grouped
+from npu_deliver.commands.saying import say, say_json
 from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
 from npu_eval.stamps import Stamp, told
@@ -64,13 +65,13 @@ def plan(what: What, how: How, as_json: AsJson = False) -> None:
     steps = planning.plan(job.spec, where.image, weights=None, reference=options.reference)
     lines = [where.engine.shell_line(step, job.output) for step in steps]
     if as_json:
-        print_json({"model": job.spec.name, "folder": str(job.output), "image": where.image.digest,
+        say_json({"model": job.spec.name, "folder": str(job.output), "image": where.image.digest,
                     "steps": to_json(steps), "lines": lines})  # fmt: skip
         return
-    typer.echo(f"in {job.output}:")
+    say(f"in {job.output}:")
     for number, (step, line) in enumerate(zip(steps, lines, strict=True), start=1):
-        typer.echo(f"{number}. {step.experiment:<12} {line}")
-        typer.echo(f"   {'':<12} -> {step.record}, {step.log}")
+        say(f"{number}. {step.experiment:<12} {line}")
+        say(f"   {'':<12} -> {step.record}, {step.log}")
 
 
 @grouped
@@ -84,9 +85,9 @@ def image(what: What, how: InContainers, as_json: AsJson = False) -> None:
 
     made = pipeline.build(what.job(), how.containers())
     if as_json:
-        print_json({"digest": made.digest, "facts": to_json(made.facts), "packages": made.packages})
+        say_json({"digest": made.digest, "facts": to_json(made.facts), "packages": made.packages})
     else:
-        typer.echo(f"{made.facts.name if made.facts else ''} {made.digest}".strip())
+        say(f"{made.facts.name if made.facts else ''} {made.digest}".strip())
 
 
 @grouped
@@ -105,9 +106,9 @@ def stage(what: What, how: How, as_json: AsJson = False) -> None:
         staged = staging.stage(job, where.image, weights or pipeline.fetch_default_weights(job, where))
     if as_json:
         evaluation = staged.spec.evaluation
-        print_json({"folder": str(staged.folder), "spec_sha256": evaluation.sha256, "code_sha256": staged.code_sha256})
+        say_json({"folder": str(staged.folder), "spec_sha256": evaluation.sha256, "code_sha256": staged.code_sha256})
     else:
-        typer.echo(f"staged in {staged.folder}")
+        say(f"staged in {staged.folder}")
 
 
 @grouped
@@ -122,9 +123,9 @@ def run(what: What, how: How, fresh: Fresh = False, as_json: AsJson = False) -> 
     execution = pipeline.run(job, how.options(fresh=fresh))
     folder = job.work / job.spec.profile
     if as_json:
-        print_json({"folder": str(folder), "records": sorted(execution.records), "kept": list(execution.kept)})
+        say_json({"folder": str(folder), "records": sorted(execution.records), "kept": list(execution.kept)})
     else:
-        typer.echo(f"{len(execution.records)} records in {folder}; next: npu-deliver report {what.model}")
+        say(f"{len(execution.records)} records in {folder}; next: npu-deliver report {what.model}")
 
 
 @grouped
@@ -159,8 +160,8 @@ def locate(what: What, how: How, lang: LangOption = Lang.ZH, sign_key: SignKey =
     if found is not None and not as_json:
         for row in found.worst:
             error = "not finite" if row.error is None else f"{row.error:.3g}"
-            typer.echo(f"{row.cause:<18} {row.module} {row.operator} {error}: {row.evidence}")
-        typer.echo(f"{found.different} of {found.total} operators differ by more than float32 itself does")
+            say(f"{row.cause:<18} {row.module} {row.operator} {error}: {row.evidence}")
+        say(f"{found.different} of {found.total} operators differ by more than float32 itself does")
     finish(job, summary, as_json=as_json)
 
 
@@ -190,11 +191,11 @@ def finish(job: Job, summary: Summary, *, as_json: bool) -> None:
     if as_json:
         verdicts = {v.criterion: told(v.status, simulated=simulated) for v in summary.verdicts}
         stamps = list(summary.stamps)
-        print_json({"folder": str(job.output), "overall": overall, "stamps": stamps, "verdicts": verdicts})
+        say_json({"folder": str(job.output), "overall": overall, "stamps": stamps, "verdicts": verdicts})
     else:
         for v in summary.verdicts:
-            typer.echo(verdict_line(v, simulated=simulated))
+            say(verdict_line(v, simulated=simulated))
         stamped = "".join(f" [{stamp}]" for stamp in summary.stamps)
-        typer.echo(f"{overall} on {summary.provenance.device.name}{stamped}")
-        typer.echo(f"verified: {job.output}")
+        say(f"{overall} on {summary.provenance.device.name}{stamped}")
+        say(f"verified: {job.output}")
     raise typer.Exit(EXIT_OK if summary.overall == "PASS" else EXIT_NOT_PASSED)

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from npu_deliver.commands.options import HERE, AsJson, What, grouped, print_json
+from npu_deliver.commands.options import HERE, AsJson, What, grouped
+from npu_deliver.commands.saying import say, say_json
 from npu_deliver.errors import EXIT_OK, StepError, from_exit_code
 from npu_eval.errors import error_line
 
@@ -33,15 +32,15 @@ def ops(what: What, as_json: AsJson = False) -> None:
     """
     found = _asked(what)
     if as_json:
-        print_json(found)
+        say_json(found)
         return
     version, operators = found["versions"]["torch_npu"], found["operators"]
     absent = [entry for entry in operators if not entry["registered"]]
     for entry in absent:
-        typer.echo(f"{entry['operator']:<48} {entry['calls']:>6} calls")
-    typer.echo(f"{len(absent)} of {len(operators)} operators have no kernel registered in torch_npu {version}: they "
+        say(f"{entry['operator']:<48} {entry['calls']:>6} calls")
+    say(f"{len(absent)} of {len(operators)} operators have no kernel registered in torch_npu {version}: they "
                "would run on the CPU.")  # fmt: skip
-    typer.echo("This is about registration alone: it does not say that CANN runs the others.")
+    say("This is about registration alone: it does not say that CANN runs the others.")
 
 
 def _asked(what: What) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import sys
 import typing
 from collections.abc import Callable
@@ -306,8 +305,3 @@ def grouped(command: C) -> C:
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in spread}
     del call.__wrapped__
     return typing.cast("C", call)
-
-
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

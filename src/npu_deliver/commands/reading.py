@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npu_deliver.commands.deliverable_folder import deliverable_folder
-from npu_deliver.commands.options import ROOT, AsJson, Folder, print_json
+from npu_deliver.commands.options import ROOT, AsJson, Folder
+from npu_deliver.commands.saying import say, say_all, say_json
 from npu_deliver.commands.version_lines import leave, version_lines, versions_json
 from npu_deliver.errors import DeliverError
 from npu_eval.stamps import Stamp, told
@@ -40,17 +41,16 @@ def verify(
     stamps = [str(stamp) for stamp in found.summary.stamps] if found.summary else []
     overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"
     if as_json:
-        print_json(
+        say_json(
             {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
              "findings": to_json(found.findings), **versions_json(found.other)}
         )  # fmt: skip
     else:
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
         signed = f"; signed by {public_key.name}" if public_key is not None and not found.findings else ""
-        for line in version_lines(found.findings, found.other):
-            typer.echo(line)
+        say_all(version_lines(found.findings, found.other))
         rules = "" if found.holds or found.other.told.ours else " by the rules of this version"
-        typer.echo(f"{folder}: {state(found)}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
+        say(f"{folder}: {state(found)}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
     leave(found)
 
 
@@ -77,9 +77,9 @@ def compare(
 
     found = comparing.compare(a, b)
     if as_json:
-        print_json(to_json(found))
+        say_json(to_json(found))
     else:
-        typer.echo("\n".join(comparing.lines(found)))
+        say_all(comparing.lines(found))
 
 
 def models(
@@ -103,17 +103,17 @@ def models(
     libraries = (library for library in references.GENERIC_TASK if ":" not in library)
     generic = {library: f"{library}:<name of a {library} model>" for library in libraries}
     if as_json:
-        print_json({"models": listed, "generic": generic})
+        say_json({"models": listed, "generic": generic})
         return
     for entry in listed:
-        typer.echo(f"{entry['model']:<24} {entry['title']:<24} {entry['task']:<16} {entry['adapter']}")
+        say(f"{entry['model']:<24} {entry['title']:<24} {entry['task']:<16} {entry['adapter']}")
     broken = set(spec.available(root)) - {entry["model"] for entry in listed}
     for name in sorted(broken):
-        typer.echo(f"{name:<24} (its spec.yaml is broken: npu-deliver plan {name} says where)")
-    typer.echo("")
-    typer.echo("without a folder of their own:")
+        say(f"{name:<24} (its spec.yaml is broken: npu-deliver plan {name} says where)")
+    say()
+    say("without a folder of their own:")
     for reference in generic.values():
-        typer.echo(f"  {reference}")
+        say(f"  {reference}")
 
 
 def schema(what: Annotated[str, typer.Argument(help="spec or summary")] = "spec") -> None:
@@ -123,4 +123,4 @@ def schema(what: Annotated[str, typer.Argument(help="spec or summary")] = "spec"
     """
     from npu_deliver import schemas
 
-    print_json(schemas.schema(what))
+    say_json(schemas.schema(what))

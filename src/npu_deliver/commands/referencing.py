@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from npu_deliver.commands.options import ROOT, AsJson, How, Input, Model, Root, What, grouped, print_json
+from npu_deliver.commands.options import ROOT, AsJson, How, Input, Model, Root, What, grouped
+from npu_deliver.commands.saying import say, say_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def reference(asked: Asked, how: How, as_json: AsJson = False) -> None:
     )  # fmt: skip
     size = sum(member.size_bytes for member in made.description.members)
     if as_json:
-        print_json({"folder": str(made.folder), "sha256": made.sha256, "bytes": size,
+        say_json({"folder": str(made.folder), "sha256": made.sha256, "bytes": size,
                     "inputs": [entry.path for entry in made.description.inputs]})  # fmt: skip
         return
-    typer.echo(f"{made.folder}: {len(made.description.inputs)} inputs, {size / 2**20:.1f} MiB, sha256 {made.sha256}")
+    say(f"{made.folder}: {len(made.description.inputs)} inputs, {size / 2**20:.1f} MiB, sha256 {made.sha256}")

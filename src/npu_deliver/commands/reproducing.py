@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from npu_deliver.commands.deliverable_folder import deliverable_folder
-from npu_deliver.commands.options import HERE, AsJson, Folder, InContainers, grouped, print_json
+from npu_deliver.commands.options import HERE, AsJson, Folder, InContainers, grouped
+from npu_deliver.commands.saying import say, say_all, say_json
 from npu_deliver.errors import EXIT_NOT_PASSED, ConfigError
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ def rerun(
     with _work(keep) as work:
         found = again.rerun(folder, how.containers(), work, python=python, weights=weights, consent=consent)
     if as_json:
-        print_json({"reproduced": found.reproduced, **to_json(found)})
+        say_json({"reproduced": found.reproduced, **to_json(found)})
     else:
-        for line in _lines(found):
-            typer.echo(line)
+        say_all(_lines(found))
     if not found.reproduced:
         raise typer.Exit(EXIT_NOT_PASSED)
 
@@ -81,11 +81,11 @@ def doctor(
     for check in examination.examine(how.containers(), python):
         checks.append(check)
         if not as_json:
-            typer.echo(f"{_MARKS[check.state]} {check.name:<16} {check.what}")
+            say(f"{_MARKS[check.state]} {check.name:<16} {check.what}")
             if check.fix:
-                typer.echo(f"  {'':<16} -> {check.fix}")
+                say(f"  {'':<16} -> {check.fix}")
     if as_json:
-        print_json({"checks": [{"name": c.name, "state": c.state, "what": c.what, "fix": c.fix} for c in checks]})
+        say_json({"checks": [{"name": c.name, "state": c.state, "what": c.what, "fix": c.fix} for c in checks]})
     if any(check.state == "fault" for check in checks):
         raise typer.Exit(EXIT_NOT_PASSED)
 

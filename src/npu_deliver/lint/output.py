@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
@@ -151,7 +152,12 @@ def _sarif_result(finding: Finding, lang: str, index: dict[str, int]) -> dict[st
 
 
 def _location(file: str, line: int) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": quote(file)}, "region": {"startLine": max(1, line)}}}
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": quote(os.fsencode(file))},
+            "region": {"startLine": max(1, line)},
+        }
+    }
 
 
 def explanation(rule: Rule, lang: str) -> str:

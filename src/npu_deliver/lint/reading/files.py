@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from npu_eval.visible import visible_line
 
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
 """The longest public report is below 200 kB; twenty times that is read, the rest is cut and said so."""
@@ -196,8 +197,4 @@ def _zip_problem(path: Path, label: str) -> Problem:
 
 def shown_text(text: str, limit: int = 160) -> str:
     """A stranger's text, fit for a terminal: control, escape and direction characters are spelled out."""
-    out = []
-    for c in text[:limit]:
-        category = unicodedata.category(c)
-        out.append(f"\\x{ord(c):02x}" if category in ("Cc", "Cf", "Cs", "Co") and c != "\t" else c)
-    return "".join(out).replace("\t", " ") + ("…" if len(text) > limit else "")
+    return visible_line(text[:limit].replace("\t", " ")) + ("…" if len(text) > limit else "")

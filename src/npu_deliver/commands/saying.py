@@ -1,0 +1,41 @@
+"""What the commands print: here, and nowhere else, text goes to standard output.
+
+A folder's names, labels and titles are a stranger's. A line that is said holds no control character of theirs, whatever
+it was put together from, and ends where it ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+
+from npu_eval.visible import visible_json, visible_line
+
+
+def say(line: str = "") -> None:
+    """Print one line."""
+    typer.echo(visible_line(line))
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Print some lines."""
+    for line in lines:
+        say(line)
+
+
+def say_json(value: Any) -> None:
+    """Print one JSON document."""
+    say_document(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say_document(document: str) -> None:
+    """Print a JSON document that is text already."""
+    typer.echo(visible_json(document))
+
+
+def say_painted(lines: Iterable[str]) -> None:
+    """Print lines with colours of our own; whoever painted them made the strangers' words in them visible."""
+    typer.echo("\n".join(lines), color=True)
