@@ -13,8 +13,15 @@ _ANOTHER_DEVICE = re.compile(r"NO NPU|未使用 NPU|SIMULATED|模拟 NPU|REPLAYE
 _SCORING = re.compile(r"评分字段|scoring fields")
 SCORING_KEYS = ("max_abs_diff", "mean_abs_diff", "cosine_similarity", "match_within_1_percent", "latency_ms")
 """The keys that the contest's grader reads (its report template)."""
-_REQUIREMENT = re.compile(r"[A-Za-z][\w.-]*")
-_CONDA = re.compile(r"^[\w.-]+=[\w.]+=\w+")
+_REQUIREMENT = re.compile(r"[A-Za-z_][\w.-]*")
+_PIP = re.compile(
+    r"(?:git|hg|svn|bzr)\+|(?:https?|file)://|[\w.-]+\s*(?:\[[\w\s,.-]*\])?\s*(?:[(]?\s*(?:[<>!~]=?|===?)|@|;|#|--|$)"
+)
+"""How pip reads a line: an address, or a name, perhaps extras, then a version, a marker, an option or a remark."""
+_CONDAS_OWN = frozenset(
+    {"cudatoolkit", "cudnn", "pytorch", "pytorch-cuda", "_libgcc_mutex", "libgcc-ng", "libstdcxx-ng"}
+)
+"""Packages under these names are conda's alone; pip's stub of ``pytorch`` refuses to be installed."""
 _IMPORT = re.compile(r"^\s*from\s+(?P<module>[\w.]+)\s+import\s+(?P<names>[\w, ]+)$")
 _DYNAMIC = re.compile(r"import \*|__getattr__|setattr\(|globals\(\)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -45,12 +52,12 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A line of a requirements file; ``conda`` for one that a conda environment wrote."""
+    """A line of a requirements file; not ``for_pip`` where the file is a list for conda, or for people."""
 
     name: str
     line: str
     at: Span
-    conda: bool
+    for_pip: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +130,13 @@ def _scorings(document: Document) -> list[Scoring]:
 
 
 def _requirements(document: Document) -> list[Requirement]:
-    found = []
-    for line in document.lines:
-        text = line.plain.strip()
-        if match := _REQUIREMENT.match(text):
-            found.append(Requirement(match[0], text[:80], document.span(line.number), bool(_CONDA.match(text))))
-    return found
+    found = [
+        (match[0], text, line.number)
+        for line in document.lines
+        if (text := line.plain.strip()) and (match := _REQUIREMENT.match(text))
+    ]
+    for_pip = all(_PIP.match(text) and name.lower() not in _CONDAS_OWN for name, text, _ in found)
+    return [Requirement(name, text[:80], document.span(line), for_pip) for name, text, line in found]
 
 
 def _imports(document: Document) -> list[Imported]:

@@ -62,11 +62,20 @@ def _pairs(document: Document) -> Iterator[EmptyField]:
         if pair.table:
             dashed = bool(_value(pair))
             excused = pair.key.lower() in filled or (pair.line in lists and not _OWN.fullmatch(pair.key))
-            owed = not (dashed and excused)
+            owed = not (dashed and excused) and not _goes_on(pairs, index)
         else:
             owed = document.lines[pair.line - 1].zone != "log" and _among_fields(document, pairs, index)
         if owed:
             yield EmptyField(document.span(pair.line), pair.key, _value(pair))
+
+
+def _goes_on(pairs: list[Pair], index: int) -> bool:
+    """Whether the next row has the same key and the value: the first was split, or left over."""
+    pair = pairs[index]
+    return any(
+        other.table and other.line == pair.line + 1 and other.key.lower() == pair.key.lower() and _value(other)
+        for other in pairs[index + 1 : index + 4]
+    )
 
 
 def _value(pair: Pair) -> str:

@@ -20,10 +20,11 @@ from npu_deliver.lint.reading.submission import Document
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A placeholder that stands for a value: the line, and the sign itself."""
+    """A placeholder that stands for a value, or a ``task`` that was left undone: the line, and the sign itself."""
 
     at: Span
     sign: str
+    task: bool = False
 
 
 _UNIT = r"(?:\s?(?:%|ms|us|fps|qps|img/s|imgs/s|images/s|it/s|[gm]i?b|张/秒|帧/秒|张每秒|倍|毫秒|秒)|\s[sx])(?![\w/$])"
@@ -94,13 +95,16 @@ def placeholders(document: Document) -> tuple[Placeholder, ...]:
 def _placeholders(document: Document) -> tuple[Placeholder, ...]:
     names = _Names(document)
     signs: dict[int, str] = {}
+    tasks: set[int] = set()
     for slot in slots(document):
         if slot.line not in signs and (sign := _unfilled(slot, names)):
             signs[slot.line] = sign
     for line in document.lines:
         if line.zone in ("text", "table") and line.number not in signs and (sign := _in_text(line, document, names)):
             signs[line.number] = sign
-    return tuple(Placeholder(document.span(number), sign) for number, sign in sorted(signs.items()))
+            if _TASK_WORD.fullmatch(sign):
+                tasks.add(line.number)
+    return tuple(Placeholder(document.span(n), sign, task=n in tasks) for n, sign in sorted(signs.items()))
 
 
 class _Names:
@@ -219,13 +223,17 @@ def _in_title(number: int, plain: str, names: _Names) -> str:
 
 
 def _left_task(line: Line, plain: str, document: Document) -> str:
-    """A note to oneself that was left behind; a section of plans is none, nor are an upstream page's bullets."""
-    if not _TASK_WORD.search(plain) or plain.lstrip().startswith("#"):
+    """A note to oneself that was left behind; a section of plans is none, nor are an upstream page's bullets.
+
+    A guide that says what of it is still to be written is honest about it: no value is due there.
+    """
+    kind = genre(document)
+    if not _TASK_WORD.search(plain) or plain.lstrip().startswith("#") or kind is Genre.GUIDE:
         return ""
     section = document.structure.sections[line.section]
     if any(_PLANS.search(title) for title in section.titles):
         return ""
-    report = genre(document) is Genre.REPORT
+    report = kind is Genre.REPORT
     task = _TASK.match(plain)
     if task and (report or not task["bullet"]):
         return task["word"]

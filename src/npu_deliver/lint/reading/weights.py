@@ -27,6 +27,7 @@ _RANDOM = re.compile(
     r"random weights|未加载(?:真实|预训练)权重|无预训练权重|without pretrained",
     re.IGNORECASE,
 )
+_CHOSEN = re.compile(r"(?:使用)?随机权重|random weights", re.IGNORECASE)
 _DENIED = re.compile(
     r"(?:没有|不(?:是|含|使用)|无|非|未使用?|排除|避免|而不是|并非)[^。;|]{0,8}(?:随机|random)|(?:\bnot?\b|never|"
     r"without any|rule\w* out)[^.;|]{0,20}random|无法排除|cannot be ruled",
@@ -53,11 +54,16 @@ _CLAUSE = re.compile(r"[,，。;；!|]")
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Words that say that weights are random. ``banner``: in a banner at the page's head, before anything else."""
+    """Words that say that weights are random.
+
+    ``banner``: in a banner at the page's head, before anything else. ``chosen``: they are all the weights, and nothing
+    that a checkpoint lacked.
+    """
 
     at: Span
     words: str
     banner: bool
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ def _random_weights(document: Document) -> Random | None:
             continue
         banner = line.number <= BANNER_LINES and line.text.lstrip().startswith(">")
         if banner or _is_of_result(line.plain, match, genre(document)):
-            return Random(document.span(line.number), match[0], banner)
+            chosen = bool(_CHOSEN.fullmatch(match[0])) and not _HEAD.search(line.plain)
+            return Random(document.span(line.number), match[0], banner, chosen)
     return None
 
 

@@ -95,7 +95,7 @@ def _requirements(document: Document, *, handed_in: bool) -> Iterator[Finding]:
         return
     for line in requirements(document):
         name = line.name.lower().replace("-", "_").replace(".", "_")
-        if not line.conda and (name == _NO_PACKAGE or (handed_in and name in PLATFORM_SUPPLIES)):
+        if line.for_pip and (name == _NO_PACKAGE or (handed_in and name in PLATFORM_SUPPLIES)):
             yield found(
                 REQUIREMENTS,
                 line.at,

@@ -9,7 +9,7 @@ from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.architecture import classifier, stand_in
 from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre, is_own_report
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.reading.weights import has_hash, loose_loading, random_weights, weights_line
+from npu_deliver.lint.reading.weights import Random, has_hash, loose_loading, random_weights, weights_line
 
 UNIDENTIFIED = rule("NPU012a")
 NOT_STRICT = rule("NPU012b")
@@ -50,8 +50,16 @@ def _loading(submission: Submission, document: Document) -> Iterator[Finding]:
         said = Text("报告开头写明使用随机权重", "the report says at its beginning that its weights are random")
         yield found(DRY_RUN, random.at, said, expected=due.TRAINED_WEIGHTS, got=random.words)
     elif random and (genre(document) is not Genre.GUIDE or is_own_report(submission, document)):
-        said = Text("有参数是随机初始化的", "some parameters are randomly initialised")
-        yield found(RANDOM_HEAD, random.at, said, expected=due.EVERY_PARAMETER, got=random.words)
+        yield _random(document, random)
+
+
+def _random(document: Document, random: Random) -> Finding:
+    """A report answers for trained weights; a page that times a network and says that they are random is open."""
+    if random.chosen and genre(document) is not Genre.REPORT:
+        said = Text("页面写明使用随机权重", "the page says that its weights are random")
+        return found(DRY_RUN, random.at, said, expected=due.TRAINED_WEIGHTS, got=random.words)
+    said = Text("有参数是随机初始化的", "some parameters are randomly initialised")
+    return found(RANDOM_HEAD, random.at, said, expected=due.EVERY_PARAMETER, got=random.words)
 
 
 def _unidentified(submission: Submission, main: Document) -> Iterator[Finding]:

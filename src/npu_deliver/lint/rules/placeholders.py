@@ -21,6 +21,8 @@ def check(submission: Submission) -> Iterator[Finding]:
     for document in (page for page in submission.reports if not foreign(submission, page)):
         for left in placeholders(document):
             said = Text(f"“{left.sign}”没有被替换成值", f"'{left.sign}' was never replaced by a value")
+            if left.task:
+                said = Text(f"正文里留着“{left.sign}”", f"a '{left.sign}' was left in the text")
             yield found(PLACEHOLDER, left.at, said, expected=due.A_VALUE, got=left.sign)
         for field in empty_fields(document):
             said = Text(f"字段“{field.name}”没有值", f"the field '{field.name}' has no value")

@@ -55,7 +55,9 @@ def _agrees(entry: Entry, meant: Callable[[Interval, Interval], Interval]) -> bo
 
 
 def _stated(number: Number) -> Interval:
-    return number.span.times(0.01) if number.unit == "%" else number.span
+    """What a ratio stands for; one without decimals may be cut off like any other: ``11`` for 11.9."""
+    span = Interval(number.span.lo, number.value + 1.0) if number.integer and number.value > 0 else number.span
+    return span.times(0.01) if number.unit == "%" else span
 
 
 def _otherwise_defined(ratio: Ratio) -> bool:

@@ -18,6 +18,8 @@ _A_DIGIT = (6.0, 15.0)
 """How far a rate with a shifted digit lies from its neighbours: ten times, and what the batch size itself changes."""
 _CHIPS_OF_A_CARD = (1, 2, 4)
 """A table may hold the rate of one chip, and a sentence that of the card."""
+_AS_GOOD = 0.002
+"""Two speeds this near are one: whoever calls either the best says nothing false. Runs differ by more."""
 _NEIGHBOURS = 2.5
 """How far apart the neighbours may lie for the one between them to be the odd one."""
 
@@ -60,7 +62,7 @@ def _outliers(points: Sequence[Trial | Rate]) -> Iterator[Finding]:
 
 def _row(row: BestRow) -> Iterator[Finding]:
     best = row.of.best
-    if any(row.claim.number.span.meets(point.number.span) for point in best):
+    if any(row.claim.number.span.wider(_AS_GOOD).meets(point.number.span) for point in best):
         return
     yield found(
         BEST,
@@ -119,4 +121,4 @@ def _sentence(sentence: BestSentence) -> Iterator[Finding]:
 
 
 def _is_best(sweep: Sweep, point: Trial) -> bool:
-    return any(point.number.span.meets(best.number.span) for best in sweep.best)
+    return any(point.number.span.wider(_AS_GOOD).meets(best.number.span) for best in sweep.best)

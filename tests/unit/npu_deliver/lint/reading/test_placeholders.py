@@ -45,6 +45,10 @@ DOCUMENTED = {
     "| 主页 | <https://example.org> |\n",
     "a plan of the upstream": "# Net\n\n## TODO\n\n- TODO: support multi-scale\n\n## Roadmap\n\n"
     "TODO: release weights\n",
+    "a guide that says what is still to be written": "# Upstream tool\n\nTODO: add more explanation.\n\n"
+    "** TODO: bf16 docs **\n",
+    "a row that the next one completes": "# 推理（NPU）\n\n| 配套 | 版本 |\n|---|---|\n| CANN | |\n"
+    "| CANN | 7.0.RC1 |\n",
     "an instruction": "# 推理（NPU）\n\n请填写实际路径后执行；精度达到 75% 以上即可，例如 xx.xx% 为示例格式。\n",
     "HTML entities": "# Net\n\n运行 &lt;path&gt; 下的脚本，参数为 &lt;name&gt;。\n",
     "work that was done": "# 某模型适配报告\n\n| 优化项 | 说明 |\n|---|---|\n| 算子 | 替换为NPU亲和算子 |\n"
@@ -86,6 +90,7 @@ UNFILLED = {
     "| s | 37.1 | 80 |\n| m | TODO | TODO |\n",
     "TBD": TABLE + "| 吞吐 | TBD |\n",
     "a note to oneself": "TODO: 补充性能数据\n",
+    "a note to oneself on a training page": "bash test/train_full_8p.sh\n\nTODO: 补充性能数据\n",
     "Chinese words": "- 性能数据：待补充\n",
     "Chinese words in a table": TABLE + "| 余弦相似度 | 待填写 |\n",
     "a Chinese sentence": "单卡训练性能数据待补充。\n",

@@ -38,6 +38,13 @@ def test_a_card_of_the_platform_names_its_hardware_and_any_other_is_left_alone(t
         ("# Net 模型训练\n\nNPU，bash test/train_full_8p.sh\n", "python==3.8\n", True),
         ("# 昇腾 NPU 适配报告\n", "python=3.7.4=h265db76_1\n", False),
         ("# 昇腾 NPU 适配报告\n", "python-dateutil==2.8\n", False),
+        ("# Net 模型训练\n\nNPU，bash test/train_full_8p.sh\n", "tensorflow==1.15\npython >= 3.5\n", True),
+        ("# 昇腾 NPU 适配报告\n", "git+https://example.org/a.git\nnumpy[all] >= 1 ; x\ntorch_npu==2.9.0\n", True),
+        # lists for conda, and for people
+        ("# Net 模型训练\n\nNPU，bash test/train_full_8p.sh\n", "cudatoolkit==10.1\npython==3.8\n", False),
+        ("# Net 模型训练\n\nNPU，bash test/train_full_8p.sh\n", "numpy=1.19\npython=3.6\n", False),
+        ("# Net 模型训练\n\nNPU，bash test/train_full_8p.sh\n", "Python >= 3.8\nav: pip install av\n", False),
+        ("# Net 模型推理\n\nNPU，atc\n", "_libgcc_mutex==0.1\npython==3.7.13\n", False),
     ],
 )
 def test_requirements_name_what_pip_can_install(tmp_path: Path, readme: str, line: str, named: bool) -> None:

@@ -21,6 +21,10 @@ QUIET = {
         "NPU012c",
     ),
     "a vector of a cipher": (REPORT + "Then we generate a random initialization vector.\n", "NPU012c"),
+    "random weights of a network that is timed, openly": (
+        "# 某模型推理指导（NPU）\n\natc --model=a.onnx\n\n1. 获取权重\n\n(U-Net++) 使用随机权重\n",
+        "NPU012c",
+    ),
     "a missing argument": (REPORT + "TypeError: load_weights() missing 1 required argument\n", "NPU012b"),
     "a simpler capture": (REPORT + "- graph 上下文管理器：简化版捕获。\n", "NPU013c"),
     "an interface": ("# npu_rope\n\n## 功能说明\n\nNPU 余弦 cos 取值 1.0\n\n## 参数说明\n\n- cos：0.5\n", "NPU012a"),
@@ -64,3 +68,13 @@ LIES = {
 @pytest.mark.parametrize(("text", "rule"), LIES.values(), ids=LIES.keys())
 def test_a_model_that_is_not_what_it_is_said_to_be_is_found(text: str, rule: str) -> None:
     assert rule in {f.rule for f in linted(text)}
+
+
+def test_random_weights_that_an_inference_page_admits_are_a_dry_run() -> None:
+    text = "# 某模型推理指导（NPU）\n\natc --model=a.onnx\n\n1. 获取权重\n\n(U-Net++) 使用随机权重\n"
+    assert [f.severity for f in linted(text) if f.rule == "NPU012d"] == ["warning"]
+
+
+def test_a_head_that_a_checkpoint_lacked_is_none() -> None:
+    text = "# 某模型推理指导（NPU）\n\natc --model=a.onnx\n\n分类头权重为随机初始化，这是预期行为\n"
+    assert "NPU012c" in {f.rule for f in linted(text)}

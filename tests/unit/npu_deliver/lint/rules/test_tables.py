@@ -6,7 +6,7 @@ import pytest
 
 from lint_reports import linted
 
-RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m", "NPU004n", "NPU004o")
+RULES = ("NPU004i", "NPU004j", "NPU004k", "NPU004l", "NPU004m", "NPU004n", "NPU004o", "NPU004p")
 
 
 def _said(text: str) -> list[tuple[str, int]]:
@@ -94,6 +94,14 @@ WRONG = {
         "| 最优batch part2 | 31.5 | 41.5 |\n",
         [("NPU004j", FIRST + 4)],
     ),
+    "a whole ratio of another row": (
+        _table("bs 310P T4 310P/T4", "1 22119 1858.1 11", "4 87537 2090 31"),
+        [("NPU004i", FIRST + 1)],
+    ),
+    "a best row half a hundredth below": (
+        _table("bs FPS", "16 1424.51", "32 1338.95", "64 1430.39", "最优bs 1424.51"),
+        [("NPU004j", FIRST + 3)],
+    ),
     "a best sentence with another value": (
         "在310P设备上，当batchsize设为8时模型性能最优，达 2736.9 fps。\n\n"
         + _table("芯片型号 BatchSize 性能", "310P3 4 2300.75", "310P3 8 2388.07", "310P3 16 2336.78"),
@@ -109,41 +117,41 @@ WRONG = {
     ),
     "eight cards slower than one": (
         _table("NAME Acc@1 FPS Epochs", "1p-NPU - 4556.28 1", "8p-NPU 70.1 2373.8 90"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
-    "eight cards in a sentence": ("1p 训练性能 4556.28 FPS，8p 训练性能 2373.8 FPS。\n", [("NPU004k", 3)]),
-    "eight cards in a list": ("- 单卡：4556.28 FPS\n- 8卡：2373.8 FPS\n", [("NPU004k", 4)]),
+    "eight cards in a sentence": ("1p 训练性能 4556.28 FPS，8p 训练性能 2373.8 FPS。\n", [("NPU004o", 3)]),
+    "eight cards in a list": ("- 单卡：4556.28 FPS\n- 8卡：2373.8 FPS\n", [("NPU004o", 4)]),
     "eight cards above the columns": (
         _table("项 1p 8p", "Acc 70.1 71.2", "FPS 4556.2 2373.8"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
-    "eight of a chip": (_table("Name Throughput(img/s)", "1*910B 100.5", "8*910B 60.5"), [("NPU004k", FIRST + 1)]),
-    "eight cards under another head": (_table("num_gpus images/s", "1 4556.28", "8 2373.8"), [("NPU004k", FIRST + 1)]),
+    "eight of a chip": (_table("Name Throughput(img/s)", "1*910B 100.5", "8*910B 60.5"), [("NPU004o", FIRST + 1)]),
+    "eight cards under another head": (_table("num_gpus images/s", "1 4556.28", "8 2373.8"), [("NPU004o", FIRST + 1)]),
     "eight cards a little too fast": (
         _table("NAME FPS AMP", "1p-NPU 2084.35 O1", "8p-NPU 18036.45 O1"),
         [("NPU004o", FIRST + 1)],
     ),
     "eight cards for other steps": (
         _table("NAME FPS Iterations AMP", "1p-NPU 4.736 750 O2", "8p-NPU 3.096 160000 O2"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
     "eight cards in a column": (
         _table("Acc FPS Npu_nums Epochs AMP_Type", "- 295 1 250 O2", "78.4 3251 8 240 O2"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
     "eight cards with their side": (
         _table("FPS Device", "153 1pNpu", "1669 8pNpu").replace("pNpu", "p Npu"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
-    "cards in words": (_table("配置 吞吐(FPS)", "单卡 100.5", "八卡 60.2"), [("NPU004k", FIRST + 1)]),
+    "cards in words": (_table("配置 吞吐(FPS)", "单卡 100.5", "八卡 60.2"), [("NPU004o", FIRST + 1)]),
     "cards across": (
         "| device | fps of 1p | fps of 8p |\n|---|---|---|\n| NPU | 94.54 | 54.09 |\n",
-        [("NPU004k", FIRST)],
+        [("NPU004o", FIRST)],
     ),
-    "sixteen cards and eight": (_table("卡数 FPS", "8p 100.0", "16p 260.0"), [("NPU004k", FIRST + 1)]),
+    "sixteen cards and eight": (_table("卡数 FPS", "8p 100.0", "16p 260.0"), [("NPU004o", FIRST + 1)]),
     "the batch of one card stays": (
         _table("卡数 Batchsize FPS", "1 64 100.0", "8 512 1900.0"),
-        [("NPU004k", FIRST + 1)],
+        [("NPU004o", FIRST + 1)],
     ),
     "stages in one cell": (
         "| FPS | Npu_nums |\n|---|---|\n| TEM:215 PEM:880 | 1 |\n| TEM:6500 PEM:3000 | 8 |\n",
@@ -154,8 +162,24 @@ WRONG = {
         [("NPU004l", FIRST)],
     ),
     "a step time in milliseconds": (
-        _table("卡数 batch_size 单步迭代耗时(ms) FPS", "8p 8 1590 44.1"),
+        _table("卡数 batch_size 单步迭代耗时(ms) FPS", "8p 8 1590 54.1"),
         [("NPU004l", FIRST)],
+    ),
+    "a rate and a step time of other steps": (
+        _table("芯片 卡数 global_batch_size 单步迭代耗时(ms) FPS", "A 8p 8 1590 4.87", "B 8p 8 1849 4.32"),
+        [("NPU004p", FIRST)],
+    ),
+    "eight cards beyond any setting": (
+        _table("Acc FPS Npu_nums Epochs AMP_Type", "- 117 1 1 O2", "77.1 7460 8 100 O2"),
+        [("NPU004k", FIRST + 1)],
+    ),
+    "eight cards beyond any setting, in a sentence": (
+        "1p 训练性能 117 FPS，8p 训练性能 7460 FPS。\n",
+        [("NPU004k", 3)],
+    ),
+    "a batch on each card that stays, far beyond": (
+        _table("卡数 Batchsize FPS", "1 64 100.0", "8 512 2900.0"),
+        [("NPU004k", FIRST + 1)],
     ),
     "a larger batch that cannot explain it": (
         _table("NAME FPS Batch", "1p-NPU 10.39 96", "8p-NPU 1137.5 256"),
@@ -206,6 +230,10 @@ HONEST = {
     "a speed-up beside what is no speed": _table("模型 参数量 时延 加速比", "a 25.6 4.0 1.5", "b 44.5 6.0 1.2"),
     "a speed-up over one card": _table("卡数 FP32吞吐 FP16吞吐 加速比", "1 100.0 180.0 1.0", "4 380.0 700.0 3.9"),
     "a speed-up of rates beside times": _table("卡数 FPS 时延 加速比", "2 100.0 20.0 1.9", "4 190.0 21.0 3.7"),
+    "ratios cut off to whole numbers": _table("bs 310P T4 310P/T4", "1 22119 1858.1 11", "4 87537 2090 41"),
+    "a best as good as another": "batchsize设为4时模型性能最优，达 836.0 fps。\n\n"
+    + _table("bs FPS", "1 836.2", "4 836.0", "8 497.9"),
+    "a best row with a slip in the last digit": _table("bs FPS", "1 380.0822", "8 381.9549", "最优bs 381.9545"),
     "ratios cut off or rounded": _table("bs 310 310P 310P/310", "1 1611.32 2942.48 1.82", "4 9959.2 18891.84 1.90"),
     "ratios of latencies, all inverse": _table("bs NPU GPU NPU/GPU", "1 5.00 10.0 2.00", "4 8.00 24.0 3.00"),
     "ratios as gains": _table("bs NPU GPU NPU/GPU", "1 12.0 10.0 20%", "4 30.0 24.0 25%"),
@@ -283,3 +311,37 @@ def test_a_table_that_contradicts_itself_is_named(text: str, expected: list[tupl
 @pytest.mark.parametrize("text", HONEST.values(), ids=HONEST.keys())
 def test_an_honest_table_is_left_alone(text: str) -> None:
     assert _said(text) == []
+
+
+def _severity(*rows: str) -> list[str]:
+    return [f.severity for f in linted(f"# 模型（昇腾 NPU）\n\n{_table(*rows)}") if f.rule in ("NPU004k", "NPU004o")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("FPS Npu_nums AMP", "1642.130 1 O1", "15275.049 8 O1"),  # batch 64 on the one card, 128 on each of the eight
+        ("NAME FPS", "1p-NPU 150.3", "8p-NPU 124.0"),  # one batch of 128, on one card and on eight together
+        ("NAME FPS", "1p-NPU 3.19", "8p-NPU 44.81"),  # batch 2 and 16
+        ("NAME FPS", "1p-NPU 4556.28", "8p-NPU 2373.8"),  # perhaps the rate of one process
+    ],
+)
+def test_what_an_unstated_batch_may_explain_is_no_error(rows: tuple[str, ...]) -> None:
+    assert _severity(*rows) == ["warning"]
+
+
+def test_what_no_setting_explains_is_an_error() -> None:
+    assert _severity("NAME FPS", "1p-NPU 117", "8p-NPU 7460") == ["error"]
+
+
+def test_a_finding_says_whether_a_batch_is_stated() -> None:
+    unstated, stated = (
+        next(f for f in linted(f"# 模型（昇腾 NPU）\n\n{_table(*rows)}") if f.rule == "NPU004o").message
+        for rows in (
+            ("NAME FPS", "1p-NPU 100.0", "8p-NPU 900.0"),
+            ("NAME FPS Batch", "1p-NPU 100.0 64", "8p-NPU 900.0 64"),
+        )
+    )
+    assert "no batch size" in unstated.en
+    assert "no batch size" not in stated.en
+    assert ("没有写明批大小" in unstated.zh, "没有写明批大小" in stated.zh) == (True, False)
