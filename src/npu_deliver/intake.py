@@ -27,7 +27,7 @@ MAX_DOCUMENT_BYTES = 64 * 2**20
 
 KNOWN_PACKAGES = frozenset({
     "torch", "torchvision", "numpy", "pillow", "timm", "transformers", "safetensors", "pycocotools", "hotcoco",
-    "huggingface_hub", "pyyaml", "scipy", "opencv_python_headless", "tokenizers", "matplotlib", "pandas",
+    "huggingface_hub", "pyyaml", "scipy", "opencv_python_headless", "tokenizers", "matplotlib", "pandas", "uvicorn",
 })  # fmt: skip
 """Packages that are installed on a stranger's word alone: an installed package runs code while it is installed."""
 

@@ -22,6 +22,10 @@ _LIBRARY = {
 _EVALUATORS = ("pycocotools", "hotcoco")
 """What the evaluation of a detector on a data set imports."""
 
+SERVER = "uvicorn==0.54.0"
+"""What `deploy.sh` needs beside the rest, in the version with which this project is tested. The image in which is
+measured does not have it, so that a server can be added to what was measured."""
+
 
 def names(spec: Spec) -> tuple[str, ...]:
     """The packages that the deliverable's scripts import, without versions.
@@ -52,6 +56,8 @@ def pinned(spec: Spec, image: Image) -> str:
             fix = f"pip install {name}, or run `make setup`"
             raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements", fix=fix)
         lines.append(f"{name}=={version.partition('+')[0]}")  # a local label (+cpu) names a build, which no index knows
+    if spec.serve and SERVER.partition("==")[0] not in map(_key, names(spec)):
+        lines.append(SERVER)
     return "\n".join(lines) + "\n"
 
 

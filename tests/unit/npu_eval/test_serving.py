@@ -1,112 +1,156 @@
-"""The server answers photos with predictions and anything else with a status and a reason; it outlives bad requests."""
+"""The served process: the weights that the platform hands over, the port, the signals; each ending has its code."""
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
+import resource
+import signal
 import socket
-import threading
-from collections.abc import Iterator
-from typing import ClassVar
+import sys
+from pathlib import Path
 
 import pytest
 
+import served
 from npu_eval import serving
 from npu_eval.config import WeightsSpec
-from npu_eval.errors import AdapterError, ConfigError
+from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256
-from npu_eval.serving import Server, weights_in
+from npu_eval.serving import weights_in
 from npu_eval.shards import read_index
 
-PHOTO = b"a photo"
+
+def photo_request(folder: Path) -> bytes:
+    photo = (folder / "inputs/cat.png").read_bytes()
+    return b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo
 
 
-class FakeModel:
-    """Says how long a photo is; some photos it does not like."""
-
-    facts: ClassVar = {"model": "tiny", "stamps": ["no-npu"]}
-
-    def predict(self, photo: bytes) -> dict[str, object]:
-        if photo == b"text":
-            raise ConfigError("not a readable image", where="photo")
-        if photo == b"trap":
-            raise AdapterError("raised KeyError", where="adapter.py")
-        if photo == b"bug":
-            raise ZeroDivisionError
-        return {**self.facts, "predictions": [{"label": "length", "score": float(len(photo))}]}
+def answer_of(client: socket.socket) -> tuple[int, dict[str, object]]:
+    answer = http.client.HTTPResponse(client)
+    answer.begin()
+    return answer.status, json.loads(answer.read())
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with Server(FakeModel(), "127.0.0.1", 0) as server:  # type: ignore[arg-type]  # it quacks like one
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionError:
+        return False
+    return True
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    answer = connection.getresponse()
-    status, text = answer.status, answer.read()
-    connection.close()
-    return status, json.loads(text)
-
-
-@pytest.mark.parametrize("path", ["/", "/health", "/health?full=1"])
-def test_health_tells_what_serves(port: int, path: str) -> None:
-    assert ask(port, "GET", path) == (200, {"status": "ok", "model": "tiny", "stamps": ["no-npu"]})
-
-
-@pytest.mark.parametrize("path", ["/", "/predict", "/predict?a=b"])
-def test_a_photo_gets_its_predictions(port: int, path: str) -> None:
-    status, answer = ask(port, "POST", path, PHOTO, Content_Type="image/jpeg")
-    assert (status, answer["predictions"]) == (200, [{"label": "length", "score": 7.0}])
-
-
-def test_a_photo_in_json_is_the_same_photo(port: int) -> None:
-    body = json.dumps({"image": base64.b64encode(PHOTO).decode()}).encode()
-    assert ask(port, "POST", "/predict", body, Content_Type="application/json") == ask(port, "POST", "/predict", PHOTO)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "headers", "status", "why"),
-    [
-        ("GET", "/else", None, {}, 404, "GET /health, or POST"),
-        ("POST", "/else", PHOTO, {}, 404, "GET /health, or POST"),
-        ("POST", "/", b"", {}, 400, "the body holds no photo"),
-        ("POST", "/", b"text", {}, 400, "not a readable image"),
-        ("POST", "/", b"trap", {}, 500, "raised KeyError"),
-        ("POST", "/", b"bug", {}, 500, "ZeroDivisionError"),
-        ("POST", "/", PHOTO, {"Content_Length": "-1"}, 411, "say the length"),
-        ("POST", "/", PHOTO, {"Content_Length": "many"}, 411, "say the length"),
-        ("POST", "/", PHOTO, {"Content_Length": str(10**12)}, 413, "at most 33554432 bytes"),
-        ("POST", "/", b"{", {"Content_Type": "application/json"}, 400, "JSON must be"),
-        ("POST", "/", b"[" * 9000, {"Content_Type": "application/json"}, 400, "JSON must be"),
-        ("POST", "/", b'{"image": 1}', {"Content_Type": "application/json"}, 400, "JSON must be"),
-        ("POST", "/", b'{"image": "***"}', {"Content_Type": "application/json"}, 400, "JSON must be"),
-    ],
-)
-def test_what_is_refused_gets_a_reason_and_the_server_stays(
-    port: int, method: str, path: str, body: bytes | None, headers: dict[str, str], status: int, why: str
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_all_that_was_received_be_answered_and_ends_with_0(
+    tmp_path: Path, number: signal.Signals
 ) -> None:
-    found, answer = ask(port, method, path, body, **headers)
-    assert (found, why in str(answer["error"])) == (status, True)
-    assert ask(port, "GET", "/health")[0] == 200
+    folder = served.write_folder(tmp_path, slow_s=0.05)
+    with served.serving(folder) as (process, port):
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]
+        for client in clients:
+            client.sendall(photo_request(folder))
+        process.send_signal(number)
+        answers = [answer_of(client) for client in clients]
+        assert process.wait(timeout=20) == 0
+        assert not is_open(port)
+        for client in clients:
+            client.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == "stopped\n"
+    assert [status for status, _ in answers] == [200] * 20
+    assert answers[0][1]["stamps"] == ["random-weights", "no-npu"]
 
 
-def test_a_client_that_goes_away_in_the_middle_disturbs_nobody(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
-    assert ask(port, "GET", "/health")[0] == 200
+@pytest.mark.parametrize(("signals", "code"), [(1, 0), (2, 130)])
+def test_a_photo_in_work_holds_up_neither_the_stop_nor_a_second_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int, code: int
+) -> None:
+    folder = served.write_folder(tmp_path / "slow", slow_s=600)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    with served.serving(folder) as (process, port), socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(photo_request(folder))
+        while not list((tmp_path / "temporary").glob("npu-serving-*/photo")):
+            """The photo is on its way to the model."""
+        process.send_signal(signal.SIGTERM)
+        while is_open(port):
+            """The first signal is not yet taken."""
+        if signals == 2:
+            process.send_signal(signal.SIGTERM)
+        else:
+            assert answer_of(client) == (503, {"error": "the server is stopping"})
+        assert process.wait(timeout=20) == code
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_taken_port_is_named(port: int) -> None:
-    with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port}: the port cannot be opened"):
-        Server(FakeModel(), "127.0.0.1", port)  # type: ignore[arg-type]
+def test_a_port_that_is_taken_is_told_before_the_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = served.write_folder(tmp_path)
+    (folder / "adapter.py").write_text("raise SystemExit('it was loaded')", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert serving.main(folder, ["--port", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"npu-deliver-error: 127.0.0.1:{port}: the port cannot be opened (")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "a..b"])
+def test_a_host_that_is_not_this_machine_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    folder = served.write_folder(tmp_path)
+    assert serving.main(folder, ["--host", host, "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"npu-deliver-error: {host}:0: the port cannot be opened (")
+    assert said.count("\n") == 1
+
+
+def test_without_the_server_library_it_says_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "npu_eval.http_server", raising=False)
+    monkeypatch.delattr("npu_eval.http_server", raising=False)
+    assert serving.main(served.write_folder(tmp_path), []) == 2
+    assert capsys.readouterr().err == (
+        "npu-deliver-error: serving: the Python package 'uvicorn' is not installed; "
+        "python3 -m pip install uvicorn (requirements.txt has its version)\n"
+    )
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "many"])
+def test_a_port_is_a_number_that_ports_have(tmp_path: Path, port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        serving.main(tmp_path, ["--port", port])
+    assert ended.value.code == 2
+
+
+def test_an_address_that_others_reach_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for host, others in (("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True), ("10.0.0.1", True)):
+        serving._tell(f"{host}:8000", host)
+        said = capsys.readouterr().err
+        assert said.endswith(f"serving on http://{host}:8000\n")
+        assert ("without a password" in said) == others
+
+
+def test_where_stderr_is_closed_the_server_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(text: str) -> None:
+        raise BrokenPipeError(text)
+
+    monkeypatch.setattr(serving, "say_to_stderr", broken)
+    serving.say("nobody hears it")
+
+
+def test_half_of_the_files_that_may_be_open_are_for_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: asked.append(wanted))
+    for limits, most in (((256, 256), 128), ((1024, 4096), 1024), ((1024, resource.RLIM_INFINITY), 1024),
+                         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), 1024)):  # fmt: skip
+        monkeypatch.setattr(resource, "getrlimit", lambda _, found=limits: found)
+        assert serving._connections(1024) == most
+    assert asked == [(256, 256), (4096, 4096), (4096, resource.RLIM_INFINITY)]
 
 
 # --- $MODEL_PATH -----------------------------------------------------------------------------------------------------
@@ -137,7 +181,3 @@ def test_an_index_stands_for_its_files(tmp_path) -> None:
     (tmp_path / "other.pth").write_bytes(b"y")
     assert weights_in(tmp_path, WeightsSpec(source=f"file:{index.name}")) == index
     assert weights_in(tmp_path, WeightsSpec(source="file:x", sha256=read_index(index).sha256)) == index
-
-
-def test_a_request_may_not_last_for_ever() -> None:
-    assert 0 < serving._Handler.timeout <= 60
