@@ -148,6 +148,21 @@ with DockerEngine(image) as engine:
     assert _gone(folder)
 
 
+@pytest.mark.parametrize("seconds", [0.01 * n for n in range(1, 40, 3)])
+def test_an_interrupted_call_leaves_no_container(image: Image, folder: Path, seconds: float) -> None:
+    """An interrupt may come while the engine is creating the container, and the engine goes on with it."""
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with DockerEngine(image) as engine:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with pytest.raises(KeyboardInterrupt):
+                engine.run(_step(image, "import time; time.sleep(60)"), folder, lambda line: None)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert _gone(folder, seconds=5)
+
+
 def test_a_container_killed_from_outside_is_an_error(image: Image, folder: Path) -> None:
     client = connect()
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import selectors
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +26,7 @@ import docker.types
 import requests
 
 from npu_deliver import hardware
+from npu_deliver.engine import attached
 from npu_deliver.engine.base import Tell
 from npu_deliver.errors import EngineError, StepError
 from npu_deliver.image import Image
@@ -100,12 +100,12 @@ class DockerEngine:
     def _run(self, step: Step, folder: Path, tell: Tell) -> int:
         api = self._client.api
         sweep(self._client, folder)
-        identity = api.create_container(**arguments(step, folder, self._image, self._limits, api=api))["Id"]
+        created = _Created(api, arguments(step, folder, self._image, self._limits, api=api))
         try:
-            return self._follow(identity, step, tell)
+            created.start()
+            return self._follow(created.identity(), step, tell)
         finally:
-            with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
-                api.remove_container(identity, force=True)  # gone already when it ended by itself
+            created.remove()
 
     def _follow(self, identity: str, step: Step, tell: Tell) -> int:
         api = self._client.api
@@ -114,11 +114,11 @@ class DockerEngine:
         try:
             ended.start()
             api.start(identity)
-            for line in _lines(stream, time.monotonic() + step.timeout_s, step):
+            for line in attached.lines(stream, time.monotonic() + step.timeout_s, step):
                 tell(line)
             code = ended.code()
         finally:
-            _close(stream)
+            attached.close(stream)
         if code is None:
             raise _went_away(step)
         if code == OUT_OF_MEMORY:
@@ -127,6 +127,38 @@ class DockerEngine:
                 fix="most often for memory: give it more, or smaller batch sizes",
             )  # fmt: skip
         return code
+
+
+class _Created(threading.Thread):
+    """Creates a container beside the caller, whom an interrupt may stop while the engine goes on creating it.
+
+    Who waits for it waits for the future: a `join` that was interrupted takes a running thread for one that ended.
+    """
+
+    def __init__(self, api: Any, arguments: dict[str, Any]) -> None:
+        super().__init__(daemon=True)
+        self._api = api
+        self._arguments = arguments
+        self._made: Future[str] = Future()
+
+    def run(self) -> None:
+        """Ask for the container, unless it is not wanted any more; a refusal is the caller's to hear."""
+        if not self._made.set_running_or_notify_cancel():
+            return
+        try:
+            self._made.set_result(self._api.create_container(**self._arguments)["Id"])
+        except Exception as error:  # noqa: BLE001  whatever it is: the caller raises it
+            self._made.set_exception(error)
+
+    def identity(self) -> str:
+        """The container's identity, once it is there."""
+        return self._made.result()
+
+    def remove(self) -> None:
+        """Remove the container, of whose creation the caller may not have heard; it is gone when it ended by itself."""
+        if not self._made.cancel() and self._made.exception() is None:
+            with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
+                self._api.remove_container(self._made.result(), force=True)
 
 
 def _went_away(step: Step) -> EngineError:
@@ -152,17 +184,6 @@ class _Ended(threading.Thread):
         """The exit code; None when the engine went away."""
         self.join(timeout=30)
         return self._code
-
-
-def _close(stream: Any) -> None:
-    """Close an attached stream: the file that docker-py hands out, its socket, and the response that holds both."""
-    connection = getattr(stream, "_sock", None)
-    if not stream.closed:
-        stream.close()
-    if connection is not None:
-        connection.close()
-    with contextlib.suppress(ValueError):  # the response closes the stream once more
-        stream._response.close()  # noqa: SLF001  docker-py keeps it there and nowhere else
 
 
 def connect() -> Any:
@@ -333,58 +354,3 @@ def shell_line(step: Step, folder: Path, image: Image, limits: Limits) -> str:
     }
     words = [f"--{name}={value}" for name, values in options.items() for value in values]
     return shlex.join(["docker", "run", "--rm", "--init", "--read-only", *words, image.digest, *step.command])
-
-
-def _lines(stream: Any, deadline: float, step: Step) -> Iterator[str]:
-    """The lines of an attached container's output as they end, each whole whatever the other channel says meanwhile.
-
-    Raises:
-        StepError: the container did not end before the deadline.
-    """
-    rests: dict[int, bytes] = {}
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        frames = _Frames(stream)
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(timeout=left):
-                raise StepError(
-                    f"ran longer than {step.timeout_s:g} s and was stopped",
-                    where=step.experiment,
-                    fix="raise evaluation.step_timeout_s in the spec",
-                )
-            read = frames.read()
-            if read is None:
-                break
-            for channel, payload in read:
-                *complete, rests[channel] = (rests.get(channel, b"") + payload).split(b"\n")
-                for line in complete:
-                    yield line.decode("utf-8", "replace").rstrip("\r")
-    for rest in filter(None, rests.values()):
-        yield rest.decode("utf-8", "replace")
-
-
-class _Frames:
-    """Takes the engine's stream apart: frames of eight bytes of header (channel, three zeros, length) and the payload.
-
-    Docker Engine API, "Attach to a container", stream format.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._buffer = b""
-
-    def read(self) -> list[tuple[int, bytes]] | None:
-        """What one read completes, as (channel, payload), possibly nothing yet; None at the end."""
-        data = os.read(self._stream.fileno(), 65536)
-        if not data:
-            return None
-        self._buffer += data
-        complete = []
-        while len(self._buffer) >= 8:
-            length = int.from_bytes(self._buffer[4:8], "big")
-            if len(self._buffer) < 8 + length:
-                break
-            complete.append((self._buffer[0], self._buffer[8 : 8 + length]))
-            self._buffer = self._buffer[8 + length :]
-        return complete

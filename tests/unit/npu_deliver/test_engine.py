@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.engine import LocalEngine, ReplayEngine, container
+from npu_deliver.engine import LocalEngine, ReplayEngine, attached
 from npu_deliver.errors import EngineError, RecordError, StepError
 from npu_deliver.plan import Mount, Step
 from npu_eval.logtext import LOG_NAMES
@@ -297,7 +297,7 @@ def test_a_containers_lines_stay_whole_when_its_channels_come_in_turns():
               framed(2, b"ee")]  # fmt: skip
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as stream, open(writing, "wb", buffering=0) as engine:  # noqa: PTH123
-        told = container._lines(stream, time.monotonic() + 20.0, step_of(""))
+        told = attached.lines(stream, time.monotonic() + 20.0, step_of(""))
         engine.write(frames[0] + frames[1][:5])
         engine.write(frames[1][5:] + b"".join(frames[2:]))
         assert [next(told), next(told)] == ["two", "一行"]
