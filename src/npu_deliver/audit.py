@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npu_deliver import ledger, render, verify
+from npu_deliver import ledger, manifest, render, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError
 from npu_deliver.otherwise import Finding, Otherwise, Report
-from npu_deliver.profiles import layout_of, pages, templates
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.words import LANGUAGES
@@ -28,7 +27,6 @@ from npu_eval.jsonio import dumps, to_json
 from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import LOG_NAMES, log_text
 from npu_eval.records import Record, read_record, record_sha256
-from npu_eval.stamps import stamped_name
 
 _EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
@@ -86,7 +84,7 @@ class Audit:
 def audit(folder: Path) -> Audit:
     """Audit a deliverable; every contradiction and every unbound numeral is found, not only the first."""
     report = verify.verify(folder)
-    differing = [*_witnesses(folder), *_strangers(folder, report.summary)]
+    differing = [] if manifest.not_plain(folder) else [*_witnesses(folder)]
     documents: list[Tally] = []
     bindings: list[Binding] = []
     if report.summary is not None:
@@ -274,26 +272,3 @@ def _witnesses(folder: Path) -> Iterator[Finding]:
         yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
     if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
         yield Finding(file="spec.json", what="tells other facts of the model than summary.json")
-
-
-_KNOWN = re.compile(
-    r"(?:evaluation/ledger\.jsonl|summary\.json|spec\.json|MANIFEST\.json|requirements\.txt|adapter\.py|verify_deliverable\.py"
-    r"|statement\.(?:intoto|dsse)\.json|(?:npu_eval|npu_models|inputs|evaluation/(?:records|logs|screenshots|results))/.+)"
-)
-
-
-def _strangers(folder: Path, summary: Summary | None) -> Iterator[Finding]:
-    """Files that no deliverable has, and scripts that were run and are gone."""
-    layout = summary.layout if summary else layout_of(folder)
-    fixed = {name for name, path in templates(layout).items() if path.suffix != ".j2"}
-    fixed |= {stamped_name(page, simulated=simulated) for page in pages(layout) for simulated in (False, True)}
-    for evidence in summary.evidence if summary else ():
-        for name in (word for word in evidence.command.split() if word.endswith(".py")):
-            if not (folder / name).is_file():
-                yield Finding(file=name, what=f"is missing, but the {evidence.experiment} record was made by it")
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() or "__pycache__" in name or name in fixed:
-            continue
-        if not _KNOWN.fullmatch(layout.canonical(name) or ""):
-            yield Finding(file=name, what="is no part of a deliverable")

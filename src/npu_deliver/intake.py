@@ -7,10 +7,11 @@ everything that this program itself reads, copies, mounts, fetches or installs o
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from npu_deliver import build, manifest, stacks
+from npu_deliver import build, manifest, stacks, strays
 from npu_deliver.errors import ConfigError, VerifyError
 from npu_deliver.profiles import layout_of
 from npu_eval.config import ImageFacts, SpecFile, read_spec_file
@@ -64,9 +65,11 @@ def inspect(folder: Path) -> Intake:
     if changed := manifest.differences(folder):
         name, what = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-        raise VerifyError(f"{what}{more}", where=name, fix="ask its maker for the folder as it was sealed")
+        raise VerifyError(f"{what}{more}", where=_printable(name), fix="ask its maker for the folder as it was sealed")
     spec = read_spec_file(folder / "spec.json")
     _check_spec(folder, spec)
+    for name, what in strays.in_the_way(manifest.files_of(folder), spec.evaluation.adapter):
+        raise _refused(_printable(name), what.partition(";")[0])
     text = (folder / "requirements.txt").read_text(encoding="utf-8", errors="replace")
     return Intake(folder=folder, spec=spec, requirements=text, unknown_packages=_unknown(text))
 
@@ -81,13 +84,11 @@ def _check_there(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _check_files(folder: Path) -> None:
-    if special := manifest.special_files(folder):
-        raise _refused(_printable(special[0]), "is no plain file")
+    if special := manifest.not_plain(folder):
+        raise _refused(_printable(special[0][0]), special[0][1].partition(";")[0])
     total = count = 0
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            raise _refused(_printable(name), "is a link")
         if _CONTROL.search(name):
             raise _refused(_printable(name), "has control characters in its name")
         if path.is_file():
@@ -107,6 +108,9 @@ def _check_spec(folder: Path, spec: SpecFile) -> None:
     adapter = evaluation.adapter
     if not re.fullmatch(r"[a-z_]+:[A-Za-z0-9._/@-]+", adapter) and not (_inside(adapter) and "/" not in adapter):
         raise _refused("spec.json", f"its adapter '{_printable(adapter)}' lies outside the folder")
+    module = adapter.removesuffix(".py")
+    if module in sys.stdlib_module_names or module in KNOWN_PACKAGES:
+        raise _refused("spec.json", f"its adapter '{adapter}' is called like a module that its scripts import")
     for device in (evaluation.candidate.device, evaluation.reference.device):
         if not _DEVICE.fullmatch(device):
             raise _refused("spec.json", f"it asks for the device '{_printable(device)}'")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_eval.errors import RecordError
+from npu_deliver import strays
+from npu_deliver.errors import RecordError, VerifyError
+from npu_eval.codehash import CACHE
 from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
 
 NAME = "MANIFEST.json"
@@ -33,21 +35,25 @@ class Manifest:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Relative path → file for everything in a folder but what lies `OUTSIDE` and Python's caches."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if "__pycache__" in relative.parts or relative.as_posix() in OUTSIDE:
-            continue
-        if path.is_symlink() or not path.is_dir():
-            found[relative.as_posix()] = path
-    return found
+    """Relative path → file for everything in a folder but what lies `OUTSIDE`; links are listed and not followed."""
+    return {name: path for name, path in strays.found_in(folder).items() if name not in OUTSIDE}
 
 
-def special_files(folder: Path) -> list[str]:
-    """Pipes, sockets and devices, also behind a link: whoever opens one may wait for ever."""
-    found = {**files_of(folder), **{name: folder / name for name in OUTSIDE}}
-    return [name for name, path in found.items() if path.exists() and not path.is_file() and not path.is_dir()]
+def not_plain(folder: Path) -> list[tuple[str, str]]:
+    """(name, what) of links, pipes, sockets and devices: whoever opens one reads elsewhere, or may wait for ever."""
+    return list(strays.not_plain(strays.found_in(folder).items()))
+
+
+def require_plain(folder: Path) -> None:
+    """Refuse a folder in which something is to be read that is no plain file.
+
+    Raises:
+        VerifyError: naming the first of its links, pipes, sockets and devices.
+    """
+    if special := not_plain(folder):
+        name, what = special[0]
+        more = f" (and {len(special) - 1} more)" if len(special) > 1 else ""
+        raise VerifyError(f"{what}{more}", where=name, fix="take it out of the folder; nothing was read")
 
 
 def seal(folder: Path) -> None:
@@ -63,6 +69,8 @@ def read(folder: Path) -> Manifest:
         RecordError: it is absent, unreadable, or of another schema.
     """
     try:
+        if not strays.is_plain(folder / NAME):
+            raise OSError("there is no plain file of that name")
         value = loads((folder / NAME).read_text(encoding="utf-8"), NAME)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=NAME, fix="the folder was never finished") from error
@@ -73,30 +81,36 @@ def read(folder: Path) -> Manifest:
 
 
 def foreign_files(folder: Path) -> list[str]:
-    """Files that a folder's manifest does not name; every file, when there is no readable manifest."""
+    """Files that a folder's manifest does not name; every file, when there is no readable manifest. What Python
+    compiled is nobody's work: it is made anew from the code.
+    """
+    names = [name for name in files_of(folder) if f"/{CACHE}/" not in f"/{name}"]
     try:
         known = read(folder).files
     except RecordError:
-        return list(files_of(folder))
-    return [name for name in files_of(folder) if name not in known]
+        return names
+    return [name for name in names if name not in known]
 
 
 def differences(folder: Path) -> list[tuple[str, str]]:
-    """(file, what is wrong) for every file that is not as it was sealed.
+    """(file, what is wrong) for every file that is not as it was sealed, and for what no seal makes part of a folder.
+
+    Where there are links or pipes, they alone are told, and nothing is opened.
 
     Raises:
         RecordError: there is no readable manifest.
     """
-    manifest, found = read(folder), files_of(folder)
-    wrong = [(name, "is missing") for name in manifest.files if name not in found]
-    wrong += [(name, "is a link; a deliverable holds plain files") for name in OUTSIDE if (folder / name).is_symlink()]
-    for name, path in found.items():
-        entry = manifest.files.get(name)
-        if path.is_symlink():
-            wrong.append((name, "is a link; a deliverable holds plain files"))
-        elif entry is None:
-            wrong.append((name, "is not in the manifest"))
-        elif (size := path.stat().st_size) != entry.size_bytes:
+    if special := not_plain(folder):
+        return special
+    known, found = read(folder).files, files_of(folder)
+    wrong = [(name, "is missing") for name in known if name not in found]
+    unfit = {name: told for name in found if (told := strays.unfit(name))}
+    wrong += dict.fromkeys(unfit.values())  # one line for a folder of them
+    wrong += strays.foreign([name for name in found if name not in unfit], known)
+    for name, entry in known.items():
+        if (path := found.get(name)) is None:
+            continue
+        if (size := path.stat().st_size) != entry.size_bytes:
             wrong.append((name, f"has {size} bytes, the manifest says {entry.size_bytes}"))
         elif (digest := file_sha256(path)) != entry.sha256:
             wrong.append((name, f"has sha256 {digest[:12]}…, the manifest says {entry.sha256[:12]}…"))

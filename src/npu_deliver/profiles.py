@@ -68,7 +68,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def layout_of(folder: Path) -> Layout:
     """The layout of a folder, as its spec.json names it; the first one where nothing can be read there."""
+    path = folder / "spec.json"
+    if not path.is_file():  # a pipe is not waited for
+        return NPU_DELIVERABLES
     try:
-        return LAYOUTS[json.loads((folder / "spec.json").read_text(encoding="utf-8"))["profile"]]
+        return LAYOUTS[json.loads(path.read_text(encoding="utf-8"))["profile"]]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return NPU_DELIVERABLES

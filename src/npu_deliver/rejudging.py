@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import verify, versions
+from npu_deliver import manifest, verify, versions
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.otherwise import Changed, said
 from npu_eval.config import NO_FALLBACK, OPTIONAL, Criterion, SpecFile, read_spec_file
@@ -57,11 +57,14 @@ def rejudge(folder: Path, profile: str) -> Rejudgement:
 
     Raises:
         ConfigError: there is no such folder or profile.
+        VerifyError: there are links or pipes in the deliverable.
         RecordError: there is no record in it, one cannot be read, or they were made under different specs.
     """
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder), fix="name a deliverable or a folder of records")
     whole = (folder / "spec.json").is_file()
+    if whole:
+        manifest.require_plain(folder)
     with versions.reading(folder):
         spec_file = read_spec_file(folder / "spec.json") if whole else None
         records = _records(folder, spec_file)

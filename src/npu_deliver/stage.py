@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npu_deliver import log, requirements, versions
+from npu_deliver import log, manifest, requirements, versions
 from npu_deliver.errors import ConfigError, SpecError
 from npu_deliver.image import Image
 from npu_deliver.labels import read_labels
-from npu_deliver.manifest import foreign_files
 from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
 from npu_deliver.references import portable
 from npu_deliver.samples import sample_photos
@@ -24,7 +23,7 @@ from npu_deliver.spec import Job, Spec
 from npu_deliver.travelling import code
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.coco_folder import listing, refuse_several
-from npu_eval.codehash import code_sha256
+from npu_eval.codehash import CACHE, code_sha256
 from npu_eval.config import SCHEMA, Classes, EvalSpec, InputFile, ModelFacts, Side, SpecFile, WeightsSpec, check
 from npu_eval.jsonio import TEMPORARY_PREFIX, dumps, file_sha256, write_atomic
 from npu_eval.layout import Layout
@@ -120,16 +119,19 @@ def refuse_foreign(output: Path, name: str) -> None:
         raise ConfigError("is a file", where=str(output), fix="name another folder with --output")
     if not any(output.iterdir()):
         return
+    if special := manifest.not_plain(output):
+        name_there, what = special[0]
+        raise ConfigError(f"holds '{visible(name_there)}', which {what}", where=str(output), fix="move it away first")
     if not _holds(output, name):
         owner = _owner(output)
         what = f"holds the deliverable of '{owner}'" if owner else "holds files that are no deliverable"
         raise ConfigError(
             f"{what}, not of '{name}'", where=str(output), fix="name another folder with --output, or move it away"
         )
-    foreign = foreign_files(output)
+    foreign = manifest.foreign_files(output)
     if foreign:
         raise ConfigError(
-            f"holds '{foreign[0]}', which is not in its manifest", where=str(output), fix="move it away first"
+            f"holds '{visible(foreign[0])}', which is not in its manifest", where=str(output), fix="move it away first"
         )
 
 
@@ -265,13 +267,20 @@ def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None
             write_atomic(target, data)
         if target.suffix == ".sh":
             target.chmod(0o755)
+    drop_caches(folder)
     for path in sorted(folder.rglob("*"), reverse=True):
         relative = path.relative_to(folder).as_posix()
-        if path.is_dir():
-            if path.name == "__pycache__":
-                shutil.rmtree(path)
-        elif path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(made)):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(made)):
             path.unlink()
+
+
+def drop_caches(folder: Path) -> None:
+    """Remove what Python compiled in a working folder: it is no part of a deliverable, and nobody's work."""
+    for path in list(folder.rglob(CACHE)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
 
 
 _MADE = ("evaluation/records", "evaluation/logs", RESULTS)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from npu_deliver import lasting, ledger, manifest, otherwise, signing, statement, travelling, versions
+from npu_deliver import lasting, ledger, manifest, otherwise, signing, statement, strangers, travelling, versions
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
@@ -55,13 +55,15 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
         ConfigError: the key is none, or the package that checks signatures is not installed.
     """
     count = len(manifest.files_of(folder))
-    if special := manifest.special_files(folder):
-        found = tuple(Finding(file=name, what="is no plain file") for name in special)
+    if special := manifest.not_plain(folder):
+        found = tuple(Finding(file=name, what=what) for name, what in special)
         nothing = Otherwise(told=Told(measured=None, derived=versions.current()))  # whichever made it, nothing is read
         return Report(findings=found, summary=None, files=count, other=nothing)
     told = versions.told(folder)
     sealed = _sealed(folder)
     parts, summary = _derived(folder, told)
+    sealed += strangers.in_the_way(folder)
+    parts["strangers"] = list(strangers.unknown(folder, summary, {finding.file for finding in sealed}))
     signed: list[Finding] = []
     if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
         signed.append(Finding(file=problem[0], what=problem[1]))

@@ -11,15 +11,20 @@ than this file's made summary and pages anew, and otherwise. `npu-deliver verify
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]  # this folder: a json.py in it is looked at, and never imported
+
 import ast
 import base64
 import hashlib
 import json
 import math
 import operator
+import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +37,9 @@ MOVED = {  # where these lie in the layouts in which they do not lie there
     "flat": {SUMMARY: "logs/summary.json", LEDGER: "ledger.jsonl", PICTURES: "screenshots", REPORT: "README"},
     "model_zoo": {REPORT: "adaptation_report"},
 }
+CACHE, SOURCE = "__pycache__", re.compile(r".+\.pyw?")
+COMPILED = re.compile(r".+\.(py[cod]|so([.]\d+)*|dll|dylib|pth|egg(-link)?|whl|pyz|zip)", re.IGNORECASE)
+SCRIPT = re.compile(r"(inference|verify_deliverable|adapter|(.+/)?(eval_[a-z_]+|make_reference))\.py")
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
@@ -64,22 +72,55 @@ def at(told: Any, name: str) -> str:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Relative path -> path of everything but the manifest, what is said of it, and Python's caches."""
+    """Relative path -> path of everything but folders; links are listed and not followed."""
     found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if (
-            "__pycache__" not in name.split("/")
-            and name not in (MANIFEST, STATEMENT, SIGNED)
-            and (path.is_symlink() or not path.is_dir())
-        ):
-            found[name] = path
+    for where, folders, names in os.walk(folder):
+        paths = [Path(where, name) for name in names]
+        paths += [path for path in (Path(where, name) for name in folders) if path.is_symlink()]
+        found.update({path.relative_to(folder).as_posix(): path for path in paths})
+    return dict(sorted(found.items()))
+
+
+def special(folder: Path) -> list[Finding]:
+    """Links, pipes, sockets and devices: whoever opens one reads elsewhere, or may wait for ever."""
+    found = []
+    for name, path in files_of(folder).items():
+        kind = path.lstat().st_mode
+        if stat.S_ISLNK(kind):
+            found.append((name, "is a link; a deliverable holds plain files"))
+        elif not stat.S_ISREG(kind):
+            found.append((name, "is no plain file"))
     return found
+
+
+def unfit(name: str) -> Finding | None:
+    """What lies in no deliverable, whatever its manifest says: compiled code, hidden files, modules in others' way."""
+    parts = name.split("/")
+    for depth, part in enumerate(parts, start=1):
+        place = "/".join(parts[:depth])
+        if part == CACHE:
+            return (
+                place,
+                "holds what Python compiled, which it would run unread; delete it, and start scripts with python -B",
+            )
+        if part.startswith("."):
+            return place, "is hidden; a deliverable shows all that it holds: move it out of the folder"
+    if COMPILED.fullmatch(parts[-1]):
+        return name, "is code that nobody can read, and Python would run it; delete it"
+    return None
+
+
+def in_the_way(name: str, adapter: str) -> bool:
+    """Whether a file is Python and neither of the packages nor a script of a deliverable: an import would find it."""
+    package = name.startswith(("npu_eval/", "npu_models/"))
+    return SOURCE.fullmatch(name) is not None and name != adapter and not package and not SCRIPT.fullmatch(name)
 
 
 def load(folder: Path, name: str, findings: list[Finding]) -> Any:
     """A JSON file; None, and a finding, where it cannot be read."""
     try:
+        if not stat.S_ISREG((folder / name).lstat().st_mode):
+            raise OSError("is no plain file")
         value = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         findings.append((name, f"cannot be read ({type(error).__name__})"))
@@ -90,15 +131,19 @@ def load(folder: Path, name: str, findings: list[Finding]) -> Any:
     return value
 
 
-def check_manifest(folder: Path, listed: Any) -> Iterator[Finding]:
-    """Missing, extra, changed and special files."""
+def check_manifest(folder: Path, listed: Any, spec: Any) -> Iterator[Finding]:
+    """Missing, extra, changed and unfit files."""
     entries = listed["files"]
-    found = files_of(folder)
+    found = {name: path for name, path in files_of(folder).items() if name not in (MANIFEST, STATEMENT, SIGNED)}
+    adapter = str(((spec or {}).get("evaluation") or {}).get("adapter", "adapter.py"))
     for name in sorted(set(entries) - set(found)):
         yield name, "is in the manifest, but not in the folder"
     for name, path in found.items():
-        if path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
-            yield name, "is no plain file"
+        wrong = unfit(name)
+        if wrong is not None:
+            yield wrong
+        elif in_the_way(name, adapter):
+            yield name, "is no script of a deliverable, and an import would find it; move it out of the folder"
         elif name not in entries:
             yield name, "is in the folder, but not in the manifest"
         elif sha256(path) != entries[name]["sha256"]:
@@ -146,11 +191,14 @@ def check_statement(
 
 
 def code_of(folder: Path) -> str:
-    """The hash of all Python files and of the model's configuration, as the records hold it."""
-    every = {*folder.rglob("*.py"), *(folder / "model").glob("*")}
-    code = [path for path in every if path.is_file() and "__pycache__" not in path.parts]
-    names = {path.relative_to(folder).as_posix(): sha256(path) for path in code}
-    return canonical(names)
+    """The hash of all that Python could import and of the model's configuration, as the records hold it."""
+    code = {}
+    for name, path in files_of(folder).items():
+        folders, _, last = name.rpartition("/")
+        compiled = COMPILED.fullmatch(last) and folders.rpartition("/")[2] != CACHE
+        if SOURCE.fullmatch(last) or compiled or (folders == "model" and last != CACHE):
+            code[name] = sha256(path)
+    return canonical(code)
 
 
 def check_chain(folder: Path, spec: Any, summary: Any, findings: list[Finding]) -> Iterator[Finding]:
@@ -421,10 +469,12 @@ def check(folder: Path, *, whole: bool = True) -> list[Finding]:
 
     Findings about `LAYOUT` are what could not be read: a contradiction where this file's own version made the folder.
     """
-    findings: list[Finding] = []
+    findings: list[Finding] = special(folder)
+    if findings:
+        return findings
     listed, spec = (load(folder, name, findings) for name in (MANIFEST, "spec.json"))
     summary = load(folder, at(spec or {}, SUMMARY), findings)
-    checks = [check_manifest(folder, listed)] if listed else []
+    checks = [check_manifest(folder, listed, spec)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
     checks += [check_ledger(folder, spec, summary)] if spec and summary else []
     checks += [check_verdicts(spec, summary), check_facts(folder, summary)] if spec and summary else []

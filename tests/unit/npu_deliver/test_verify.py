@@ -232,10 +232,14 @@ def test_an_extra_file_is_named(folder, name):
     assert name in files(folder)
 
 
-def test_pythons_own_caches_are_no_extra_files(folder):
+def test_what_python_compiled_is_named_once_with_what_to_do(folder):
     (folder / "npu_eval/__pycache__").mkdir()
-    (folder / "npu_eval/__pycache__/judge.cpython-311.pyc").write_bytes(b"\0")
-    assert verify.verify(folder).holds
+    for name in ("judge", "stats"):
+        (folder / f"npu_eval/__pycache__/{name}.cpython-311.pyc").write_bytes(b"\0")
+    assert [str(finding) for finding in verify.verify(folder).findings] == [
+        "npu_eval/__pycache__: holds what Python compiled, which it would run unread; delete it, "
+        "and start scripts with python -B"
+    ]
 
 
 @pytest.mark.parametrize("target", ["copy.log", "/nowhere/at/all", "."])

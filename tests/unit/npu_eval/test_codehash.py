@@ -20,9 +20,21 @@ def root(tmp_path: Path) -> Path:
 def test_the_code_is_every_python_file_in_the_order_of_its_path(root: Path) -> None:
     (root / "spec.json").write_text("{}")
     (root / "npu_eval" / "__pycache__").mkdir()
-    (root / "npu_eval" / "__pycache__" / "z.py").write_text("")
+    (root / "npu_eval" / "__pycache__" / "z.cpython-311.pyc").write_text("")
     (root / "folder.py").mkdir()
     assert [p.relative_to(root).as_posix() for p in code_files(root)] == sorted(FILES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["npu_eval/x.cpython-311-x86_64-linux-gnu.so", "npu_eval/x.abi3.so", "x.so", "libx.so.1", "npu_eval/x.pyc",
+     "x.pyd", "x.pyw", "x.pth", "x.zip", "npu_eval/__pycache__/z.py", "torch/__init__.py", "evaluation/json.py"],
+)  # fmt: skip
+def test_whatever_python_could_import_counts(root: Path, name: str) -> None:
+    before = code_sha256(root)
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_bytes(b"")
+    assert code_sha256(root) != before
 
 
 def test_the_configuration_of_a_model_counts_as_code(root: Path) -> None:
