@@ -39,7 +39,7 @@ def found_in(folder: Path) -> dict[str, Path]:
         for name in (*names, *linked):
             path = Path(where, name)
             found[path.relative_to(folder).as_posix()] = path
-    return dict(sorted(found.items()))
+    return {name: found[name] for name in sorted(found, key=lambda name: name.split("/"))}
 
 
 def is_plain(path: Path) -> bool:
@@ -102,13 +102,13 @@ def in_the_way(names: Iterable[str], adapter: str) -> Iterator[tuple[str, str]]:
 def foreign(names: Collection[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
     """(name, what) of files that a manifest does not name; one line for a folder of which it names nothing."""
     ours = {str(parent) for name in known for parent in PurePosixPath(name).parents} - {"."}
-    counts: dict[str, int] = {}
+    places: dict[str, list[str]] = {}
     for name in names:
-        if name in known:
-            continue
-        folders = [str(parent) for parent in reversed(PurePosixPath(name).parents)][1:]
-        place = next((folder for folder in folders if folder not in ours), name)
-        counts[place] = counts.get(place, 0) + (place != name)
-    for place, count in counts.items():
-        files = "a file that is" if count == 1 else f"{count} files that are"
-        yield place, f"holds {files} not in the manifest" if count else "is not in the manifest"
+        if name not in known:
+            folders = [str(parent) for parent in reversed(PurePosixPath(name).parents)][1:]
+            places.setdefault(next((folder for folder in folders if folder not in ours), name), []).append(name)
+    for place, held in places.items():
+        if len(held) == 1:
+            yield held[0], "is not in the manifest"
+        else:
+            yield place, f"holds {len(held)} files that are not in the manifest"

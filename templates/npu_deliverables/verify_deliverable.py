@@ -40,6 +40,11 @@ MOVED = {  # where these lie in the layouts in which they do not lie there
 CACHE, SOURCE = "__pycache__", re.compile(r".+\.pyw?")
 COMPILED = re.compile(r".+\.(py[cod]|so([.]\d+)*|dll|dylib|pth|egg(-link)?|whl|pyz|zip)", re.IGNORECASE)
 SCRIPT = re.compile(r"(inference|verify_deliverable|adapter|(.+/)?(eval_[a-z_]+|make_reference))\.py")
+KNOWN = re.compile(  # what else a deliverable may hold, in any layout
+    r"(evaluation/)?ledger\.jsonl|(logs/)?summary\.json|spec\.json|requirements\.txt|deploy\.sh|.+\.py"
+    r"|(readme|README|OPTIMIZATION_RECORD|adaptation_report)(\.simulated)?\.md"
+    r"|((evaluation/)?(records|logs|screenshots|results)|assets|outputs|inputs|model|npu_eval|npu_models)/.+"
+)
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
@@ -78,7 +83,7 @@ def files_of(folder: Path) -> dict[str, Path]:
         paths = [Path(where, name) for name in names]
         paths += [path for path in (Path(where, name) for name in folders) if path.is_symlink()]
         found.update({path.relative_to(folder).as_posix(): path for path in paths})
-    return dict(sorted(found.items()))
+    return {name: found[name] for name in sorted(found, key=lambda name: name.split("/"))}
 
 
 def special(folder: Path) -> list[Finding]:
@@ -131,7 +136,7 @@ def load(folder: Path, name: str, findings: list[Finding]) -> Any:
     return value
 
 
-def check_manifest(folder: Path, listed: Any, spec: Any) -> Iterator[Finding]:
+def check_manifest(folder: Path, listed: Any, spec: Any, *, whole: bool) -> Iterator[Finding]:
     """Missing, extra, changed and unfit files."""
     entries = listed["files"]
     found = {name: path for name, path in files_of(folder).items() if name not in (MANIFEST, STATEMENT, SIGNED)}
@@ -146,6 +151,8 @@ def check_manifest(folder: Path, listed: Any, spec: Any) -> Iterator[Finding]:
             yield name, "is no script of a deliverable, and an import would find it; move it out of the folder"
         elif name not in entries:
             yield name, "is in the folder, but not in the manifest"
+        elif whole and name != adapter and not KNOWN.fullmatch(name):
+            yield name, "is no part of a deliverable"
         elif sha256(path) != entries[name]["sha256"]:
             yield name, "is not the file that the manifest lists"
 
@@ -474,7 +481,7 @@ def check(folder: Path, *, whole: bool = True) -> list[Finding]:
         return findings
     listed, spec = (load(folder, name, findings) for name in (MANIFEST, "spec.json"))
     summary = load(folder, at(spec or {}, SUMMARY), findings)
-    checks = [check_manifest(folder, listed, spec)] if listed else []
+    checks = [check_manifest(folder, listed, spec, whole=whole)] if listed else []
     checks += [check_chain(folder, spec, summary, findings)] if spec and summary else []
     checks += [check_ledger(folder, spec, summary)] if spec and summary else []
     checks += [check_verdicts(spec, summary), check_facts(folder, summary)] if spec and summary else []

@@ -160,7 +160,7 @@ MARKING = "import os, pathlib\npathlib.Path({marker!r}).write_text('\\n'.join(os
 def hostile(folder, original, tmp_path, monkeypatch, capsys):
     """Reruns a folder whose every Python file leaves a mark: (exit code, standard error, the mark's text or None)."""
     marker = tmp_path / "marker"
-    for path in [*folder.rglob("*.py"), folder / "json.py", folder / "torch.py", folder / "sitecustomize.py"]:
+    for path in folder.rglob("*.py"):
         path.write_text(MARKING.format(marker=str(marker)), encoding="utf-8")
     deliverables.reseal(folder)
     monkeypatch.chdir(folder)
@@ -213,7 +213,18 @@ def test_with_trust_it_runs_and_sees_no_secret(hostile, monkeypatch, options):
     assert not seen & {"HF_TOKEN", "OBS_AK", "OBS_SK", "NPU_DELIVER_SIGN_KEY", "DB_PASSWD", "https_proxy"}
 
 
-def test_asking_an_interpreter_imports_nothing_from_the_folder_one_stands_in(hostile, tmp_path):
+@pytest.mark.parametrize("name", ["json.py", "torch.py", "sitecustomize.py", "evaluation/pathlib.py"])
+def test_with_trust_too_a_module_in_the_way_of_another_is_refused(hostile, folder, name):
+    (folder / name).write_text("raise SystemExit('ran')\n", encoding="utf-8")
+    deliverables.reseal(folder)
+    code, said, mark = hostile("--engine", "local", "--trust")
+    assert (code, mark) == (8, None)
+    assert f"{name}: is no script of a deliverable, and an import would find it; nothing of it was run" in said
+
+
+def test_asking_an_interpreter_imports_nothing_from_the_folder_one_stands_in(hostile, folder, tmp_path):
+    for name in ("json.py", "torch.py", "sitecustomize.py"):
+        (folder / name).write_text((folder / "inference.py").read_text(encoding="utf-8"), encoding="utf-8")
     local_image(Path(sys.executable))
     assert not (tmp_path / "marker").exists()
 
