@@ -63,7 +63,10 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     sealed = _sealed(folder)
     parts, summary = _derived(folder, told)
     sealed += strangers.in_the_way(folder)
-    parts["strangers"] = list(strangers.unknown(folder, summary, {finding.file for finding in sealed}))
+    blamed = {finding.file for finding in sealed}
+    parts["code"] = [finding for finding in parts.get("code", ()) if finding.file not in blamed]
+    blamed |= {finding.file for finding in parts["code"]}
+    parts["strangers"] = list(strangers.unknown(folder, summary, blamed))
     signed: list[Finding] = []
     if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
         signed.append(Finding(file=problem[0], what=problem[1]))

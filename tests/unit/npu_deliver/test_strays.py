@@ -105,7 +105,7 @@ def test_nothing_is_read_beside_a_link_or_a_pipe(folder, kind, name, monkeypatch
     assert not [path for path in opened if folder in path.parents]
 
 
-@pytest.mark.parametrize("command", ["verify", "audit", "judge", "lint"])
+@pytest.mark.parametrize("command", ["verify", "audit", "judge"])
 @pytest.mark.parametrize("name", ["spec.json", "MANIFEST.json", "evaluation/records/precision.json"])
 def test_no_command_waits_for_a_pipe(folder, command, name):
     special("pipe", folder / name)

@@ -82,7 +82,7 @@ def test_every_file_of_the_networks_decides(folder):
 
 
 def test_verify_names_code_that_is_not_of_the_version_that_a_folder_names(folder):
-    (folder / "evaluation/forged.py").write_text("x = 1\n", encoding="utf-8")
+    (folder / "evaluation/eval_forged.py").write_text("x = 1\n", encoding="utf-8")
     reseal(folder)
     found = {finding.file: finding.what for finding in verify.verify(folder).findings}
-    assert found["evaluation/forged.py"] == "is code that is not the release's"
+    assert found["evaluation/eval_forged.py"] == "is code that is not the release's"
