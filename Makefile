@@ -18,7 +18,7 @@
 #   WHEELHOUSE=folder  EXTRA_CA=file  TORCH_INDEX=url  REGISTRY=name  BASE_IMAGE=name     where an image's parts come from
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deliverables plan image optimise locate report verify audit rerun doctor models test lint clean
+.PHONY: help setup deliverables plan image optimise locate report verify audit rerun doctor models test test-containers test-simnpu test-all lint clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON      ?= $(shell command -v python3.11 || command -v python3)
@@ -44,11 +44,12 @@ flags        = $(profile) $(call option,DEVICE,--device) $(call option,WEIGHTS,-
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,ANNOTATIONS,--annotations) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
                $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
+run_tests    = @$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 20
 given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_lite0 (`make models` lists them)))
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,19s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,19s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)
@@ -86,8 +87,17 @@ doctor: setup   ## Check engine, image, driver, CANN and torch_npu, each with wh
 models: setup
 	@$(npu-deliver) models
 
-test:           ## Run every test; does its own set-up
-	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 20 $(PYTEST_ARGS)
+test:           ## Run the tests that need neither a container engine nor torch_npu; does its own set-up
+	$(run_tests) --ignore tests/container --ignore tests/simnpu $(PYTEST_ARGS)
+
+test-containers: ## Run the tests in containers; they skip, with the reason, where no engine answers
+	$(run_tests) tests/container $(PYTEST_ARGS)
+
+test-simnpu:    ## Run the NPU path with the real torch_npu on a simulated CANN
+	$(run_tests) tests/simnpu $(PYTEST_ARGS)
+
+test-all:       ## Run every test, as continuous integration does
+	$(run_tests) $(PYTEST_ARGS)
 
 lint:
 	@$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
