@@ -42,6 +42,14 @@ class Span:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The telling words of a page, and where they stand."""
+
+    at: Span
+    words: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One check. ``good`` and ``bad`` are Markdown reports, run through the rule by a test.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from npu_deliver.lint.finding import Span
+from npu_deliver.lint.finding import Quote, Span
 from npu_deliver.lint.reading.submission import Document
 
 
@@ -20,14 +20,6 @@ class Classifier:
     headless: tuple[Span, str] | None
     counts: tuple[tuple[int, Span], ...]
     outputs: tuple[tuple[tuple[int, ...], Span], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """Words that call the ported network a simplified one."""
-
-    at: Span
-    words: str
 
 
 _CLASSIFIES = re.compile(
@@ -68,7 +60,7 @@ def classifier(document: Document) -> Classifier | None:
     return document.facts(_classifier)
 
 
-def stand_in(document: Document) -> StandIn | None:
+def stand_in(document: Document) -> Quote | None:
     """The first line that says that a simplified network was ported in the place of the real one.
 
     A graph that onnxsim simplified is the same network, and so is a family of networks called "ResNet-like".
@@ -91,7 +83,7 @@ def _classifier(document: Document) -> Classifier | None:
     )
 
 
-def _stand_in(document: Document) -> StandIn | None:
+def _stand_in(document: Document) -> Quote | None:
     title = next((section.title for section in document.structure.sections if section.title), "").lower()
     for pattern in (_SIMPLER, _LIKE, _REWRITE):
         for line, match in document.search(pattern, ("text", "table", "log", "code")):
@@ -100,5 +92,5 @@ def _stand_in(document: Document) -> StandIn | None:
             if pattern is _REWRITE and not _OF_NETWORK.search(line.plain):
                 continue
             if pattern is not _LIKE or match["like"].lower() in title:
-                return StandIn(document.span(line.number), match[0])
+                return Quote(document.span(line.number), match[0])
     return None

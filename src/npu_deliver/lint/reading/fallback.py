@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from npu_deliver.lint.finding import Span
+from npu_deliver.lint.finding import Quote
 from npu_deliver.lint.reading.stages import aside, on_trouble
 from npu_deliver.lint.reading.submission import Document
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """The words of a sign and where they stand."""
-
-    at: Span
-    words: str
-
 
 _FELL = re.compile(
     r"fall(?:ing|s)? back to (?:run on )?(?:the )?cpu|not (?:currently )?supported on the npu backend", re.IGNORECASE
@@ -34,7 +24,7 @@ _MOCK = re.compile(
 _EXTENSION = re.compile(r"_C|扩展|extension|cuda", re.IGNORECASE)
 
 
-def fallback(document: Document) -> Sign | None:
+def fallback(document: Document) -> Quote | None:
     """The first line of a page or a log that says that an operator ran on the CPU; none that denies or explains it."""
     if document.kind not in ("log", "report"):
         return None
@@ -43,21 +33,21 @@ def fallback(document: Document) -> Sign | None:
     for line, match in document.search(_FELL, ("text", "log", "table")):
         told = line.zone != "log" and (_DENIED.search(line.plain) or aside(document, line.number))
         if not told:
-            return Sign(document.span(line.number), match[0])
+            return Quote(document.span(line.number), match[0])
     return None
 
 
-def silent_choice(document: Document) -> Sign | None:
+def silent_choice(document: Document) -> Quote | None:
     """The first expression that takes the CPU where there is no NPU, and says nothing."""
     if document.kind not in ("python", "report", "shell"):
         return None
     found = document.search(_CHOSEN, ("code", "log", "text"))
-    return next((Sign(document.span(line.number), match[0]) for line, match in found), None)
+    return next((Quote(document.span(line.number), match[0]) for line, match in found), None)
 
 
-def mocked_extension(document: Document) -> Sign | None:
+def mocked_extension(document: Document) -> Quote | None:
     """The first line that puts a mock in the place of an extension module."""
     if document.kind not in ("python", "report", "shell"):
         return None
     found = document.search(_MOCK, ("code", "log", "text", "table"))
-    return next((Sign(document.span(line.number), m[0]) for line, m in found if _EXTENSION.search(line.plain)), None)
+    return next((Quote(document.span(line.number), m[0]) for line, m in found if _EXTENSION.search(line.plain)), None)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from npu_deliver.lint.finding import Span
+from npu_deliver.lint.finding import Quote
 from npu_deliver.lint.reading.markdown import Line
 from npu_deliver.lint.reading.submission import Document
 
@@ -45,27 +44,19 @@ _OTHER_SECTION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """An input of the comparison as a sentence tells it; ``words`` are the telling ones."""
-
-    at: Span
-    words: str
-
-
-def random_inputs(document: Document) -> list[Basis]:
+def random_inputs(document: Document) -> list[Quote]:
     """The statements that the comparison's input is random, synthetic or a dummy."""
     return document.facts(_random)
 
 
-def single_inputs(document: Document) -> list[Basis]:
+def single_inputs(document: Document) -> list[Quote]:
     """The statements that the comparison rests on one input."""
     return document.facts(_single)
 
 
-def _random(document: Document) -> list[Basis]:
+def _random(document: Document) -> list[Quote]:
     return [
-        Basis(document.span(line.number), match[0].strip())
+        Quote(document.span(line.number), match[0].strip())
         for line, match in document.search(_RANDOM, ("text", "table", "log"))
         if not _OF_SOMETHING_ELSE.search(line.plain) and _is_compared(document, line)
     ]
@@ -79,11 +70,11 @@ def _is_compared(document: Document, line: Line) -> bool:
     return bool(_INPUTS.search(line.plain)) and not _OTHER_SECTION.search(titles)
 
 
-def _single(document: Document) -> list[Basis]:
+def _single(document: Document) -> list[Quote]:
     return list(_singles(document))
 
 
-def _singles(document: Document) -> Iterator[Basis]:
+def _singles(document: Document) -> Iterator[Quote]:
     for line, match in document.search(_SINGLE, ("text",)):
         if _COMPARES.search(line.plain) and not _SINGLE_OF_ELSE.search(line.plain):
-            yield Basis(document.span(line.number), match[0])
+            yield Quote(document.span(line.number), match[0])

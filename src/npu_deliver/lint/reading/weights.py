@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from npu_deliver.lint.finding import Span
+from npu_deliver.lint.finding import Quote, Span
 from npu_deliver.lint.reading.agreement import COMPARISON
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.submission import Document
@@ -66,14 +66,6 @@ class Random:
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Loose:
-    """Words that say that weights were not loaded strictly."""
-
-    at: Span
-    words: str
-
-
 def has_hash(document: Document) -> bool:
     """Whether a page, a log or a record names a hash or a revision of the weights."""
     if document.kind == "json":
@@ -97,7 +89,7 @@ def random_weights(document: Document) -> Random | None:
     return document.facts(_random_weights)
 
 
-def loose_loading(document: Document) -> Loose | None:
+def loose_loading(document: Document) -> Quote | None:
     """The first line that says that weights were not loaded strictly."""
     return document.facts(_loose_loading)
 
@@ -128,8 +120,8 @@ def _is_of_result(plain: str, match: re.Match[str], kind: Genre) -> bool:
     return not _TRAINED_LATER.search(plain) and (kind is not Genre.TRAINING or bool(_HEAD.search(plain)))
 
 
-def _loose_loading(document: Document) -> Loose | None:
+def _loose_loading(document: Document) -> Quote | None:
     for line, match in document.search(_LOOSE):
         if _LOADING.search(line.plain) and not _NOT_LOOSE.search(line.plain):
-            return Loose(document.span(line.number), match[0])
+            return Quote(document.span(line.number), match[0])
     return None
