@@ -7,7 +7,6 @@ on this machine, no matter. Everything that may hang or end its process is asked
 from __future__ import annotations
 
 import enum
-import json
 import os
 import re
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 from npu_deliver import compatibility, hardware, stacks
 from npu_deliver.environment import Containers, default_stack
 from npu_deliver.errors import ConfigError, EngineError
-from npu_deliver.image import PROBE, SAFE_PATH
+from npu_deliver.image import ask
 from npu_eval import host_limits, npu_evidence, npu_probe, npu_smi
 
 IMAGE_BYTES = 20 * 2**30
@@ -231,18 +230,9 @@ _SET_ENV = (
 
 def _packages(python: Path) -> Iterator[Check]:
     try:
-        done = subprocess.run(
-            [str(python), "-c", PROBE],
-            env={**os.environ, **SAFE_PATH},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        facts = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        yield Check(name="Python", state=State.FAULT, what=f"{python} does not run ({type(error).__name__})",
-                    fix="name another interpreter with --python")  # fmt: skip
+        facts = ask(python)
+    except EngineError as error:
+        yield Check(name="Python", state=State.FAULT, what=f"{error.where}: {error.what}", fix=error.fix)
         return
     packages = facts["packages"]
     torch, torch_npu = packages.get("torch"), packages.get("torch_npu")

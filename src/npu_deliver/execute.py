@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver import log
+from npu_deliver.deaths import death
 from npu_deliver.engine import Engine
 from npu_deliver.errors import (
     EXIT_INTERRUPTED,
@@ -28,6 +30,7 @@ from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
 from npu_eval.logtext import exit_code, log_text, verdicts_of
 from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
+from npu_eval.secret_variables import masked
 from npu_eval.stamps import is_simulated, stamped_name
 from npu_eval.visible import visible
 
@@ -147,7 +150,7 @@ def run_step(step: Step, title: str, engine: Engine, folder: Path, consoles: Pat
         with log.working(title) as show:
 
             def tell(line: str) -> None:
-                console.append(visible(line))
+                console.append(visible(masked(line)))
                 show(line)
 
             code = engine.run(step, folder, tell)
@@ -155,14 +158,22 @@ def run_step(step: Step, title: str, engine: Engine, folder: Path, consoles: Pat
         write_atomic(consoles / f"{step.experiment}.txt", "\n".join(console) + "\n")
     if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
+    reason = next((said for said in map(error_line, reversed(console)) if said), None)
+    if reason and code not in (EXIT_OK, EXIT_NOT_PASSED):
+        raise from_exit_code(code, reason, where=step.experiment)
+    kept = f"its output is in {consoles / step.experiment}.txt"
+    if (died := death(code, console, _looked_in(step, folder))) is not None:
+        raise StepError(died.what, where=step.experiment, fix=f"{died.fix}; {kept}" if died.fix else kept)
     if code not in (EXIT_OK, EXIT_NOT_PASSED):
-        reason = next((said for said in map(error_line, reversed(console)) if said), None)
-        if reason:
-            raise from_exit_code(code, reason, where=step.experiment)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         last = next((line for line in reversed(console) if line.strip()), "no output")
-        fix = "the machine may be out of memory" if code == -9 else f"its output is in {consoles / step.experiment}.txt"
-        raise StepError(f"{how}; its last words: {last}", where=step.experiment, fix=fix)
+        raise StepError(f"{how}; its last words: {last}", where=step.experiment, fix=kept)
+
+
+def _looked_in(step: Step, folder: Path) -> list[Path]:
+    """Where a step looked for modules before it came to what is installed."""
+    own = [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return [folder, (folder / step.command[1]).parent, *own]
 
 
 def _log_files(folder: Path, step: Step) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
+from npu_eval.secret_variables import masked
 from npu_eval.visible import visible_line
 
 NAME = "npu_deliver"
@@ -34,16 +35,16 @@ def set_up(*, verbose: bool) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.addFilter(_made_visible)
+    handler.addFilter(_fit_to_be_told)
     logger = get()
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
 
 
-def _made_visible(record: logging.LogRecord) -> bool:
-    """Whatever a message was put together from, one line of it holds no control character of a stranger."""
-    record.msg, record.args = "\n".join(map(visible_line, record.getMessage().split("\n"))), None
+def _fit_to_be_told(record: logging.LogRecord) -> bool:
+    """Whatever a message was put together from, no line of it holds a control character of a stranger or a secret."""
+    record.msg, record.args = "\n".join(map(visible_line, masked(record.getMessage()).split("\n"))), None
     return True
 
 

@@ -18,6 +18,7 @@ from npu_deliver import (
     log,
     manifest,
     otherwise,
+    output_place,
     plan,
     render,
     stage,
@@ -323,6 +324,7 @@ def working(job: Job) -> Iterator[None]:
     Raises:
         ConfigError: another run holds it, or the folder cannot be written.
     """
+    output_place.require(job.output, job.work)
     stage.refuse_foreign(job.output, job.spec.name)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     with job.lock.open("w") as lock:

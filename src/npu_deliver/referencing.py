@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from npu_deliver import execute, log, pipeline, plan, stage
+from npu_deliver import execute, log, output_place, pipeline, plan, stage
 from npu_deliver.errors import ConfigError, DeviceError
 from npu_deliver.pipeline import Options
 from npu_deliver.spec import Job
@@ -31,6 +31,7 @@ def make_reference(job: Job, options: Options, *, device: str, output: Path, ope
     if device.startswith("npu"):
         raise DeviceError("a reference is made on a CPU or a GPU: the NPU is what is held against it", where=device,
                           fix="use --device cpu or --device cuda:0")  # fmt: skip
+    output_place.require(output, output.with_name(f".{output.name}.making"))
     refuse_other(output)
     evaluation = job.spec.evaluation.model_copy(update={"device": device})
     scratch = output.with_name(f".{output.name}.making")

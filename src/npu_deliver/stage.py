@@ -266,7 +266,8 @@ def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None
         if not target.is_file() or target.read_bytes() != data:
             write_atomic(target, data)
         if target.suffix == ".sh":
-            target.chmod(0o755)
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # whoever may read it may run it
     drop_caches(folder)
     for path in sorted(folder.rglob("*"), reverse=True):
         relative = path.relative_to(folder).as_posix()

@@ -19,6 +19,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from npu_eval.secret_variables import masked
 from npu_eval.visible import visible_line
 
 EXIT_OK = 0
@@ -95,4 +96,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return visible_line(" ".join(re.split(r"[ \t\n]+", text.strip())))
+    return visible_line(" ".join(re.split(r"[ \t\n]+", masked(text).strip())))

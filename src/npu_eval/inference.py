@@ -22,6 +22,7 @@ from npu_eval.adapter import (
     checked_predictions,
 )
 from npu_eval.detections import DetectionSet
+from npu_eval.disk import check_file
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.photo_files import PHOTO_SUFFIXES, find_photos
@@ -112,6 +113,8 @@ def _photos(context: Context, given: Path | None) -> tuple[Path, ...]:
 
 def _targets(photos: Sequence[Path], output: Path | None, given: Path | None) -> list[Path | None]:
     targets = _named(photos, output, given)
+    for named in filter(None, targets):
+        check_file(named)
     originals = {photo.resolve() for photo in photos}
     for target in targets:
         if target is not None and target.resolve() in originals:

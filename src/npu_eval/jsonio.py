@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
 import types
 import typing
 from collections.abc import Mapping
@@ -147,20 +147,21 @@ def file_sha256(path: Path) -> str:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to disk and rename it: the old content or the new, never half."""
+    """Write a file under a temporary name, flush it to disk and rename it: the old content or the new, never half.
+    Its permissions are those that the umask leaves.
+    """
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    name = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"  # tempfile's files are closed to everybody else
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        name.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            name.unlink()
         raise
 
 

@@ -16,6 +16,7 @@ from npu_eval.checkpoint_sets import Rename
 from npu_eval.config import WEIGHTS_VARIABLE, EvalSpec, WeightsSpec
 from npu_eval.errors import AdapterError
 from npu_eval.records import WeightsFacts
+from npu_eval.secret_variables import masked
 from npu_eval.stamps import SEEDED
 from npu_eval.visible import visible
 
@@ -49,7 +50,7 @@ def load(network: nn.Module, adapter: Adapter, spec: EvalSpec, root: Path, say: 
     for note in report.notes:
         say(f"weights: {visible(str(note))}")
     return WeightsFacts(
-        source=wanted.source,
+        source=masked(wanted.source),
         random=fetched is None,
         file=fetched.path.name if fetched else None,
         sha256=fetched.sha256 if fetched else None,

@@ -26,6 +26,7 @@ from npu_eval.bundle import (
 from npu_eval.config import InputFile, Side, read_spec_file
 from npu_eval.device import best_device, is_out_of_memory
 from npu_eval.disk import check_room
+from npu_eval.endings import guarded
 from npu_eval.errors import AdapterError, DeviceError
 from npu_eval.jsonio import TEMPORARY_PREFIX
 from npu_eval.reference_operators import add_operators
@@ -46,7 +47,7 @@ NO_SHORT_FORMATS = {"tf32_conv": False, "tf32_matmul": False}
 
 def main(root: Path, argv: Sequence[str] | None = None) -> int:
     """Make a bundle from a deliverable's folder; returns the exit code (see `errors`)."""
-    return session.guarded(lambda: _main(root, argv))
+    return guarded(lambda: _main(root, argv))
 
 
 def _main(root: Path, argv: Sequence[str] | None) -> int:

@@ -23,13 +23,14 @@ from types import ModuleType
 from npu_eval import inference, shards
 from npu_eval.checkpoint_file import TORCH_SUFFIXES
 from npu_eval.config import WEIGHTS_VARIABLE, WeightsSpec, read_spec_file
+from npu_eval.endings import guarded
 from npu_eval.errors import EXIT_OK, ConfigError
 from npu_eval.http_app import App, Reply, replying
 from npu_eval.inference_queue import InferenceQueue
 from npu_eval.jsonio import file_sha256
 from npu_eval.photo_requests import PhotoRequest
 from npu_eval.served_model import ServedModel
-from npu_eval.session import guarded, open_context, say_to_stderr
+from npu_eval.session import open_context, say_to_stderr
 
 
 def weights_in(path: Path, wanted: WeightsSpec) -> Path:

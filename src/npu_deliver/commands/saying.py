@@ -7,11 +7,13 @@ it was put together from, and ends where it ends.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import typer
 
+from npu_eval.streams import spells_all
 from npu_eval.visible import visible_json, visible_line
 
 
@@ -32,7 +34,9 @@ def say_json(value: Any) -> None:
 
 
 def say_document(document: str) -> None:
-    """Print a JSON document that is text already."""
+    """Print a JSON document that is text already; where the terminal's alphabet is too small, in ASCII alone."""
+    if not spells_all(sys.stdout):
+        document = json.dumps(json.loads(document), indent=2)
     typer.echo(visible_json(document))
 
 

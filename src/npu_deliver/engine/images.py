@@ -7,7 +7,6 @@ from the step that failed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import tempfile
@@ -20,7 +19,7 @@ import requests
 from npu_deliver.build import REPOSITORY, Build, transport_arguments, write_context
 from npu_deliver.engine.container import SCRATCH, connect
 from npu_deliver.errors import EngineError
-from npu_deliver.image import PROBE, Image
+from npu_deliver.image import PROBE, Image, facts_in
 from npu_eval.config import ImageFacts
 
 LAST_LINES = 12
@@ -232,13 +231,16 @@ def _described(client: Any, found: Any, build: Build, soc: str | None) -> Image:
 
 def _packages(client: Any, found: Any) -> dict[str, str]:
     """The version of each distribution in an image, asked without loading any of them."""
+    where = {"where": found.id[:19], "fix": "remove the image and build it again"}
     try:
         answer = client.containers.run(
             found.id, ["python", "-c", PROBE], remove=True, network_mode="none", cap_drop=["ALL"],
             security_opt=["no-new-privileges"], read_only=True,
         )  # fmt: skip
-        packages = json.loads(answer)["packages"]
-    except (docker.errors.ContainerError, ValueError, KeyError) as error:
-        raise EngineError(f"Python does not run in the image ({error})", where=found.id[:19],
-                          fix="remove the image and build it again") from error  # fmt: skip
+    except docker.errors.ContainerError as error:
+        raise EngineError(f"Python does not run in the image ({error})", **where) from error
+    facts = facts_in(bytes(answer).decode("utf-8", "replace"))
+    if facts is None:
+        raise EngineError("Python does not run in the image: it told nothing of its packages", **where)
+    packages = facts["packages"]
     return {str(name): str(version) for name, version in packages.items()}

@@ -13,6 +13,7 @@ from npu_deliver import doctor, hardware
 from npu_deliver.doctor import State
 from npu_deliver.environment import Containers
 from npu_deliver.errors import EngineError
+from npu_deliver.image import MARK
 from npu_eval import host_limits, npu_evidence, npu_probe, npu_smi
 
 LOCAL = Containers(engine="local")
@@ -40,7 +41,8 @@ def program(tmp_path):
 
 
 def python_with(program, **packages: str) -> Path:
-    return program("python", json.dumps({"python": "3.11.9", "machine": "aarch64", "packages": packages, "nodes": []}))
+    facts = {"python": "3.11.9", "machine": "aarch64", "packages": packages, "nodes": []}
+    return program("python", f"somebody's .pth says this\n{MARK}{json.dumps(facts)}\n")
 
 
 def checks(*found: doctor.Check) -> dict[str, doctor.Check]:

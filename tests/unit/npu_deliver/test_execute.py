@@ -208,7 +208,10 @@ def test_the_last_reason_counts(bench):
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        (-9, "precision: was killed by signal 9; its last words: word; the machine may be out of memory"),
+        (
+            -9,
+            "precision: was killed by signal 9, as the kernel does where memory is full; free memory, or ",
+        ),
         (-11, "precision: was killed by signal 11; its last words: word; its output is in "),
         (2, "precision: ended with exit code 2; its last words: word; its output is in "),
         (137, "precision: ended with exit code 137; its last words: word"),

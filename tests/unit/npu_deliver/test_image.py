@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from npu_deliver.errors import EngineError, RecordError
-from npu_deliver.image import local_image, replayed_image
+from npu_deliver.image import MARK, local_image, replayed_image
 
 
 @pytest.fixture
@@ -16,9 +16,10 @@ def interpreter(tmp_path):
 
     def write(text: str | None = None, code: int = 0, **packages: str) -> Path:
         facts = {"python": "3.11.7", "machine": "aarch64", "packages": packages, "nodes": []}
+        said = f"a .pth file says {{}}\n{MARK}{json.dumps(facts)}\n{{}}\n"
         script = tmp_path / "python"
         script.write_text(
-            f"#!{sys.executable}\nimport sys\nsys.stdout.write({text if text is not None else json.dumps(facts)!r})\n"
+            f"#!{sys.executable}\nimport sys\nsys.stdout.write({text if text is not None else repr(said)})\n"
             f"sys.exit({code})\n", encoding="utf-8"
         )  # fmt: skip
         script.chmod(0o755)
@@ -47,6 +48,21 @@ def test_without_torch_nothing_can_run(interpreter):
 def test_what_is_no_interpreter_is_told(interpreter, text, code):
     with pytest.raises(EngineError, match="the interpreter does not run"):
         local_image(interpreter(repr(text), code))
+
+
+def test_a_library_that_is_hidden_on_the_way_to_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("mine = 1\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(EngineError, match=r"'import json' finds .*/json\.py, which hides the library") as told:
+        local_image(Path(sys.executable))
+    assert "Traceback" not in str(told.value)
+
+
+def test_what_a_sitecustomize_prints_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('hello {}'); print('[1]')\n", encoding="utf-8")
+    quiet = local_image(Path(sys.executable))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert local_image(Path(sys.executable)) == quiet
 
 
 def test_an_absent_interpreter_is_told(tmp_path):

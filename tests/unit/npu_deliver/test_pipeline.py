@@ -358,9 +358,9 @@ def test_a_run_inside_a_run_is_refused(job):
     make(job, FakeEngine(instead={"precision": nested}))
 
 
-def test_a_folder_that_cannot_be_made_is_an_os_error(job, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(job, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(ConfigError, match="file: is no folder"):
         make(replace(job, output=tmp_path / "file/out"))
 
 

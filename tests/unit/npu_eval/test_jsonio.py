@@ -183,10 +183,19 @@ def test_writing_makes_the_folders_and_readable_files_and_replaces_what_was_ther
     path = tmp_path / "a" / "b" / "f.txt"
     write_atomic(path, "一")
     assert path.read_bytes() == "一".encode()
-    assert path.stat().st_mode & 0o777 == 0o644
     write_atomic(path, b"\x00two")
     assert path.read_bytes() == b"\x00two"
     assert [p.name for p in path.parent.iterdir()] == ["f.txt"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_files_permissions_are_those_that_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomic(tmp_path / "f.txt", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "f.txt").stat().st_mode & 0o777 == mode
 
 
 def fail(code: int) -> Any:
@@ -196,7 +205,7 @@ def fail(code: int) -> Any:
     return failing
 
 
-@pytest.mark.parametrize("breaks", ["fsync", "replace", "chmod", "write", "interrupt"])
+@pytest.mark.parametrize("breaks", ["fsync", "replace", "write", "interrupt"])
 def test_a_failure_on_the_way_leaves_the_old_content_and_nothing_else(
     breaks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -429,7 +429,7 @@ def test_a_bug_shows_its_traceback(root: Path, capsys: pytest.CaptureFixture[str
 def test_a_folder_that_cannot_be_written_is_exit_code_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "evaluation").write_text("a file is in the way")
     assert session.main(inference, root, ["--save", str(root / "evaluation")]) == 2
-    assert "free space or use another folder" in reason(capsys)
+    assert "evaluation: is a file; name another folder with --save" in reason(capsys)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
