@@ -6,7 +6,9 @@ everything that this program itself reads, copies, mounts, fetches or installs o
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -98,6 +100,34 @@ def _check_files(folder: Path) -> None:
                 raise _refused(name, f"has {size / 2**30:.1f} GiB; {MAX_FILE_BYTES / 2**30:.0f} is the most")
         if count > MAX_FILES or total > MAX_BYTES:
             raise _refused(str(folder), f"holds more than {MAX_FILES} files or {MAX_BYTES / 2**30:.0f} GiB")
+
+
+def check_left(folder: Path, step: str) -> None:
+    """Look at a folder in which a stranger's code ran, before anything that it left there is read.
+
+    Raises:
+        VerifyError: it holds a link or a special file, too much, or a document that is too long.
+    """
+    total = count = 0
+    for here, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(here, name)
+            mode, size = (found := path.lstat()).st_mode, found.st_size
+            where = _printable(path.relative_to(folder).as_posix())
+            if stat.S_ISDIR(mode):
+                continue
+            count, total = count + 1, total + size
+            document = path.suffix in (".json", ".log") and size > MAX_DOCUMENT_BYTES
+            if not stat.S_ISREG(mode):
+                what = "is a link" if stat.S_ISLNK(mode) else "is no plain file"
+            elif document or size > MAX_FILE_BYTES:
+                what = f"has {size / 2**20:.0f} MiB"
+            elif count > MAX_FILES or total > MAX_BYTES:
+                what = f"is one of more than {MAX_FILES} files or {MAX_BYTES / 2**30:.0f} GiB"
+            else:
+                continue
+            raise VerifyError(f"{what}; the step {step} left it, and nothing of that was read", where=where,
+                              fix="read the adapter: no code of npu-deliver does so")  # fmt: skip
 
 
 def _check_spec(folder: Path, spec: SpecFile) -> None:

@@ -1,41 +1,43 @@
 """Run a finished deliverable again, anybody's, and hold what comes out against what it says.
 
-The original is only read: the run happens in a copy, in a container without a network. What is compared is stored in
-both records, so the answer does not depend on this program's opinion: hashes of the outputs, predictions, verdicts.
+The original is only read. The run happens beside it, in a container without a network, with this release's own code and
+of the folder only what is its author's. Its outputs are counted outside, and hashes are computed here.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
-from npu_deliver import environment, execute, intake, log, plan, verify, versions
-from npu_deliver.engine import LocalEngine
+from npu_deliver import environment, execute, intake, log, plan, recounting, travelling, verify, versions
+from npu_deliver.engine import Engine, LocalEngine
+from npu_deliver.engine.base import Tell
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, EngineError, RecordError
 from npu_deliver.image import Image, local_image
 from npu_deliver.intake import Intake
-from npu_deliver.otherwise import Changed, said
+from npu_deliver.otherwise import said
+from npu_deliver.plan import Step
+from npu_deliver.reproduction import Comparison, Hashes, Ran, compare
 from npu_deliver.stage import Staged
-from npu_eval import stats
+from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.codehash import code_sha256
-from npu_eval.jsonio import canonical_sha256, to_json
-from npu_eval.judge import MIN_RUN
+from npu_eval.jsonio import file_sha256
 from npu_eval.layout import Layout
-from npu_eval.logtext import verdicts_of
-from npu_eval.performance_data import PerformanceData
-from npu_eval.precision_data import Difference, PrecisionData
+from npu_eval.precision_data import PrecisionData, Recounted
 from npu_eval.records import InferenceData, Record, read_record
 from npu_eval.secret_variables import without_secrets
 from npu_eval.weights import FetchedWeights, at_hand, fetch
 from npu_eval.weights_reference import parse
 
 _DROPPED = ("records", "logs", "results", "screenshots")
+_RUNS = (".py", ".pyc", ".so", ".pth")
+_NEEDED = ("eval_precision.py", "eval_performance.py", "eval_training.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,84 +53,28 @@ class Consent:
     addresses: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputComparison:
-    """One output of one input, in both runs.
-
-    Where the bytes differ but the reference is the same to the bit, the relative L2 distance of the two outputs lies
-    between the difference and the sum of their relative L2 errors (the triangle inequality): ``distance``.
-    """
-
-    side: str
-    input: str
-    output: str
-    identical: bool
-    distance: tuple[float, float] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyComparison:
-    """The median latency of one batch size in both runs, in seconds.
-
-    ``noise`` is the relative spread that the two runs show in themselves: the larger of their ratios of window medians
-    and of their interquartile ranges over the median. A ratio within it says nothing about the machines.
-    """
-
-    batch_size: int
-    original_s: float
-    rerun_s: float
-    noise: float
-
-    @property
-    def ratio(self) -> float:
-        """The rerun's median over the original's."""
-        return self.rerun_s / self.original_s
-
-    @property
-    def within_noise(self) -> bool:
-        """Whether the two differ by no more than each differs from itself."""
-        return 1 / (1 + self.noise) <= self.ratio <= 1 + self.noise
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What a rerun came to.
-
-    ``outputs`` are the tensors of the precision run, ``predictions`` whether each photo has the same predictions to the
-    last digit, ``verdicts`` (criterion, original status, status of the rerun), ``environment`` (what, original, rerun)
-    for everything that differs, ``other`` whether the data of the other experiments is equal. Both sides are judged by
-    the rules of this version; ``other_version`` says which one made the folder where it is another, ``changed`` which
-    verdicts that one told otherwise.
-    """
-
-    outputs: tuple[OutputComparison, ...]
-    predictions: dict[str, bool]
-    verdicts: tuple[tuple[str, str, str], ...]
-    latencies: tuple[LatencyComparison, ...]
-    environment: tuple[tuple[str, str, str], ...]
-    other: dict[str, bool]
-    findings: int
-    other_version: str | None = None
-    changed: tuple[Changed, ...] = ()
-
-    @property
-    def reproduced(self) -> bool:
-        """Whether every output and prediction is the same to the bit, and every verdict that timing does not decide."""
-        same = all(o.identical for o in self.outputs) and all(self.predictions.values()) and all(self.other.values())
-        return same and all(original == again for _, original, again in self.verdicts)
-
-
 def rerun(
-    folder: Path, containers: Containers, work: Path, *, python: Path, weights: str | None, consent: Consent
+    folder: Path,
+    containers: Containers,
+    work: Path,
+    *,
+    python: Path,
+    weights: str | None,
+    consent: Consent,
+    their_code: bool = False,
 ) -> Comparison:
-    """Run a deliverable's experiments again in a copy below ``work``, and compare.
+    """Run a deliverable's experiments again below ``work``, and compare.
+
+    What runs is this release's own copy of the code that travels, with the author's adapter, model files, spec and
+    inputs. Outputs leave the run as tensors and are counted by a second process, in which none of that runs.
 
     Args:
         weights: a reference to the weights, for deliverables whose weights were a file of their maker.
         consent: what the user allows beyond a container without network.
+        their_code: run the folder's copy of the code instead, and believe what it records.
 
     Raises:
-        VerifyError: the folder is refused, see `intake.inspect`.
+        VerifyError: the folder is refused, see `intake.inspect`; or the run left what may not be read.
         ConfigError: the weights are not to be had from the spec alone, or something needs consent that is not given.
         EngineError: no engine answers, or no image can be made.
         DeliverError: a step failed, with its exit code.
@@ -139,23 +85,149 @@ def rerun(
         records = _records(taken)
     where = prepare(taken, containers, python=python, consent=consent)
     fetched = _weights(taken, weights, records, consent)
-    copy = work / taken.spec.profile
-    _copy(folder, copy, taken.spec.layout)
-    device = taken.spec.evaluation.candidate.device
+    evaluation, layout = taken.spec.evaluation, taken.spec.layout
+    copy, outputs = work / taken.spec.profile, work / "outputs"
+    if their_code:
+        _copy(folder, copy, layout)
+    else:
+        lay_out(taken, copy)
+        outputs.mkdir()
     steps = plan.steps(
-        tuple(records), device, where.image, layout=taken.spec.layout, weights=fetched.path if fetched else None,
-        timeout_s=plan.RERUN_TIMEOUT_S,
+        tuple(records), evaluation.candidate.device, where.image, layout=layout,
+        weights=fetched.path if fetched else None, timeout_s=plan.RERUN_TIMEOUT_S,
+    )  # fmt: skip
+    hashes = Hashes(
+        code_sha256=code_sha256(copy), weights_sha256=fetched.sha256 if fetched else None,
+        inputs={entry.path: file_sha256(copy / entry.path) for entry in evaluation.inputs},
     )  # fmt: skip
     staged = Staged(
-        folder=copy, spec=taken.spec, code_sha256=code_sha256(copy),
-        weights_sha256=fetched.sha256 if fetched else None, logs_ours=versions.is_current(taken.spec.measured_with),
+        folder=copy, spec=taken.spec, code_sha256=hashes.code_sha256, weights_sha256=hashes.weights_sha256,
+        logs_ours=not their_code or versions.is_current(taken.spec.measured_with),
     )  # fmt: skip
+    laid_out = _hashes(copy, layout)
+    counts = None
     with where.engine as engine:
-        execution = execute.execute(steps, engine, staged, consoles=work / "console", earlier=None)
-    found = compare(taken, records, execution.records, len(verified.findings))
+        watched = Watched(engine)
+        kept = steps if their_code else tuple(recounting.keeping(step, outputs) for step in steps)
+        execution = execute.execute(kept, watched, staged, consoles=work / "console", earlier=None)
+        if not their_code and recounting.EXPERIMENT in records:
+            counts = recounting.recount(
+                watched, where.image.digest, outputs, folder / "spec.json", work / "counted", work / "console"
+            )
+    again, deviations = _counted(execution.records, counts)
+    own = "" if ":" in evaluation.adapter else evaluation.adapter
+    ran = Ran(
+        release_code=not their_code, adapter=own, contained=where.image.kind == "docker",
+        device=next(iter(again.values())).provenance.device.description, outputs=_tensors(counts),
+        deviations=(*deviations, *_misstated(again, hashes)), unknown_packages=taken.unknown_packages,
+        altered=_altered(laid_out, _hashes(copy, layout)),
+    )  # fmt: skip
+    measured = taken.spec.measured_with
+    found = compare(evaluation.criteria, records, again, len(verified.findings))
+    found = replace(
+        found, ran=ran, hashes=hashes, named=versions.named(measured),
+        code=travelling.differences(folder, evaluation.adapter, layout) if versions.is_current(measured) else None,
+    )  # fmt: skip
     if verified.other.told.ours:
         return found
     return replace(found, other_version=said(verified.other.told), changed=verified.other.verdicts)
+
+
+class Watched:
+    """An engine after whose every step the folder is looked at before anything in it is read.
+
+    What runs in a container can leave links and pipes in the folder that both sides see.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.name = engine.name
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The engine is its owner's to close."""
+
+    def run(self, step: Step, folder: Path, tell: Tell) -> int:
+        """Run one step, then look.
+
+        Raises:
+            VerifyError: it left something that is no plain file, or too much.
+        """
+        code = self._engine.run(step, folder, tell)
+        intake.check_left(folder, step.experiment)
+        return code
+
+    def shell_line(self, step: Step, folder: Path) -> str:
+        """What one would type to do the same."""
+        return self._engine.shell_line(step, folder)
+
+
+def lay_out(taken: Intake, target: Path) -> None:
+    """Lay out what runs: this release's own code, and of the folder the adapter, model files, inputs and spec."""
+    adapter, layout = taken.spec.evaluation.adapter, taken.spec.layout
+    own = None if ":" in adapter else taken.folder / adapter
+    needed = {layout.at(f"evaluation/{name}") for name in _NEEDED} | {layout.at("inference.py")}
+    files = {
+        name: path
+        for name, path in travelling.code(adapter, own, layout).items()
+        if name in needed or name.partition("/")[0] in travelling.PACKAGES or (taken.folder / name).is_file()
+    }
+    theirs = [entry.path for entry in taken.spec.evaluation.inputs] + ["spec.json", "requirements.txt"]
+    theirs += [path.relative_to(taken.folder).as_posix() for path in (taken.folder / MODEL_FOLDER).glob("*")]
+    theirs += [] if own is None else [adapter]
+    for name in theirs:
+        if name in files:
+            raise ConfigError("is called like a file of npu-deliver", where=name, fix="ask its maker to rename it")
+        if (taken.folder / name).is_file():
+            files[name] = taken.folder / name
+    for name, path in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / name)
+
+
+def _hashes(copy: Path, layout: Layout) -> dict[str, str]:
+    """What the steps have no business to change: path → sha256."""
+    made = tuple(f"{layout.at(f'evaluation/{name}')}/" for name in _DROPPED)
+    files = ((path.relative_to(copy).as_posix(), path) for path in copy.rglob("*") if path.is_file())
+    return {name: file_sha256(path) for name, path in files if not name.startswith(made)}
+
+
+def _altered(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Files that are not as they were laid out, and code that was not laid out at all."""
+    changed = [name for name in before if after.get(name) != before[name]]
+    added = [name for name in after if name not in before and Path(name).suffix in _RUNS]
+    return tuple(sorted((*changed, *added)))
+
+
+def _counted(records: Mapping[str, Record], counts: Recounted | None) -> tuple[dict[str, Record], tuple[str, ...]]:
+    """The records with what was counted outside, and where they say something else."""
+    again = dict(records)
+    if counts is None:
+        return again, ()
+    record = again[recounting.EXPERIMENT]
+    assert isinstance(record.data, PrecisionData)
+    again[recounting.EXPERIMENT] = replace(record, data=recounting.counted(record.data, counts))
+    return again, tuple(f"precision: {where}" for where in recounting.deviations(record.data, counts))
+
+
+def _tensors(counts: Recounted | None) -> int:
+    return 0 if counts is None else 2 * len(counts.differences)
+
+
+def _misstated(records: Mapping[str, Record], hashes: Hashes) -> tuple[str, ...]:
+    """Hashes that a record of the rerun states otherwise than they were found here."""
+    wrong = []
+    for kind, record in records.items():
+        wrong += [f"{kind}: code_sha256"] if record.code_sha256 != hashes.code_sha256 else []
+        wrong += [f"{kind}: weights"] if record.provenance.weights.sha256 != hashes.weights_sha256 else []
+        for result in record.data.results if isinstance(record.data, InferenceData) else ():
+            if hashes.inputs.get(result.input) != result.input_sha256:
+                wrong.append(f"{kind}: input_sha256 of {result.input}")
+    return tuple(wrong)
 
 
 def prepare(taken: Intake, containers: Containers, *, python: Path, consent: Consent) -> Environment:
@@ -281,91 +353,3 @@ def _copy(folder: Path, target: Path, layout: Layout) -> None:
         return [name for name in names if Path(where) / name in made]
 
     shutil.copytree(folder, target, ignore=dropped, symlinks=True)
-
-
-# --- comparison ------------------------------------------------------------------------------------------------------
-
-
-def compare(taken: Intake, original: Mapping[str, Record], again: Mapping[str, Record], findings: int) -> Comparison:
-    """What the records of a rerun say against those of the original."""
-    criteria = taken.spec.evaluation.criteria
-    verdicts = []
-    for kind, record in original.items():
-        pairs = zip(verdicts_of(record, criteria), verdicts_of(again[kind], criteria), strict=True)
-        verdicts += [(old.criterion, str(old.status), str(new.status)) for old, new in pairs]
-    outputs: tuple[OutputComparison, ...] = ()
-    predictions: dict[str, bool] = {}
-    latencies: tuple[LatencyComparison, ...] = ()
-    other: dict[str, bool] = {}
-    for kind, record in original.items():
-        old, new = record.data, again[kind].data
-        if isinstance(old, PrecisionData) and isinstance(new, PrecisionData):
-            outputs = _outputs(old, new)
-        elif isinstance(old, InferenceData) and isinstance(new, InferenceData):
-            found = {result.input: result.predictions for result in new.results}
-            predictions = {result.input: found.get(result.input) == result.predictions for result in old.results}
-        elif isinstance(old, PerformanceData) and isinstance(new, PerformanceData):
-            latencies = _latencies(old, new)
-        else:
-            other[kind] = canonical_sha256(old) == canonical_sha256(new)
-    first = next(iter(original))
-    return Comparison(
-        outputs=outputs, predictions=predictions, verdicts=tuple(verdicts), latencies=latencies,
-        environment=_differing(original[first], again[first]), other=other, findings=findings,
-    )  # fmt: skip
-
-
-def _outputs(old: PrecisionData, new: PrecisionData) -> tuple[OutputComparison, ...]:
-    found = {(d.input, d.output): d for d in new.differences}
-    compared = []
-    for d in old.differences:
-        again = found.get((d.input, d.output))
-        for side in ("reference", "candidate"):
-            identical = again is not None and _hash(again, side) == _hash(d, side) and again.shape == d.shape
-            distance = None
-            same_reference = again is not None and again.reference_sha256 == d.reference_sha256
-            if not identical and side == "candidate" and again is not None and same_reference:
-                e, f = stats.agreement(d).relative_l2, stats.agreement(again).relative_l2
-                distance = (abs(e - f), e + f)
-            compared.append(
-                OutputComparison(side=side, input=d.input, output=d.output, identical=identical, distance=distance)
-            )
-    return tuple(compared)
-
-
-def _hash(difference: Difference, side: str) -> str:
-    return difference.reference_sha256 if side == "reference" else difference.candidate_sha256
-
-
-def _latencies(old: PerformanceData, new: PerformanceData) -> tuple[LatencyComparison, ...]:
-    found = {run.batch_size: run for run in new.runs if len(run.samples_s) >= MIN_RUN}
-    compared = []
-    for run in old.runs:
-        if len(run.samples_s) < MIN_RUN or run.batch_size not in found:
-            continue
-        again = found[run.batch_size]
-        steadiness = [stats.stability(r.samples_s) for r in (run, again)]
-        noise = max(max(s.window_ratio - 1, s.iqr_over_median) for s in steadiness)
-        compared.append(
-            LatencyComparison(
-                batch_size=run.batch_size, original_s=statistics.median(run.samples_s),
-                rerun_s=statistics.median(again.samples_s), noise=noise,
-            )
-        )  # fmt: skip
-    return tuple(compared)
-
-
-def _differing(old: Record, new: Record) -> tuple[tuple[str, str, str], ...]:
-    """Everything about the circumstances that is not the same, as (what, original, rerun)."""
-    before, after = (_flat("", to_json(record.provenance)) for record in (old, new))
-    return tuple(
-        (key, before.get(key, "-"), after.get(key, "-"))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key, "-") != after.get(key, "-")
-    )
-
-
-def _flat(prefix: str, value: Any) -> dict[str, str]:
-    if isinstance(value, dict):
-        return {k: v for name, part in value.items() for k, v in _flat(f"{prefix}.{name}".lstrip("."), part).items()}
-    return {prefix: str(value)}

@@ -29,7 +29,8 @@ from npu_eval.layout import NPU_DELIVERABLES, SUMMARY
 
 _DECIDE_NOTHING = frozenset({
     "_docker", "_templates", "audit", "cli", "commands", "comparing", "doctor", "engine", "intake", "lasting", "lint",
-    "otherwise", "rejudging", "rerun", "schemas", "signing", "strangers", "tampering", "verify",
+    "otherwise", "recounting", "rejudging", "reproduction", "rerun", "rerun_words", "schemas", "signing", "strangers",
+    "tampering", "verify",
 })  # fmt: skip
 """Parts of the host that neither derive nor draw nor write what a deliverable says; whatever is not named here does."""
 

@@ -41,6 +41,9 @@ AGAINST_VARIABLE = "NPU_DELIVER_AGAINST"
 REFERENCE_VARIABLE = "NPU_DELIVER_REFERENCE"
 """Tells the experiments that hold outputs against a reference where a reference bundle lies."""
 
+OUTPUTS_VARIABLE = "NPU_DELIVER_OUTPUTS"
+"""Tells the precision experiment where to leave both sides' outputs, and `recount` where they lie."""
+
 OPTIONAL = ("dataset", "optimisation", "localisation")
 """Experiments that spec.json does not ask for, and that a folder may hold or not: they need a data set, which does not
 travel, or time, or a reason to look for what differs."""

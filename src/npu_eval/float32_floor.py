@@ -11,9 +11,7 @@ import torch
 from torch import nn
 
 from npu_eval.adapter import checked_forward
-from npu_eval.compare import difference
 from npu_eval.config import AUTOCAST, Side
-from npu_eval.precision_data import Difference
 from npu_eval.references import read_outputs
 from npu_eval.session import Context
 
@@ -28,10 +26,10 @@ class Float32Floor:
     device: str
     models: dict[str, nn.Module] = field(default_factory=dict)
 
-    def differences(
+    def outputs(
         self, name: str, batch: torch.Tensor, reference: Outputs, candidate: Outputs
-    ) -> tuple[Difference, ...]:
-        """float32 against float64 of every output of one input; nothing where a reference bundle lacks one of them.
+    ) -> tuple[Outputs, Outputs] | None:
+        """Every output of one input in float64 and in float32; None where a reference bundle lacks one of them.
 
         Args:
             batch: the input in float32 on the CPU.
@@ -40,15 +38,14 @@ class Float32Floor:
         spec, bundle = self.context.spec, self.context.bundle
         if bundle is not None:
             if not {"float64", "float32"} <= set(bundle.of_input(name)[0].dtypes):
-                return ()
-            wide, narrow = (read_outputs(bundle, name, batch, dtype) for dtype in ("float64", "float32"))
-            return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)
+                return None
+            return read_outputs(bundle, name, batch, "float64"), read_outputs(bundle, name, batch, "float32")
         known = {spec.reference.dtype: reference}
         plain = spec.candidate.dtype == "float32" and AUTOCAST not in spec.numeric_modes
         if spec.reference.dtype != "float32" and plain and self.context.device.name == self.device:
             known["float32"] = candidate
         wide, narrow = (known.get(dtype) or self._run(dtype, batch) for dtype in ("float64", "float32"))
-        return tuple(difference(name, output, wide[output], narrow[output]) for output in wide)
+        return wide, narrow
 
     def _run(self, dtype: str, batch: torch.Tensor) -> Outputs:
         side = Side(device=self.device, dtype=dtype)

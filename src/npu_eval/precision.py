@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch
 
 from npu_eval.adapter import SupportsClassification, SupportsDetection, checked_detections, checked_forward
 from npu_eval.compare import difference
+from npu_eval.config import OUTPUTS_VARIABLE
 from npu_eval.detection_data import DetectionComparison
 from npu_eval.detections_match import Limits, compare_sets
 from npu_eval.errors import AdapterError
 from npu_eval.float32_floor import Float32Floor
+from npu_eval.kept_outputs import KeptOutputs
 from npu_eval.records import ClassRanking, Difference, PrecisionData
 from npu_eval.references import outputs_of, reference_of
 from npu_eval.session import Context, dtype_of
@@ -27,8 +30,10 @@ TAKES_REFERENCE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None of its own: what is compared, and how it is judged, was fixed in spec.json."""
-    del parser
+    """``--outputs``; what is compared, and how it is judged, was fixed in spec.json."""
+    at_hand = os.environ.get(OUTPUTS_VARIABLE)
+    parser.add_argument("--outputs", type=Path, metavar="DIR", default=Path(at_hand) if at_hand else None,
+                        help="keep both sides' outputs in this folder, as safetensors")  # fmt: skip
 
 
 def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
@@ -36,9 +41,10 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
 
     Raises:
         AdapterError: the outputs differ in names or shapes between the two sides.
+        ConfigError: there is no room for the outputs that are to be kept, or others lie there.
     """
-    del arguments
     spec = context.spec
+    kept = KeptOutputs(arguments.outputs, len(spec.inputs)) if arguments.outputs is not None else None
     right = reference_of(context)
     candidate_model = context.model(spec.candidate, context.device.name)
     differences: list[Difference] = []
@@ -57,17 +63,26 @@ def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
         first = outputs_of(context, candidate_model, on_device)
         _same_names(reference, first, spec.adapter)
         differences += [difference(entry.path, name, reference[name], first[name]) for name in reference]
-        floors += floor.differences(entry.path, batch, reference, first)
+        plain = floor.outputs(entry.path, batch, reference, first)
+        if plain is not None:
+            floors += [difference(entry.path, name, plain[0][name], plain[1][name]) for name in plain[0]]
         switched.compare(entry.path, reference, partial(outputs_of, context, candidate_model, on_device))
         if number == 1:
             switched.time(partial(checked_forward, context.adapter, candidate_model, on_device, spec.adapter))
+        every = []
         for _ in range(spec.repeats - 1):
             again = outputs_of(context, candidate_model, on_device)
             repeats += [difference(entry.path, name, first[name], again[name]) for name in first]
+            every += [again] if kept else []
+        ranked = context.adapter.class_output if isinstance(context.adapter, SupportsClassification) else ""
+        if kept:
+            kept.keep(entry.path, reference, first, every, plain, ranked)
         if isinstance(context.adapter, SupportsClassification):
             rankings.append(ranking(entry.path, context.adapter.class_output, reference, first, spec.adapter))
         if isinstance(context.adapter, SupportsDetection):
             detections.append(_detected(entry.path, photo, context.adapter, reference, first, spec.adapter))
+    if kept:
+        kept.finish()
     return PrecisionData(
         reference_dtype=spec.reference.dtype,
         candidate_dtype=spec.candidate.dtype,

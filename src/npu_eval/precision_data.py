@@ -141,6 +141,16 @@ class PrecisionData:
     switching: Switching | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recounted:
+    """The part of `PrecisionData` that follows from the outputs alone, counted again from tensors that were kept."""
+
+    differences: tuple[Difference, ...]
+    repeats: tuple[Difference, ...]
+    rankings: tuple[ClassRanking, ...]
+    floors: tuple[Difference, ...]
+
+
 def check_precision(data: PrecisionData, where: str) -> None:
     """Refuse numbers that no experiment writes.
 

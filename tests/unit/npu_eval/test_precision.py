@@ -20,7 +20,7 @@ from npu_eval.session import Context
 from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier
 
-NOTHING = argparse.Namespace()
+NOTHING = argparse.Namespace(outputs=None)
 
 
 def run(folder: Path, **changes: Any) -> PrecisionData:

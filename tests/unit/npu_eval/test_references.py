@@ -22,7 +22,7 @@ from npu_eval.tensor_file import read_tensors, write_tensors
 from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier
 
-NOTHING = argparse.Namespace()
+NOTHING = argparse.Namespace(outputs=None)
 
 
 def made(root: Path, folder: Path, **changes: Any) -> Bundle:
