@@ -28,6 +28,9 @@ WHEELHOUSE = "wheelhouse"
 DEFAULT_ID = 1000
 """User and group of an image that root builds: containers run as another user all the same."""
 
+ONLY_WHEELS = "--only-binary :all:"
+"""A line of a requirements file, as pip documents its format: no source archive is taken, so none is built."""
+
 _RECIPE = ("Dockerfile", ".dockerignore", "add-ca.sh", "entrypoint.sh", "install.sh")
 _TRANSPORT = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -78,6 +81,7 @@ def prepare(
     wheels: Sequence[Path] = (),
     extra_ca: Path | None = None,
     torch_index: str | None = None,
+    only_wheels: bool = False,
 ) -> Build:
     """The build of a stack with a model's requirements on a base image.
 
@@ -88,6 +92,7 @@ def prepare(
         wheels: when given, packages come from these files alone and no index is asked.
         extra_ca: certificates in PEM form that pip and the image shall trust in addition.
         torch_index: instead of the stack's index with CPU builds of torch; empty for none.
+        only_wheels: take no source archive, whose code would run while it is built.
 
     Raises:
         SpecError: a requirement is no plain requirement, contradicts the stack, or names what the platform supplies.
@@ -95,16 +100,19 @@ def prepare(
     """
     check_requirements(requirements, stack)
     user_id, group_id = user if user[0] else (DEFAULT_ID, DEFAULT_ID)
-    text = "".join(f"{line}\n" for line in requirements.splitlines())
+
+    def listed(lines: Sequence[str]) -> str:
+        named = any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+        first = (ONLY_WHEELS,) if only_wheels and named else ()
+        return "".join(f"{line}\n" for line in (*first, *lines))
+
     files = tuple(
         sorted(
             (
                 *_recipe(),
-                _generated("stack.txt", "".join(f"{line}\n" for line in stack.requirements)),
-                _generated(
-                    "stack-no-deps.txt", "".join(f"{line}\n" for line in stack.requirements_without_dependencies)
-                ),
-                _generated("requirements.txt", text),
+                _generated("stack.txt", listed(stack.requirements)),
+                _generated("stack-no-deps.txt", listed(stack.requirements_without_dependencies)),
+                _generated("requirements.txt", listed(requirements.splitlines())),
                 _read("extra-ca.crt", extra_ca) if extra_ca else _generated("extra-ca.crt", ""),
                 *_wheels(wheels),
             ),

@@ -157,7 +157,7 @@ def planned_build(spec: Spec, containers: Containers, *, machine: str) -> tuple[
 
 
 def rebuilt(
-    facts: ImageFacts | None, device: str, text: str, containers: Containers, *, machine: str
+    facts: ImageFacts | None, device: str, text: str, containers: Containers, *, machine: str, only_wheels: bool
 ) -> tuple[Build, str | None]:
     """The build that comes nearest to the environment of an earlier run, and the SoC that it is for.
 
@@ -167,6 +167,7 @@ def rebuilt(
     Args:
         facts: the image of the run; None where it had none, and ``device`` then says which stack it needs.
         text: the run's requirements.txt, every line ``name==version``.
+        only_wheels: take no source archive, whose code would run while it is built.
 
     Raises:
         SpecError: a requirement is none that may be installed.
@@ -182,7 +183,7 @@ def rebuilt(
     base = _own_base(own) if own else stacks.base_image(stack, soc=soc, registry=containers.registry)
     if stack.device != "npu":
         stack = _with_versions(stack, text)
-    return _prepared(stack, base, text, containers, machine), soc
+    return _prepared(stack, base, text, containers, machine, only_wheels=only_wheels), soc
 
 
 def _with_versions(stack: stacks.Stack, text: str) -> stacks.Stack:
@@ -202,10 +203,13 @@ def default_stack(device: str) -> str:
     return stacks.DEFAULT_NPU_STACK if device == "npu" else device
 
 
-def _prepared(stack: stacks.Stack, base: stacks.BaseImage, text: str, containers: Containers, machine: str) -> Build:
+def _prepared(
+    stack: stacks.Stack, base: stacks.BaseImage, text: str, containers: Containers, machine: str, *,
+    only_wheels: bool = False,
+) -> Build:  # fmt: skip
     return build.prepare(
         stack, base, text, machine=machine, user=(os.getuid(), os.getgid()), wheels=_wheels(containers.wheelhouse),
-        extra_ca=containers.extra_ca, torch_index=containers.torch_index,
+        extra_ca=containers.extra_ca, torch_index=containers.torch_index, only_wheels=only_wheels,
     )  # fmt: skip
 
 

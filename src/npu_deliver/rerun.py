@@ -290,8 +290,9 @@ def _rebuilt(taken: Intake, containers: Containers, consent: Consent) -> Image:
     say = log.get().info
     device = taken.spec.evaluation.candidate.device
     planned, soc = environment.rebuilt(
-        taken.spec.image, device, taken.requirements, containers, machine=images.engine_machine()
-    )
+        taken.spec.image, device, taken.requirements, containers, machine=images.engine_machine(),
+        only_wheels=not consent.packages,
+    )  # fmt: skip
     found = images.find(planned, soc)
     if found is None:
         say("image: the original's is not here; building its like, %s", planned.tag)

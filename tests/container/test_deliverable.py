@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import forging
 from deliverables import write_photo
 from npu_deliver import verify
 from npu_deliver.engine.container import LABEL, connect, folder_label
@@ -139,7 +140,25 @@ def test_a_rerun_without_a_network_reproduces_it_to_the_bit(finished: Path, mode
     assert [output["identical"] for output in found["outputs"]] == [True] * len(found["outputs"])
     assert len(found["outputs"]) >= 10
     assert found["environment"] == []
+    assert (found["code"], found["findings"]) == ([], 0)
+    assert found["ran"]["outputs"] == len(found["outputs"])
+    assert any("no code of the author ran" in line for line in found["shows"])
     assert {p: p.read_bytes() for p in finished.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_whose_own_code_forges_its_records_is_told_so(
+    image: dict[str, Any], models: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "models"
+    shutil.copytree(models / "tiny", root / "tiny", ignore=shutil.ignore_patterns("*npu_deliverables*"))
+    folder = forging.forged(root, tmp_path, "docker")
+    done = run("rerun", folder, "--json", root=root, check=False)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["reproduced"]) == (8, False), done.stderr
+    assert [(each["file"], each["how"]) for each in found["code"]] == [("npu_eval/compare.py", "changed")]
+    assert not any(output["identical"] for output in found["outputs"] if output["side"] == "candidate")
+    assert found["ran"]["release_code"]
+    assert found["ran"]["deviations"] == []
 
 
 def test_a_folder_that_escapes_is_refused_before_a_container_starts(

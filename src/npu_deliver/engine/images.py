@@ -77,7 +77,9 @@ def find(build: Build, soc: str | None = None) -> Image | None:
 
 
 def find_digest(facts: ImageFacts) -> Image | None:
-    """The very image that an earlier run had, if the engine has it.
+    """The very image that an earlier run had, if the engine has it and npu-deliver built it.
+
+    The digest may be a stranger's word: no other image of this machine is started on it.
 
     Raises:
         EngineError: no engine answers.
@@ -86,6 +88,8 @@ def find_digest(facts: ImageFacts) -> Image | None:
         try:
             found = client.images.get(facts.digest)
         except docker.errors.ImageNotFound:
+            return None
+        if "npu-deliver.content.sha256" not in (found.labels or {}):
             return None
         return Image(kind="docker", digest=found.id, python="python", packages=_packages(client, found), facts=facts)
 

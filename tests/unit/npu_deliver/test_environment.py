@@ -134,20 +134,31 @@ def test_what_is_no_size_is_told(size):
 
 def test_a_rebuilt_image_has_the_exact_versions_of_the_run():
     text = "torch==2.14.1\ntorchvision==0.29.1\nnumpy==2.4.6\ntimm==1.0.31\n"
-    planned, _ = rebuilt(FACTS, "cpu", text, Containers(), machine="x86_64")
+    planned, _ = rebuilt(FACTS, "cpu", text, Containers(), machine="x86_64", only_wheels=False)
     stack = next(file.content for file in planned.files if file.name == "stack.txt")
     assert stack == b"torch==2.14.1\ntorchvision==0.29.1\nnumpy==2.4.6\n"
 
 
 def test_its_base_is_ours_whatever_the_facts_say():
-    planned, _ = rebuilt(FACTS, "cpu", "torch==2.9.0\n", Containers(), machine="x86_64")
+    planned, _ = rebuilt(FACTS, "cpu", "torch==2.9.0\n", Containers(), machine="x86_64", only_wheels=False)
     assert "attacker" not in planned.arguments["BASE_IMAGE"]
+
+
+def test_of_a_stranger_s_versions_no_source_archive_is_built():
+    listed = {}
+    for only_wheels in (True, False):
+        planned, _ = rebuilt(FACTS, "cpu", "timm==1.0.15\n", Containers(), machine="x86_64", only_wheels=only_wheels)
+        files = {file.name: file.content for file in planned.files}
+        listed[only_wheels] = [files[name].splitlines()[:1] for name in ("requirements.txt", "stack.txt")]
+        assert files["stack-no-deps.txt"] == b""
+    assert listed[True] == [[b"--only-binary :all:"]] * 2
+    assert listed[False][0] == [b"timm==1.0.15"]
 
 
 def test_an_npu_stack_keeps_its_set_of_versions():
     facts = ImageFacts(**{**vars(FACTS), "stack": "npu", "soc": "910B4"})
     with pytest.raises(SpecError, match="contradicts the stack 'npu'"):
-        rebuilt(facts, "npu:0", "torch==2.8.0\n", Containers(), machine="aarch64")
+        rebuilt(facts, "npu:0", "torch==2.8.0\n", Containers(), machine="aarch64", only_wheels=False)
 
 
 @pytest.mark.parametrize(("stack", "state"), [("npu", ()), ("npu-9.1", ()), ("sam3", ()), ("cpu", ())])
