@@ -80,9 +80,9 @@ _CHINESE: dict[str, str] = {
     "not": "本次重跑不能表明：",
     "reproduced": "逐位复现",
     "not-reproduced": "未能逐位复现",
-    "own-word": "仅凭文件夹自带代码的说法逐位一致；未经核实",
-    "ran-release": "运行的是本版本（{ours}）自带的代码，而非文件夹中的副本；用的是文件夹的 spec.json 与输入",
-    "no-author-code": "没有运行作者的任何代码：适配器由本版本自带",
+    "own-word": "仅凭文件夹所附代码的说法逐位一致；未经核实",
+    "ran-release": "运行的是本版本（{ours}）的代码，而非文件夹中的副本；用的是文件夹的 spec.json 与输入",
+    "no-author-code": "没有运行作者的任何代码：适配器出自本版本",
     "counted": "{count} 个输出以张量形式取出；其哈希、误差与一致性由另一个只运行本版本代码的进程据此重新计算",
     "same-bytes": "适配端输出的字节与文件夹所记 sha256 完全一致",
     "hashed": "代码、权重与输入的 sha256 均在此处由文件计算得出",
@@ -95,7 +95,7 @@ _CHINESE: dict[str, str] = {
     "device": "原结果确实在其所称的设备上得出：本次运行所用设备为 {device}",
     "environment-trust": "镜像中安装的软件包名副其实",
     "no-container": "本机未受影响：本次运行未使用容器，而是以您的身份直接运行",
-    "folder-code": "文件夹中的任何数字：运行的是它自带的代码，其记录未经核对即被采信",
+    "folder-code": "文件夹中的任何数字：运行的是它所附的代码，其记录未经核对即被采信",
 }
 
 _SIDES = {"candidate": ("candidate", "适配端"), "reference": ("reference", "参考端")}

@@ -97,7 +97,7 @@ class KeptOutputs:
         if not self._inputs:
             check_room(
                 self._folder, sum(t.nbytes for t in tensors.values()) * self._expected,
-                what="the outputs that are to be kept need", where=self._folder, fix="or run without --outputs",
+                what="the kept outputs take about", where=self._folder, fix="or run without --outputs",
             )  # fmt: skip
         file = f"input-{len(self._inputs):03d}.safetensors"
         write_tensors(self._folder / file, tensors)
