@@ -12,12 +12,13 @@ from pathlib import Path
 
 from npu_eval.compare import difference
 from npu_eval.config import OUTPUTS_VARIABLE, EvalSpec, read_spec_file
+from npu_eval.endings import guarded
 from npu_eval.errors import ConfigError
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.kept_outputs import KeptInput, Outputs, kept_inputs, read_sides
 from npu_eval.precision import ranking
 from npu_eval.precision_data import ClassRanking, Difference, Recounted
-from npu_eval.session import guarded, say_to_stderr
+from npu_eval.session import say_to_stderr
 
 RESULT = "recounted.json"
 
