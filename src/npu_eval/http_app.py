@@ -50,8 +50,8 @@ class Limits:
     idle_s: int = 5
     unread_s: float = 30.0
     linger_s: float = 10.0
-    answer_s: float = 4.0
-    stop_s: float = 4.5
+    answer_s: float = 3.5
+    stop_s: float = 4.0
 
 
 @dataclass(frozen=True)

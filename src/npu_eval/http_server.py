@@ -42,11 +42,11 @@ class Connection(H11Protocol):
 
     limits = Limits()
     most = MAX_CONNECTIONS
-    stopping = False
 
     _timer: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _over = False
+    _half_closed = False
     _received = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -74,10 +74,10 @@ class Connection(H11Protocol):
         if self._over or self.transport.is_closing():
             return None
         if self._pending() and not self.cycle.more_body:
-            self.cycle.keep_alive = False
+            self._half_closed = True
             return True
         if self._pending() or self.conn.trailing_data[0]:
-            self._refuse(RefusedError(400, "the request ended before it was whole"))
+            self._refuse(_cut_short())
         return None
 
     def send_400_response(self, msg: str) -> None:
@@ -89,17 +89,21 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """An answer is written."""
-        super().on_response_complete()
+        super().on_response_complete()  # which begins with a request that was sent ahead
+        if self._half_closed and not self._pending() and not self.transport.is_closing():
+            if self.conn.trailing_data[0]:
+                self._refuse(_cut_short())
+            else:
+                self.transport.close()
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
             self._give_up_unread()
         self._watch()
 
     def shutdown(self) -> None:
         """The server stops: end what is idle, and let what is asked be answered."""
-        self.stopping = True
-        if self._pending() or self._over:
-            super().shutdown() if self._pending() else self.transport.close()
-        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+        if self._over:
+            self.transport.close()
+        elif not self._pending() and self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._refuse(RefusedError(503, STOPPING, retry_after_s=1))
         else:
             super().shutdown()
@@ -164,6 +168,10 @@ class Connection(H11Protocol):
     def _give_up_unread(self) -> None:
         if self._unread is None:
             self._unread = self.loop.call_later(self.limits.unread_s, self.transport.abort)
+
+
+def _cut_short() -> RefusedError:
+    return RefusedError(400, "the request ended before it was whole")
 
 
 def _raw(reply: Reply) -> bytes:

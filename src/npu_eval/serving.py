@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from npu_eval import inference, shards
 from npu_eval.checkpoint_file import TORCH_SUFFIXES
@@ -129,21 +130,16 @@ def _serve(root: Path, arguments: argparse.Namespace, folder: Path) -> int:
             say("stopped")
         finally:
             queue.close()
-            if not queue.ended(_LAST_PHOTO_S):
-                _leave(folder)
     return EXIT_OK
 
 
-_LAST_PHOTO_S = 0.2
-"""For which a photo that is still in work is waited for when everything is answered."""
-
-
-def _leave(folder: Path) -> None:
-    """End the process while the model computes: an interpreter that ends beside a thread inside torch aborts."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _leave(code: int) -> NoReturn:
+    """End the process without the interpreter's own end, which aborts beside a thread that computes in torch and takes
+    seconds to unload it on a busy machine.
+    """
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
-    os._exit(EXIT_OK)
+    os._exit(code)
 
 
 def _server_library() -> ModuleType:
@@ -182,4 +178,4 @@ def _port(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).resolve().parents[1]))
+    _leave(main(Path(__file__).resolve().parents[1]))

@@ -288,6 +288,8 @@ def test_whatever_a_client_sends_before_it_closes_its_half_gets_answers(server: 
 
 def test_a_client_that_closes_its_half_gets_its_answer(server: Running) -> None:
     assert [status for status, _ in raw(server, post(PHOTO), half_close=True)] == [200]
+    assert [status for status, _ in raw(server, post(PHOTO) * 3, half_close=True)] == [200] * 3
+    assert [status for status, _ in raw(server, post(PHOTO) + b"GET", half_close=True)] == [200, 400]
     assert raw(server, post(PHOTO)[:-2], half_close=True) == [(400, {"error": "the request ended before it was whole"})]
 
 
