@@ -10,7 +10,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 import samples
-from npu_deliver import figures, pipeline, tampering, versions
+from npu_deliver import figures, made_again, pipeline, second_look, tampering, versions
 from npu_deliver.environment import Environment
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
@@ -231,8 +231,24 @@ def png(source_sha256: str, name: str) -> bytes:
 def make(job: Job, engine: Any = None, *, pictures: bool = False, **options: Any) -> Summary:
     """The whole line, with a fake engine unless another is given, and with drawn pictures where a test needs them."""
     drawn = contextlib.nullcontext() if pictures else mock.patch.object(figures, "draw", blank_pictures)
-    with engine_in_place(engine or FakeEngine()), drawn:
+    quick = mock.patch.object(second_look, "start", return_value=QuickLook())
+    with engine_in_place(engine or FakeEngine()), drawn, quick:
         return pipeline.deliver(job, replace(OPTIONS, **options))
+
+
+class QuickLook:
+    """Instead of a second process: the same pages, made in this one; nobody looks at the pictures."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing was started."""
+
+    def ask(self, question: Mapping[str, Any]) -> second_look.Answer:
+        return made_again.answer(question, pictures=False)
 
 
 OTHER_VERSION = ToolVersion(version="0.1.7", rules_sha256="07" * 32, commit="")

@@ -8,25 +8,22 @@ unit filter and the record behind it, or a word of the page's template; on a lin
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import ledger, manifest, render, verify
-from npu_deliver.errors import ConfigError, DeliverError, RecordError
+from npu_deliver import render, verify
+from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.otherwise import Finding, Otherwise, Report
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.words import LANGUAGES
 from npu_eval.config import SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, to_json
+from npu_eval.jsonio import dumps
 from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import LOG_NAMES, log_text
-from npu_eval.records import Record, read_record, record_sha256
+from npu_eval.records import Record, read_record
 
 _EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
@@ -84,7 +81,6 @@ class Audit:
 def audit(folder: Path) -> Audit:
     """Audit a deliverable; every contradiction and every unbound numeral is found, not only the first."""
     report = verify.verify(folder)
-    differing = [] if manifest.not_plain(folder) else [*_witnesses(folder)]
     documents: list[Tally] = []
     bindings: list[Binding] = []
     if report.summary is not None:
@@ -92,17 +88,9 @@ def audit(folder: Path) -> Audit:
             tally, bound = _page(folder, file, text, shown, report)
             documents.append(tally)
             bindings += bound
-            differing += _differences(folder, file, text)
         ours = report.other.told.ours
         documents += [_derived(folder, file, text, ours=ours) for file, text in _regenerated(folder, report.summary)]
-    findings, other = report.findings, report.other
-    if other.told.ours:
-        findings = tuple(dict.fromkeys((*findings, *differing)))
-    else:
-        blamed = {finding.file for finding in findings}
-        unchecked = (*other.unchecked, *(each for each in differing if each.file not in blamed))
-        other = replace(other, unchecked=tuple(dict.fromkeys(unchecked)))
-    return Audit(findings=findings, documents=tuple(documents), bindings=tuple(bindings), other=other)
+    return Audit(findings=report.findings, documents=tuple(documents), bindings=tuple(bindings), other=report.other)
 
 
 def _read(folder: Path, file: str) -> str:
@@ -185,17 +173,6 @@ def record_of(pointer: str, summary: Summary) -> str:
     return f"spec.json@{summary.spec_sha256}"
 
 
-def _differences(folder: Path, file: str, text: str) -> Iterator[Finding]:
-    found, ours = _read(folder, file).splitlines(), text.splitlines()
-    for number in range(max(len(found), len(ours))):
-        theirs = found[number] if number < len(found) else "(no line)"
-        expected = ours[number] if number < len(ours) else "(no line)"
-        if theirs != expected:
-            is_, gives = theirs.strip()[:80], expected.strip()[:80]
-            yield Finding(file=file, what=f"line {number + 1} is {is_!r}, rendering the records again gives {gives!r}")
-            return
-
-
 # Logs and JSON
 
 
@@ -234,41 +211,3 @@ def _derived(folder: Path, file: str, text: str, *, ours: bool) -> Tally:
         else:
             unbound += [(number, numeral) for numeral in here]
     return Tally(file=file, numerals=bound + len(unbound), from_records=bound, from_template=0, unbound=tuple(unbound))
-
-
-# Who was changed, where two files disagree
-
-_LOGGED = re.compile(r"^record\s+sha256 ([0-9a-f]{64})\s*$", re.MULTILINE)
-
-
-def _witnesses(folder: Path) -> Iterator[Finding]:
-    """The file that several others testify against: they were all made from another content of it."""
-    try:
-        spec_file = read_spec_file(folder / "spec.json")
-        layout = spec_file.layout
-        summary = json.loads(_read(folder, layout.at(SUMMARY)))
-        evidence = {str(e["experiment"]): e for e in summary["evidence"]}
-    except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
-        return
-    specs = []
-    for kind, entry in evidence.items():
-        file = layout.record(kind)
-        try:
-            specs.append(json.loads(_read(folder, file))["spec_sha256"])
-            record = read_record(folder / file, spec_sha256=None)
-        except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
-            continue
-        logged = _LOGGED.search(_read(folder, str(entry.get("log"))))
-        if logged and logged[1] == entry.get("record_sha256") != record_sha256(record):
-            yield Finding(
-                file=file, what=f"is not the record {logged[1][:12]}… that its log and summary.json were made from"
-            )
-    with contextlib.suppress(DeliverError, LookupError, TypeError):
-        if (told := summary["runs"]["head_sha256"]) != ledger.read(folder / layout.at(LEDGER))[-1].sha256:
-            yield Finding(
-                file=layout.at(LEDGER), what=f"is not the ledger {str(told)[:12]}… that summary.json tells of"
-            )
-    if specs and len(set(map(str, specs))) == 1 and specs[0] != spec_file.evaluation.sha256:
-        yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
-    if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
-        yield Finding(file="spec.json", what="tells other facts of the model than summary.json")

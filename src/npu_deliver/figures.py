@@ -6,11 +6,10 @@ PNG text.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from npu_deliver import encoding
 from npu_deliver.charts import (
     CHART_LABELS,
     ApSeries,
@@ -82,12 +81,10 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
 
 
 def named(png: bytes, name: str) -> bytes:
-    """A PNG that says its own file name in the text chunk ``Name``: several pictures are drawn from one record, and one
-    of them must not pass for another. The chunk follows the header (ISO/IEC 15948, 5.6), which has 25 bytes after 8.
+    """A PNG that says its own file name and what it was drawn with: several pictures are drawn from one record, and one
+    of them must not pass for another.
     """
-    body = b"tEXtName\0" + name.encode("latin-1")
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:33] + chunk + png[33:]
+    return encoding.labelled(png, {"Name": name, encoding.DRAWN_WITH: encoding.libraries()})
 
 
 def _optimisation(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:

@@ -108,12 +108,14 @@ class Report:
     """What a verification came to. ``summary`` is the one derived again, where the records allow it.
 
     ``findings`` are contradictions: of a folder of another version only what is one whatever the version.
+    ``uncompared`` are pictures that differ from those that are drawn here with other libraries, which may be why.
     """
 
     findings: tuple[Finding, ...]
     summary: Summary | None
     files: int
     other: Otherwise
+    uncompared: tuple[Finding, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -25,6 +25,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from npu_deliver import encoding
 from npu_eval.fonts import cjk_font_path
 
 SOFTWARE = "npu-deliver"
@@ -337,7 +338,7 @@ def _png(image: Image.Image, texts: dict[str, str]) -> bytes:
     for key, value in texts.items():
         info.add_text(key, value)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, optimize=True)
+    image.save(buffer, "PNG", pnginfo=info, **encoding.options())
     return buffer.getvalue()
 
 

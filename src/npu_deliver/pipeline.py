@@ -42,7 +42,7 @@ from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.layout import LEDGER, SUMMARY
 from npu_eval.logtext import log_name, log_text
-from npu_eval.records import Record, read_record, record_sha256
+from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.visible import visible
 from npu_eval.weights import FetchedWeights, fetch
 
@@ -302,9 +302,18 @@ def write_pages(folder: Path, summary: Summary, records: Mapping[str, Record], l
     contents: dict[str, str | bytes] = {summary.layout.at(SUMMARY): dumps(summary)}
     contents |= render.render(summary, lang=lang)
     shutil.rmtree(folder / summary.layout.at(figures.FOLDER), ignore_errors=True)
+    drop_unnamed(folder / summary.layout.at(plan.RESULTS), folder, records)
     contents |= figures.draw(summary, records, logs, lang)
     for name, content in contents.items():
         write_atomic(folder / name, content)
+
+
+def drop_unnamed(results: Path, folder: Path, records: Mapping[str, Record]) -> None:
+    """Remove results that no record names: those of photos that were evaluated earlier."""
+    named = {folder / name for record in records.values() for name, _ in files_of(record)}
+    for path in list(results.rglob("*")):
+        if not path.is_dir() and path not in named:
+            path.unlink()
 
 
 def publish(folder: Path, job: Job) -> None:

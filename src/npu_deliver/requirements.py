@@ -9,22 +9,9 @@ import re
 
 from npu_deliver.errors import SpecError
 from npu_deliver.image import Image
+from npu_deliver.needed_packages import SERVER, needed
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_deliver.spec import DETECTION_TASKS, Spec
-
-_BASE = ("torch", "numpy", "pillow")
-_LIBRARY = {
-    "timm": ("torchvision", "timm", "safetensors"),
-    "torchvision": ("torchvision",),
-    "transformers": ("torchvision", "transformers", "safetensors"),
-    "npu_models": ("torchvision",),
-}
-_EVALUATORS = ("pycocotools", "hotcoco")
-"""What the evaluation of a detector on a data set imports."""
-
-SERVER = "uvicorn==0.54.0"
-"""What `deploy.sh` needs beside the rest, in the version with which this project is tested. The image in which is
-measured does not have it, so that a server can be added to what was measured."""
 
 
 def names(spec: Spec) -> tuple[str, ...]:
@@ -33,14 +20,13 @@ def names(spec: Spec) -> tuple[str, ...]:
     Raises:
         SpecError: the spec requires what the platform supplies.
     """
-    library = spec.adapter.partition(":")[0] if ":" in spec.adapter else ""
-    evaluators = _EVALUATORS if spec.dataset is not None and spec.task in DETECTION_TASKS else ()
-    wanted = dict.fromkeys([*_BASE, *_LIBRARY.get(library, ()), *evaluators, *spec.requirements])
+    evaluators = spec.dataset is not None and spec.task in DETECTION_TASKS
+    wanted = needed(spec.adapter, spec.requirements, evaluators=evaluators)
     for name in wanted:
         if _key(name) in PLATFORM_SUPPLIES:
             raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
                             fix="leave it out")  # fmt: skip
-    return tuple(wanted)
+    return wanted
 
 
 def pinned(spec: Spec, image: Image) -> str:

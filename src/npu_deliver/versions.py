@@ -28,9 +28,9 @@ from npu_eval.jsonio import canonical_sha256, file_sha256, from_json
 from npu_eval.layout import NPU_DELIVERABLES, SUMMARY
 
 _DECIDE_NOTHING = frozenset({
-    "_docker", "_templates", "audit", "cli", "commands", "comparing", "doctor", "engine", "intake", "lasting", "lint",
-    "otherwise", "recounting", "rejudging", "reproduction", "rerun", "rerun_words", "schemas", "signing", "strangers",
-    "tampering", "verify",
+    "_docker", "_templates", "audit", "belonging", "cli", "commands", "comparing", "doctor", "engine", "intake",
+    "lasting", "lint", "made_again", "otherwise", "picture_sources", "recounting", "rejudging", "remade",
+    "reproduction", "rerun", "rerun_words", "schemas", "second_look", "signing", "strangers", "tampering", "verify",
 })  # fmt: skip
 """Parts of the host that neither derive nor draw nor write what a deliverable says; whatever is not named here does."""
 

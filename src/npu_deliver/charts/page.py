@@ -27,6 +27,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from npu_deliver import encoding
 from npu_eval.fonts import CJK_FAMILY, cjk_font_path
 
 DPI = 150
@@ -90,7 +91,7 @@ class Page:
         """The page as PNG with the text chunks ``Software`` and ``Source-SHA256``; no version, no time."""
         buffer = io.BytesIO()
         metadata = {"Software": "npu-deliver", "Source-SHA256": source_sha256}
-        self.figure.savefig(buffer, format="png", dpi=DPI, metadata=metadata)
+        self.figure.savefig(buffer, format="png", dpi=DPI, metadata=metadata, pil_kwargs=encoding.options())
         return buffer.getvalue()
 
     def _lines(

@@ -26,10 +26,10 @@ def verify(
         Path | None, typer.Option("--public-key", help="The Ed25519 key that its statement shall be signed with")
     ] = None,
 ) -> None:
-    """Recompute everything in a deliverable and name each contradiction.
+    """Recompute everything in a deliverable, render its pages and draw its pictures again, and name each contradiction.
 
     Exit code 0: it holds together; 8: it contradicts itself; 10: it does not, but another version of npu-deliver
-    made it, and this one derives some of it otherwise, which is listed.
+    made it, and this one derives some of it otherwise, which is listed; or its pages could not be rendered again.
 
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
@@ -43,12 +43,13 @@ def verify(
     if as_json:
         say_json(
             {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
-             "findings": to_json(found.findings), **versions_json(found.other)}
+             "findings": to_json(found.findings), "uncompared": to_json(found.uncompared), **versions_json(found.other)}
         )  # fmt: skip
     else:
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
         signed = f"; signed by {public_key.name}" if public_key is not None and not found.findings else ""
         say_all(version_lines(found.findings, found.other))
+        say_all(f"  not compared: {each}" for each in found.uncompared)
         rules = "" if found.holds or found.other.told.ours else " by the rules of this version"
         say(f"{folder}: {state(found)}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
     leave(found)

@@ -36,7 +36,9 @@ def version_lines(findings: Sequence[Finding], other: Otherwise) -> list[str]:
     if not findings and other.told.ours and not is_current(other.told.measured):
         lines.append(f"  the records were measured with {named(other.told.measured)}; the rest is derived by this one")
     mark = "✓" if other.same else "!"
-    return lines if other.told.ours else [*lines, *other.lines, f"{mark} {other.outcome}"]
+    if other.told.ours:
+        return [*lines, *other.lines]
+    return [*lines, *other.lines, f"{mark} {other.outcome}"]
 
 
 def versions_json(other: Otherwise) -> dict[str, Any]:

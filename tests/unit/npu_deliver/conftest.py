@@ -7,7 +7,7 @@ import jinja2
 import pytest
 
 import deliverables
-from npu_deliver import render
+from npu_deliver import render, second_look
 from npu_deliver.spec import Job
 
 
@@ -33,6 +33,13 @@ def no_compiling_twice(monkeypatch, compiled):
         return environment
 
     monkeypatch.setattr(render, "_environment", cached)
+
+
+@pytest.fixture(autouse=True)
+def no_second_process(request, monkeypatch):
+    """Pages are made again in this process; a test marked ``second_process`` starts the real one."""
+    if request.node.get_closest_marker("second_process") is None:
+        monkeypatch.setattr(second_look, "start", lambda folder: deliverables.QuickLook())
 
 
 @pytest.fixture(scope="session")

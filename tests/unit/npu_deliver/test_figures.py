@@ -8,8 +8,8 @@ from PIL import Image
 
 import samples
 from npu_deliver import figures
+from npu_deliver.picture_sources import png_texts
 from npu_deliver.summary import summarize, summary_sha256
-from npu_deliver.verify import png_texts
 from npu_eval.logtext import log_text
 
 NAMES = [

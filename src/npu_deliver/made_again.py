@@ -1,0 +1,157 @@
+"""A folder's pages and pictures, made again from a summary: what runs in the second process of `verify`.
+
+It is told the summary that was derived from the records, renders the pages from it and draws the pictures, and holds
+the pictures of the folder against them, pixel by pixel. `second_look` starts it and speaks with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import resource
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from npu_deliver import encoding, figures, render
+from npu_deliver.errors import RenderError
+from npu_deliver.second_look import Answer
+from npu_deliver.summary import Summary
+from npu_deliver.words import LANGUAGES
+from npu_eval.jsonio import from_json, to_json
+from npu_eval.records import Record, parse_record
+
+_DRAWN_WITH = encoding.DRAWN_WITH.encode("latin-1") + b"\0"
+_HEADER = 26
+"""Bytes of a PNG up to its colour type: signature, length, IHDR, width, height, depth, type (ISO/IEC 15948, 11.2.2)."""
+
+
+def main(cpu_s: int, memory_bytes: int) -> None:
+    """Read one question, answer it, end."""
+    _limit(resource.RLIMIT_CPU, cpu_s)
+    _limit(resource.RLIMIT_AS, memory_bytes)
+    question = json.loads(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
+    found = answer(question, pictures=True)
+    sys.stdout.buffer.write(json.dumps(to_json(found), ensure_ascii=False).encode("utf-8"))
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit of this process, where the system has it."""
+    hard = resource.getrlimit(what)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(what, (least, least))
+
+
+def answer(question: Mapping[str, Any], *, pictures: bool) -> Answer:
+    """What a question asks for; ``pictures`` of the folder, too."""
+    summary = from_json(Summary, question["summary"], "summary")
+    try:
+        language, pages = nearest(summary, question["pages"])
+    except RenderError as error:
+        return Answer(pages={}, refused=str(error), pictures={}, uncompared={})
+    if not pictures:
+        return Answer(pages=pages, refused="", pictures={}, uncompared={})
+    records = {kind: parse_record(text, kind) for kind, text in question["records"].items()}
+    wrong, other = _compared(Path(question["folder"]), summary, records, question["logs"], language)
+    return Answer(pages=pages, refused="", pictures=wrong, uncompared=other)
+
+
+def nearest(summary: Summary, found: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """(language, pages) of a summary, in the language in which they are nearest to those that were found."""
+    best, most = ("", dict[str, str]()), -1
+    han = sum("\u4e00" <= character <= "\u9fff" for text in found.values() for character in text)
+    chinese = han * 20 > sum(map(len, found.values()))  # an English page holds a Chinese name at most
+    for language in sorted(LANGUAGES, key=lambda each: (each == "zh") is not chinese):
+        pages = render.render(summary, lang=language)
+        lines = {file: set(text.splitlines()) for file, text in found.items()}
+        alike = sum(len(lines.get(file, set()).intersection(text.splitlines())) for file, text in pages.items())
+        if alike > most:
+            best, most = (language, pages), alike
+        if all(found.get(file) == text for file, text in pages.items()):
+            break
+    return best
+
+
+def _compared(
+    folder: Path, summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], language: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What is wrong with each picture, and which ones other libraries may have drawn otherwise."""
+    with encoding.quickly():
+        drawn = figures.draw(summary, records, logs, language)
+    wrong: dict[str, str] = {}
+    other: dict[str, str] = {}
+    makers = set()
+    for name, ours in drawn.items():
+        try:
+            theirs = (folder / name).read_bytes()
+        except OSError:
+            wrong[name] = "is missing"
+            continue
+        makers.add(maker := encoding.drawn_with(theirs))
+        problem = difference(theirs, ours)
+        if problem and maker == encoding.drawn_with(ours):
+            wrong[name] = problem
+        elif problem:
+            other[name] = maker or "libraries that it does not name"
+    if len(makers) > 1:
+        wrong |= dict.fromkeys(sorted(other)[:1], "was drawn with other libraries than the other pictures")
+    return wrong, other
+
+
+def difference(theirs: bytes, ours: bytes) -> str:
+    """What makes a picture another one than that which was drawn here; empty when it shows the same."""
+    from PIL import Image
+
+    try:
+        told, expected = list(_chunks(theirs)), list(_chunks(ours))
+    except (struct.error, ValueError):
+        return "is no whole PNG"
+    if extra := sorted({kind for kind, _ in told} - {kind for kind, _ in expected}):
+        return f"holds {', '.join(repr(kind)[2:-1] for kind in extra)}, which no picture of this tool has"
+    if theirs[:_HEADER] != ours[:_HEADER]:
+        return "has another size or another kind of pixels than what is drawn from its source"
+    if _without_libraries(told) != _without_libraries(expected):
+        return "says something else of itself than what is drawn from its source"
+    try:
+        with Image.open(io.BytesIO(theirs)) as a, Image.open(io.BytesIO(ours)) as b:
+            found, again = a.convert("RGBA"), b.convert("RGBA")
+    except (OSError, ValueError, SyntaxError) as error:
+        return f"cannot be decoded ({error})"
+    if found.tobytes() == again.tobytes():
+        return ""
+    return f"shows something else than what is drawn from its source, {_where(found, again)}"
+
+
+def _without_libraries(chunks: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(kind, body) for kind, body in chunks if kind != b"tEXt" or not body.startswith(_DRAWN_WITH)]
+
+
+def _where(found: Any, again: Any) -> str:
+    from PIL import ImageChops
+
+    bands = ImageChops.difference(found, again).split()
+    apart = functools.reduce(ImageChops.lighter, bands)
+    box = apart.getbbox() or (0, 0, *found.size)
+    changed = sum(apart.histogram()[1:])
+    return f"in {changed} pixels from ({box[0]}, {box[1]}) to ({box[2]}, {box[3]})"
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, content) of every chunk but the pixels' (ISO/IEC 15948, 5.3), and what follows the last one."""
+    position = 8
+    while position < len(png):
+        (length,) = struct.unpack(">I", png[position : position + 4])
+        kind, body = png[position + 4 : position + 8], png[position + 8 : position + 8 + length]
+        if len(body) < length:
+            raise ValueError("a chunk is cut off")
+        position += 12 + length
+        if kind != b"IDAT":
+            yield kind, body
+        if kind == b"IEND" and position < len(png):
+            yield b"after its end", png[position:]
+            return

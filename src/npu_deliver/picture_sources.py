@@ -1,0 +1,73 @@
+"""Hold each picture of a folder against the hash of what it was drawn from. Standard library only: none is decoded."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from npu_deliver.otherwise import Finding
+from npu_deliver.summary import Summary, summary_sha256
+from npu_eval.jsonio import file_sha256
+from npu_eval.layout import SUMMARY
+from npu_eval.stamps import Stamp, stamped_name
+
+OPTIMISATION_PICTURES = (
+    "optimisation_chart", "waterfall_chart", "large_batch_report", "dual_npu_report", "operators_chart",
+)  # fmt: skip
+"""Pictures that may be drawn from the optimisation record."""
+
+
+def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
+    """File name of a picture → (what it is drawn from, the hash of that)."""
+    simulated = Stamp.SIMULATED in summary.stamps
+    sources = {"precision_chart": (summary.layout.at(SUMMARY), summary_sha256(summary))}
+    for e in summary.evidence:
+        sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
+        if e.experiment == "performance" and not simulated:
+            sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
+        if e.experiment in ("training", "dataset", "localisation"):
+            sources[f"{e.experiment}_chart"] = (e.record, e.record_sha256)
+        if e.experiment == "optimisation" and not simulated:
+            sources |= dict.fromkeys(OPTIMISATION_PICTURES, (e.record, e.record_sha256))
+    return {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
+
+
+def check(folder: Path, summary: Summary, *, hashed: bool) -> Iterator[Finding]:
+    """What is wrong with the pictures; ``hashed``: they hold the hashes of their sources as this version takes them."""
+    sources = _picture_sources(summary)
+    for path in sorted((folder / summary.layout.at("evaluation/screenshots")).glob("*.png")):
+        name = path.relative_to(folder).as_posix()
+        texts = png_texts(path.read_bytes())
+        if texts is None:
+            yield Finding(file=name, what="is no whole PNG")
+        elif path.name not in sources:
+            yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
+        elif hashed and texts.get("Source-SHA256") != sources[path.name][1]:
+            yield Finding(file=name, what=f"was not drawn from {sources[path.name][0]} as it is here")
+        elif texts.get("Name") != path.name:
+            yield Finding(file=name, what=f"is the picture {texts.get('Name', 'without a name')}")
+    for result in summary.inference:
+        picture = folder / (result.picture or "")
+        if result.picture is not None and (not picture.is_file() or file_sha256(picture) != result.picture_sha256):
+            yield Finding(file=result.picture, what="is not the picture that the inference record names")
+
+
+def png_texts(data: bytes) -> dict[str, str] | None:
+    """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); None unless every chunk up to IEND is whole."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    texts: dict[str, str] = {}
+    position, kind = 8, b""
+    while kind != b"IEND":
+        body = data[position + 4 : position + 8 + int.from_bytes(data[position : position + 4], "big")]
+        checksum = data[position + 4 + len(body) : position + 8 + len(body)]
+        if len(body) < 4 or checksum != struct.pack(">I", zlib.crc32(body)):
+            return None
+        kind = body[:4]
+        if kind == b"tEXt":
+            key, _, value = body[4:].partition(b"\0")
+            texts[key.decode("latin-1")] = value.decode("latin-1")
+        position += 8 + len(body)
+    return texts
