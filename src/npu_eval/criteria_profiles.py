@@ -67,7 +67,7 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
     64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
     """
     rules = [
-        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
+        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.BELOW, threshold=CONTEST_ERROR,
                   why=_CONTEST["output"]),
         FINITE,
         Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST,
@@ -84,9 +84,9 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
         rules += _detection_criteria(task)
     if training:
         rules += [
-            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.AT_MOST, threshold=CONTEST_ERROR,
+            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.BELOW, threshold=CONTEST_ERROR,
                       why=_CONTEST["loss"]),
-            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.AT_MOST,
+            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.BELOW,
                       threshold=CONTEST_ERROR,
                       why=_CONTEST["gradient"]),
         ]  # fmt: skip
@@ -103,7 +103,7 @@ def _detection_criteria(task: str) -> list[Criterion]:
                   why=_MLPERF_99),
         Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
                   why=_COCO_STRICTEST),
-        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.AT_MOST,
+        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.BELOW,
                   threshold=CONTEST_ERROR,
                   why=_CONTEST["score"]),
     ]  # fmt: skip

@@ -144,7 +144,7 @@ def test_wrong_usage_is_exit_code_2(run, arguments):
 def test_deliver_makes_a_folder_and_tells_the_verdicts(run, root):
     code, out, err = run("deliver", "tiny", "--root", root)
     assert code == 0
-    assert "PASS         output-error     relative_l2 <= 0.01: worst 1e-07 (inputs/cat.png, logits)" in out
+    assert "PASS         output-error     relative_l2 < 0.01: worst 1e-07 (inputs/cat.png, logits)" in out
     assert f"verified: {root}/tiny/npu_deliverables" in out
     assert "[1/3] inference: python inference.py" in err
 

@@ -66,7 +66,7 @@ def test_a_verdict_against_its_own_value(folder):
     summary = summary_of(folder)
     summary["verdicts"][0] |= {"value": 0.5}
     forge(folder, summary)
-    assert "output-error passes with 0.5, and asks for <= 0.01" in whats(folder)
+    assert "output-error passes with 0.5, and asks for < 0.01" in whats(folder)
 
 
 def test_a_loosened_threshold(folder):
