@@ -18,6 +18,10 @@ from npu_eval.errors import error_line
 _MARK = "default weights: "
 _QUESTION = f"""
 import sys
+rules = {{"__name__": "isolation"}}
+with open("npu_eval/isolation.py", encoding="utf-8") as code:
+    exec(code.read(), rules)
+rules["enter"](".")
 from pathlib import Path
 from npu_eval.adapter import SupportsDefaultWeights, resolve
 from npu_eval.errors import ERROR_MARK, DeliverError

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from npu_eval import isolation
 from npu_eval.messages import Reply, Request, Role, line_of, message_of
 from npu_eval.phrases import Phrase, said
 
@@ -35,9 +36,8 @@ class Worker:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         started = time.monotonic()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "npu_eval.worker"], cwd=role.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._words,
-            env={**os.environ, "PYTHONPATH": _path(role.root), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            [sys.executable, "-P", "-B", isolation.__file__, "npu_eval.worker"], cwd=role.root, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=self._words, env={**os.environ, **environment},
         )  # fmt: skip
         self._rest = b""
         try:
@@ -124,8 +124,3 @@ class Worker:
             if code < 0
             else said(f"exited{saying}", exit_code=code, **last)
         )
-
-
-def _path(root: str) -> str:
-    """The deliverable first, then where the user's Python looks: CANN's set_env.sh puts its operator compiler there."""
-    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -54,7 +54,7 @@ def probe(python: str = sys.executable, *, device: int = 0, environment: dict[st
     The facts are ``torch``, ``torch_cuda``, ``torch_npu``, ``devices`` and ``soc``, as far as the process came. An
     abort of the process, a hang and garbage are failures like any other; nothing is raised.
     """
-    variables = {**os.environ, **(environment or {}), "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
+    variables = {**os.environ, **(environment or {}), "TORCH_DEVICE_BACKEND_AUTOLOAD": "0", "PYTHONSAFEPATH": "1"}
     try:
         done = subprocess.run(
             [python, "-c", _SCRIPT, str(device)], capture_output=True, env=variables, timeout=_PROBE_LIMIT_S,

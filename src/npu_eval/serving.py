@@ -1,6 +1,6 @@
 """A small HTTP server for the model: POST a photo, get what the model says of it as JSON; GET /health tells who it is.
 
-Started by a deliverable's ``deploy.sh`` as ``python -m npu_eval.serving``. One photo at a time, in a thread of its own,
+Started by a deliverable's ``deploy.sh`` in `isolation`. One photo at a time, in a thread of its own,
 behind uvicorn and a bounded queue. It opens its port only when the model is loaded and has answered once, so that an
 answering port means a working model.
 """

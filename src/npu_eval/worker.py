@@ -1,6 +1,6 @@
 """A process under test: it loads the model, turns its switches on, and then does what it is asked, a line at a time.
 
-Started by `crew` as ``python -m npu_eval.worker``. Nothing but replies goes to its standard output.
+Started by `crew`, in `isolation`. Nothing but replies goes to its standard output.
 """
 
 from __future__ import annotations

@@ -16,9 +16,11 @@ from npu_eval.errors import error_line
 
 _ASK = """
 import sys
+rules = {"__name__": "isolation"}
+with open(sys.argv[1] + "/npu_eval/isolation.py", encoding="utf-8") as code:
+    exec(code.read(), rules)
+rules["enter"](sys.argv[1])
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-sys.dont_write_bytecode = True
 from npu_eval import npu_registration
 sys.exit(npu_registration.main(Path(sys.argv[1])))
 """
@@ -56,7 +58,7 @@ def _asked(what: What) -> dict[str, Any]:
         job = replace(job, output=Path(folder) / job.spec.profile)
         staged = stage.stage(job, environment.local(HERE).image, None)
         done = subprocess.run(
-            [str(HERE), "-c", _ASK, str(staged.folder)], capture_output=True, text=True, timeout=1800,
+            [str(HERE), "-P", "-c", _ASK, str(staged.folder)], capture_output=True, text=True, timeout=1800,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     if done.returncode != EXIT_OK:

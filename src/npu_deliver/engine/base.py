@@ -12,6 +12,16 @@ from npu_deliver.plan import Step
 Tell = Callable[[str], None]
 
 
+def isolated(step: Step) -> tuple[str, ...]:
+    """What follows the interpreter when a step is started: nothing is imported because it lies beside the script or in
+    the working directory (-P), and nothing compiled is left in the folder (-B). The scripts see to the rest themselves.
+
+    Not -I: it would also leave out PYTHONPATH, in which CANN's `set_env.sh` names its operator compiler.
+    """
+    assert step.command[0] == "python"
+    return ("-P", "-B", *step.command[1:])
+
+
 class Engine(Protocol):
     """Runs steps in a staged folder."""
 

@@ -27,7 +27,7 @@ import requests
 
 from npu_deliver import hardware
 from npu_deliver.engine import attached
-from npu_deliver.engine.base import Tell
+from npu_deliver.engine.base import Tell, isolated
 from npu_deliver.errors import EngineError, StepError
 from npu_deliver.image import Image
 from npu_deliver.plan import Mount, Step
@@ -239,7 +239,7 @@ def arguments(step: Step, folder: Path, image: Image, limits: Limits, *, api: An
     gpus = [docker.types.DeviceRequest(device_ids=[card], capabilities=[["gpu"]]) for card in _gpus(step)]
     return {
         "image": image.digest,
-        "command": ["sh", "-c", _WATCH, "step", *step.command],
+        "command": ["sh", "-c", _WATCH, "step", "python", *isolated(step)],
         "user": f"{os.getuid()}:{os.getgid()}",
         "working_dir": FOLDER,
         "environment": environment(step) | (_visible(step.devices) if runtime else {}),
@@ -353,4 +353,6 @@ def shell_line(step: Step, folder: Path, image: Image, limits: Limits) -> str:
         "gpus": [f"device={card}" for card in _gpus(step)],
     }
     words = [f"--{name}={value}" for name, values in options.items() for value in values]
-    return shlex.join(["docker", "run", "--rm", "--init", "--read-only", *words, image.digest, *step.command])
+    return shlex.join(
+        ["docker", "run", "--rm", "--init", "--read-only", *words, image.digest, "python", *isolated(step)]
+    )

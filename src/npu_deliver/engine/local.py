@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from npu_deliver.engine.base import Tell
+from npu_deliver.engine.base import Tell, isolated
 from npu_deliver.errors import StepError
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
@@ -45,16 +45,15 @@ class LocalEngine:
 
     def run(self, step: Step, folder: Path, tell: Tell) -> int:
         """Run one step; a step that outlives its timeout, or this process, is killed with its children."""
-        assert step.command[0] == "python"
         environment = {
-            **self._environment,
+            **_without_places_in(folder, self._environment),
             **{mount.variable: str(Path(mount.source, mount.entry)) for mount in step.mounts},
             "NPU_DELIVER_IMAGE": step.image,
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONIOENCODING": "utf-8",
         }
-        command = [self._image.python, *step.command[1:]]
+        command = [self._image.python, *isolated(step)]
         deadline = time.monotonic() + step.timeout_s
         try:
             child = subprocess.Popen(
@@ -87,6 +86,17 @@ class LocalEngine:
         child.wait()
         if child.stdout is not None:
             child.stdout.close()
+
+
+def _without_places_in(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables whose PYTHONPATH names nothing in a folder: of a relative entry nobody knows where it will lead."""
+    found = dict(environment)
+    entries = [Path(entry) for entry in found.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    inside = folder.resolve()
+    kept = [str(path) for path in entries if path.is_absolute() and not path.resolve().is_relative_to(inside)]
+    if "PYTHONPATH" in found:
+        found["PYTHONPATH"] = os.pathsep.join(kept)
+    return found
 
 
 def _lines(stream: IO[str], deadline: float) -> Iterator[str]:
