@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +24,7 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 import samples
-from npu_deliver import figures, made_again, pipeline, second_look, tampering, versions
+from npu_deliver import figures, ledger, made_again, pipeline, second_look, tampering, versions
 from npu_deliver.environment import Environment
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
@@ -34,7 +36,16 @@ from npu_eval.config import DATA_VARIABLE, Criterion, EvalSpec, SpecFile, ToolVe
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.layout import Layout
 from npu_eval.logtext import exit_code, log_text, verdicts_of
-from npu_eval.records import DatasetData, InferenceData, PhotoResult, Provenance, Record, write_record
+from npu_eval.records import (
+    DatasetData,
+    InferenceData,
+    OptimisationData,
+    PerformanceData,
+    PhotoResult,
+    Provenance,
+    Record,
+    write_record,
+)
 from npu_eval.stamps import Stamp, is_simulated, stamped_name
 
 IMAGE = Image(
@@ -61,6 +72,24 @@ SPEC: dict[str, Any] = {
     "evaluation": {"device": "npu:0", "optimisation_budget_s": 0, "timing": {"batch_sizes": [1, 8]}},
 }
 WEIGHTS = b"weights of a very small classifier"
+STEP_S = 100.0
+"""Seconds that a step takes here, unless what it measured takes longer."""
+
+
+@dataclass
+class Clock:
+    """The time that records and ledgers tell here: nobody waits for a step, and yet it takes as long as it says."""
+
+    time: dt.datetime = dt.datetime(2025, 6, 1, 8, tzinfo=dt.UTC)
+
+    def now(self) -> str:
+        return self.time.isoformat(timespec="seconds")
+
+    def wait(self, seconds: float) -> None:
+        self.time += dt.timedelta(seconds=seconds)
+
+
+CLOCK = Clock()
 OPTIONS = pipeline.Options(python=Path(sys.executable), lang="zh", fresh=False)
 
 
@@ -140,19 +169,37 @@ def make_record(step: Step, folder: Path, spec_file: SpecFile) -> Record:
     builders = {
         "inference": lambda: samples.inference_record(spec=spec, data=_inference(folder, spec, layout)),
         "precision": lambda: samples.precision_record(spec=spec),
-        "performance": lambda: samples.performance_record(spec=spec),
+        "performance": lambda: _performance(spec),
         "training": lambda: samples.training_record(spec=spec),
         "dataset": lambda: samples.dataset_record(spec=spec, data=_dataset(step, folder, layout)),
         "optimisation": lambda: samples.optimisation_record(spec=spec),
         "localisation": lambda: samples.localisation_record(spec=spec),
     }
-    record = builders[step.experiment]()
+    record, started = builders[step.experiment](), CLOCK.now()
+    CLOCK.wait(record.data.spent_s + STEP_S if isinstance(record.data, OptimisationData) else STEP_S)
     return replace(
         record,
+        started_at=started,
+        finished_at=CLOCK.now(),
         code_sha256=code_sha256(folder),
         command=step.command,
         provenance=_provenance(spec, image=step.image, reference_device=record.provenance.reference_device),
     )
+
+
+def _performance(spec: EvalSpec) -> Record:
+    """A record with as many calls and windows as its protocol asks for."""
+    record, seconds = samples.performance_record(spec=spec), 1.02 * spec.timing.min_duration_s
+    data = record.data
+    assert isinstance(data, PerformanceData)
+    runs, throughput = [], []
+    for size in spec.timing.batch_sizes:
+        calls = max(spec.timing.min_samples, math.ceil(seconds / (0.0215 * size**0.5)))
+        times = samples.latency_samples(calls, 0.0215 * size**0.5, size)
+        runs.append(samples.latency_run(size, samples_s=times))
+        windows = samples.latency_samples(3 + math.ceil(seconds / (0.78 * size**0.5)), 0.39 * size**0.5, 2000 + size)
+        throughput.append(samples.throughput_run(size, windows_s=windows))
+    return replace(record, data=replace(data, runs=tuple(runs), throughput=tuple(throughput)))
 
 
 def _inference(folder: Path, spec: EvalSpec, layout: Layout) -> InferenceData:
@@ -199,7 +246,10 @@ def on_cpu(root: Path, **changes: Any) -> Path:
 def engine_in_place(engine: Any, image: Image = IMAGE) -> Iterator[None]:
     """`pipeline` with this engine and image instead of those of the machine."""
     where = Environment(image=image, engine=engine)
-    with mock.patch.object(pipeline, "prepare_environment", return_value=where):
+    with (
+        mock.patch.object(pipeline, "prepare_environment", return_value=where),
+        mock.patch.object(ledger, "_now", CLOCK.now),
+    ):
         yield
 
 

@@ -125,7 +125,7 @@ def _entered(ledger: Ledger | None, step: Step, title: str, engine: Engine, stag
         ledger.failed(start, reason=type(error).__name__, exit_code=None if isinstance(error, OSError) else code)
         raise
     code = exit_code(record, verdicts_of(record, spec.criteria))
-    ledger.finished(start, record_sha256=record_sha256(record), exit_code=code)
+    ledger.finished(start, record_sha256=record_sha256(record), exit_code=code, not_before=record.finished_at)
     return record
 
 

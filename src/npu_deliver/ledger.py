@@ -220,11 +220,11 @@ class Ledger:
         """A step is about to run."""
         return self._append(Event.STARTED, experiment=experiment, spec_sha256=spec_sha256, code_sha256=code_sha256)
 
-    def finished(self, start: Entry, *, record_sha256: str, exit_code: int) -> Entry:
-        """It left a valid record."""
+    def finished(self, start: Entry, *, record_sha256: str, exit_code: int, not_before: str = "") -> Entry:
+        """It left a valid record that ends at ``not_before``: later than now where the clock was set back."""
         return self._append(
             Event.FINISHED, of=start.number, experiment=start.experiment, spec_sha256=start.spec_sha256,
-            record_sha256=record_sha256, exit_code=exit_code,
+            record_sha256=record_sha256, exit_code=exit_code, time=_at_least(not_before),
         )  # fmt: skip
 
     def failed(self, start: Entry, *, reason: str, exit_code: int | None) -> Entry:
@@ -300,6 +300,16 @@ def _kept(folder: Path) -> dict[str, tuple[Entry, ...]]:
             fix = "restore the file, or move it away: its runs are then not counted"
             raise RecordError(f"{error.what} in the ledger of earlier runs", where=str(path), fix=fix) from error
     return found
+
+
+def _at_least(time: str) -> str:
+    """Now, or a stored time that is later; by more than a day nobody's clock is set back while a step runs."""
+    now = _now()
+    try:
+        ahead = dt.datetime.fromisoformat(time) - dt.datetime.fromisoformat(now)
+    except (ValueError, TypeError):  # no time, or one without its zone
+        return now
+    return time if dt.timedelta(0) < ahead < dt.timedelta(days=1) else now
 
 
 def _now() -> str:

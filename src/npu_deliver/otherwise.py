@@ -109,6 +109,7 @@ class Report:
 
     ``findings`` are contradictions: of a folder of another version only what is one whatever the version.
     ``uncompared`` are pictures that differ from those that are drawn here with other libraries, which may be why.
+    ``doubts`` are hard to believe and can be so (see `plausibility`): they fail nothing.
     """
 
     findings: tuple[Finding, ...]
@@ -116,6 +117,7 @@ class Report:
     files: int
     other: Otherwise
     uncompared: tuple[Finding, ...] = ()
+    doubts: tuple[Finding, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from npu_eval import honesty, latency, machine, phases, throughput
+from npu_eval import honesty, latency, machine, network_work, phases, throughput
 from npu_eval.batches import single_inputs
 from npu_eval.crew import ProcessEnded, Worker
 from npu_eval.errors import DeviceError
@@ -72,11 +72,12 @@ def run(context: Context, arguments: argparse.Namespace) -> PerformanceData:
     fits = runs[0].ended_by != "out of memory"
     cache = honesty.cache_run(context, model, singles[0]) if fits else None
     ways = phases.measure(context, model) if fits else ()
+    work = network_work.measure(context, model, singles[0]) if fits else None
     del model  # fresh processes find the device's memory as this one did
     fresh = _fresh_processes(context, runs)
     return PerformanceData(
         clock=CLOCK, timed=TIMED, runs=runs, throughput=windows, processes=fresh, end_to_end=ways, cache=cache,
-        sampled=sampled, machine=(before, machine.state("during", started, machine.reading())),
+        sampled=sampled, work=work, machine=(before, machine.state("during", started, machine.reading())),
     )  # fmt: skip
 
 

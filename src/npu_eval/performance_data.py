@@ -138,6 +138,19 @@ class MachineState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkWork:
+    """What one forward pass of one input asks for at least, as torch's counter of floating-point operations tells it.
+
+    A multiplication and an addition are two operations; ``convolution_flops`` are those of convolutions.
+    ``parameter_bytes`` are of the parameters that lie on the device.
+    """
+
+    flops: int
+    convolution_flops: int
+    parameter_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PerformanceData:
     """Raw times of the forward pass for each batch size, of the whole way of a photo, and of the machine's state."""
 
@@ -152,6 +165,7 @@ class PerformanceData:
     cache: CacheRun | None = None
     sampled: tuple[SampledOutput, ...] = ()
     machine: tuple[MachineState, ...] = ()
+    work: NetworkWork | None = field(default=None, metadata=ABSENT_BY_DEFAULT)
 
 
 ENDS = ("protocol", "limit", "call limit", "out of memory")
@@ -168,7 +182,7 @@ def check_performance(data: PerformanceData, where: str) -> None:
     """Refuse numbers that no experiment writes.
 
     Raises:
-        RecordError: a batch size, a count or a duration is not above zero, or a sum is negative.
+        RecordError: a batch size or a duration is not above zero, or a count or a sum is below it.
     """
     _check_ends(data, where)
     for i, run in enumerate(data.runs):
@@ -187,8 +201,14 @@ def check_performance(data: PerformanceData, where: str) -> None:
         _positive((*data.enqueue.enqueue_s, *data.enqueue.device_s), f"{where}.enqueue")
         if len(data.enqueue.enqueue_s) != len(data.enqueue.device_s):
             raise RecordError("enqueue_s and device_s have other lengths", where=f"{where}.enqueue")
+    _check_work(data.work, f"{where}.work")
     if data.cache is not None:
         _positive((*data.cache.repeated_s, *data.cache.distinct_s), f"{where}.cache")
+
+
+def _check_work(work: NetworkWork | None, where: str) -> None:
+    if work is not None and (not 0 <= work.convolution_flops <= work.flops or work.parameter_bytes < 0):
+        raise RecordError("a count is negative, or convolutions are more than all operations", where=where)
 
 
 def _check_latency(run: LatencyRun, where: str) -> None:

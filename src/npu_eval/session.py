@@ -12,6 +12,7 @@ import copy
 import datetime as dt
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +138,7 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     arguments = _parse(experiment, root, argv)
     if arguments.save is not None:
         check_folder(arguments.save, fix="name another folder with --save")
-    started = _now()
+    started, clock = dt.datetime.now(dt.UTC), time.monotonic()
     spec_file = read_spec_file(root / "spec.json")
     asked, layout = spec_file.evaluation, spec_file.layout
     spec = effective(
@@ -153,8 +154,8 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
         spec_sha256=spec.sha256,
         code_sha256=codehash.code_sha256(root),
         command=command_line(root),
-        started_at=started,
-        finished_at=_now(),
+        started_at=_stored(started),
+        finished_at=_stored(started + dt.timedelta(seconds=time.monotonic() - clock)),
         provenance=provenance.collect(
             requested_device=requested,
             device=context.device,
@@ -332,5 +333,5 @@ def _relative(argv: Sequence[str], root: Path) -> list[str]:
     return [shorten(a) for a in argv]
 
 
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+def _stored(time: dt.datetime) -> str:
+    return time.isoformat(timespec="seconds")

@@ -75,6 +75,11 @@ CANN_OPERATORS = Source(
     "CANN 算子精度标准（gitcode.com/Ascend/ATK，single_benchmark_config）",
     "2026",
 )
+PEAK_RATES = Source(
+    "verl's table of peak rates (github.com/verl-project/verl, 34ae9879, verl/utils/flops_counter.py)",
+    "verl 的峰值算力表（github.com/verl-project/verl，34ae9879，verl/utils/flops_counter.py）",
+    "2026-11-30",
+)
 POLYGRAPHY = Source("polygraphy 0.53.6", "polygraphy 0.53.6", "2026-11-30")
 
 SWITCHES = (TORCH_NPU_VARIABLES, TORCH_NPU_MODES)

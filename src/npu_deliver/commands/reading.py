@@ -30,6 +30,7 @@ def verify(
 
     Exit code 0: it holds together; 8: it contradicts itself; 10: it does not, but another version of npu-deliver
     made it, and this one derives some of it otherwise, which is listed; or its pages could not be rendered again.
+    What is hard to believe and yet possible is told as such and changes no exit code.
 
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
@@ -43,15 +44,18 @@ def verify(
     if as_json:
         say_json(
             {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
-             "findings": to_json(found.findings), "uncompared": to_json(found.uncompared), **versions_json(found.other)}
+             "findings": to_json(found.findings), "doubts": to_json(found.doubts),
+             "uncompared": to_json(found.uncompared), **versions_json(found.other)}
         )  # fmt: skip
     else:
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
         signed = f"; signed by {public_key.name}" if public_key is not None and not found.findings else ""
         say_all(version_lines(found.findings, found.other))
         say_all(f"  not compared: {each}" for each in found.uncompared)
+        say_all(f"? hard to believe: {each}" for each in found.doubts)
         rules = "" if found.holds or found.other.told.ours else " by the rules of this version"
-        say(f"{folder}: {state(found)}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
+        doubts = f"; {len(found.doubts)} {'doubt' if len(found.doubts) == 1 else 'doubts'}" if found.doubts else ""
+        say(f"{folder}: {state(found)}{doubts}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")
     leave(found)
 
 

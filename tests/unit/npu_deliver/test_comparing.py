@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(tmp_path: Path) -> N
         compare(a, made(tmp_path, "b", processes=()))
     other = samples.latency_run(1, input_shape=(1, 3, 320, 320))
     with pytest.raises(RecordError, match="input shape differs: 3x224x224 and 3x320x320"):
-        compare(a, made(tmp_path, "c", runs=(other,)))
+        compare(a, made(tmp_path, "c", runs=(other,), throughput=(samples.throughput_run(1),)))
     broken = made(tmp_path, "d")
     deliverables.change_file(broken / "readme.md", "Tiny", "Tinier")
     with pytest.raises(RecordError, match="contradicts itself"):

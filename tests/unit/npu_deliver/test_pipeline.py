@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -184,10 +185,11 @@ def full(*_):
 
 
 def measured(files):
-    """What does not tell how many runs there were: the failed one is told of."""
+    """What tells neither how many runs there were, as the failed one is told of, nor when they were."""
     telling = {verify.LEDGER, "summary.json", "MANIFEST.json", STATEMENT, "readme.md",
                f"{figures.FOLDER}/precision_chart.png"}  # fmt: skip
-    return {name: data for name, data in files.items() if name not in telling}
+    kept = {name: data for name, data in files.items() if name not in telling and figures.FOLDER not in name}
+    return {name: re.sub(rb"[0-9a-f]{12,64}|[0-9-]{10}T[0-9:+]{14}", b"", data) for name, data in kept.items()}
 
 
 def contradicts(folder):
