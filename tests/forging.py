@@ -42,7 +42,7 @@ precision.difference = _exact
 
 def forged(root: Path, work: Path, engine: str, *options: str) -> Path:
     """A finished deliverable of the model ``tiny`` whose code calls each candidate exact; every hash and page fits."""
-    source = Path(shutil.copytree(travelling.source("npu_eval"), work / "npu_eval"))
+    source = Path(shutil.copytree(travelling.source("npu_eval"), work / "forgers/npu_eval"))
     text = (source / "compare.py").read_text(encoding="utf-8")
     assert _HONEST in text
     (source / "compare.py").write_text(text.replace(_HONEST, _FORGED + _HONEST), encoding="utf-8")
