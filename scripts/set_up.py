@@ -27,12 +27,17 @@ def main() -> int:
     folder, extras = Path(sys.argv[1]), sorted(sys.argv[2].split(","))
     if sys.version_info < OLDEST:
         return fail(f"Python {sys.version.split()[0]} is too old; install 3.11 and run `make PYTHON=python3.11 …`", 2)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:  # two commands at once make one environment
+    lock = folder.with_name(f"{folder.name}.lock")  # two commands at once make one environment
+    if os.path.lexists(lock) and (lock.is_symlink() or not lock.is_file()):
+        return fail(f"{lock} is no plain file, where an empty one for a lock belongs; move it away", 2)
+    # neither followed, nor shortened, nor waited for: what is there belongs to somebody
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    with os.fdopen(handle, "r+b", buffering=0) as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(f"another command is making {folder}: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(held, fcntl.LOCK_EX)
         return prepare(folder, extras)
 
 

