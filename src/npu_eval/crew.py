@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -35,10 +36,15 @@ class Worker:
         self.role = role
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         started = time.monotonic()
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-B", isolation.__file__, "npu_eval.worker"], cwd=role.root, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self._words, env={**os.environ, **environment},
-        )  # fmt: skip
+        self._replies, theirs = os.pipe()  # whatever a library or a sitecustomize prints is no reply
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-B", isolation.__file__, "npu_eval.worker", str(theirs)], cwd=role.root,
+                stdin=subprocess.PIPE, stdout=self._words, stderr=self._words, pass_fds=(theirs,),
+                env={**os.environ, **environment},
+            )  # fmt: skip
+        finally:
+            os.close(theirs)
         self._rest = b""
         try:
             self._tell(line_of(role))
@@ -75,12 +81,12 @@ class Worker:
 
     def close(self) -> None:
         """End the process and wait for it."""
-        for stream in (self._child.stdin, self._child.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:  # it is gone already
-                    continue
+        if self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it is gone already
+                self._child.stdin.close()
+        if self._replies >= 0:
+            os.close(self._replies)
+            self._replies = -1
         try:
             self._child.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
@@ -97,16 +103,15 @@ class Worker:
             raise ProcessEnded(self._how()) from None
 
     def _reply(self, timeout_s: float) -> Reply:
-        assert self._child.stdout is not None
         deadline = time.monotonic() + timeout_s
         with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
+            selector.register(self._replies, selectors.EVENT_READ)
             while b"\n" not in self._rest:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(timeout=left):
                     self._child.kill()
                     raise ProcessEnded(said("no-answer", seconds=f"{timeout_s:.0f}"))
-                chunk = os.read(self._child.stdout.fileno(), 1 << 16)
+                chunk = os.read(self._replies, 1 << 16)
                 if not chunk:
                     raise ProcessEnded(self._how())
                 self._rest += chunk

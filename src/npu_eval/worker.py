@@ -1,6 +1,6 @@
 """A process under test: it loads the model, turns its switches on, and then does what it is asked, a line at a time.
 
-Started by `crew`, in `isolation`. Nothing but replies goes to its standard output.
+Started by `crew`, in `isolation`, with the number of a file descriptor. Nothing but replies goes there.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from npu_eval.switches import Switch, switch_named
 
 def main() -> int:
     """Serve until standard input ends."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no reply
+    replies = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
+    os.set_inheritable(replies.fileno(), False)  # noqa: FBT003  it takes no names
     role = message_of(Role, sys.stdin.readline())
     try:
         bench, switches = _open(role)

@@ -17,7 +17,7 @@ def deliverable_folder(folder: Path) -> Path:
 
     Raises:
         ConfigError: there is none of that name, it is a file, or it holds nothing that a deliverable has; the message
-            names the deliverables below it.
+            names the deliverables below it, or the one that it is a part of.
     """
     if not folder.exists():
         raise ConfigError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
@@ -25,8 +25,10 @@ def deliverable_folder(folder: Path) -> Path:
         raise ConfigError("is a file", where=str(folder), fix="name the folder of a deliverable")
     if is_deliverable(folder):
         return folder
-    inside = below(folder)
-    fix = f"there is {', '.join(map(str, inside[:5]))}" if inside else "name the folder that holds MANIFEST.json"
+    inside, around = below(folder), above(folder)
+    fix = "name the folder that holds MANIFEST.json"
+    if inside or around is not None:
+        fix = f"there is {', '.join(map(str, inside[:5]))}" if inside else f"it is a part of {around}"
     raise ConfigError(
         "is no deliverable: it has no MANIFEST.json, spec.json or summary.json", where=str(folder), fix=fix
     )
@@ -36,6 +38,11 @@ def is_deliverable(folder: Path) -> bool:
     """Whether a folder has any of the files by which one is known, in whatever layout."""
     summaries = {layout.at("summary.json") for layout in LAYOUTS.values()}
     return any((folder / name).is_file() for name in ("MANIFEST.json", "spec.json", *sorted(summaries)))
+
+
+def above(folder: Path) -> Path | None:
+    """The deliverable that a folder is a part of."""
+    return next((each for each in folder.absolute().parents if (each / "MANIFEST.json").is_file()), None)
 
 
 def below(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.commands.options import AsJson
 from npu_deliver.commands.saying import say_all, say_json
 from npu_deliver.commands.verdict_lines import verdict_line
@@ -32,7 +33,10 @@ def judge(
     """
     from npu_deliver.rejudging import rejudge
     from npu_eval.jsonio import to_json
+    from npu_eval.records import KINDS
 
+    if not any((folder / f"{kind}.json").is_file() for kind in KINDS):
+        deliverable_folder(folder)
     found = rejudge(folder, criteria)
     simulated = Stamp.SIMULATED in found.stamps
     if as_json:

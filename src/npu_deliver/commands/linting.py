@@ -68,7 +68,13 @@ def lint(
         return
     if not paths:
         raise ConfigError("no report was named", fix="npu-deliver lint PATH...")
+    for path in paths:
+        if path.is_symlink() and not path.exists():
+            raise ConfigError("there is no such file: a link leads nowhere", where=str(path), fix="name a report")
     result = linter.lint(paths)
+    if not result.files and not result.findings:
+        raise ConfigError("there is no report in it: no Markdown, log, JSON or script", where=str(paths[0]),
+                          fix="name a report, or the folder of a submission")  # fmt: skip
     if sarif or as_json:
         say_document(output.as_sarif(result, lang) if sarif else output.as_json(result, lang))
     else:

@@ -80,6 +80,8 @@ def compare(
     from npu_deliver import comparing
     from npu_eval.jsonio import to_json
 
+    for each in (a, b):
+        deliverable_folder(each)
     found = comparing.compare(a, b)
     if as_json:
         say_json(to_json(found))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from npu_deliver import cli
 from npu_deliver.commands.deliverable_folder import deliverable_folder
 from npu_deliver.errors import ConfigError
 
@@ -30,6 +31,8 @@ def test_what_is_no_deliverable_is_told_with_the_ones_below_it(tmp_path: Path) -
     (made / "MANIFEST.json").write_text("{}")
     assert f"there is {made}" in refusal(tmp_path)
     assert deliverable_folder(made) == made
+    (made / "evaluation/records").mkdir(parents=True)
+    assert f"it is a part of {made}" in refusal(made / "evaluation/records")
 
 
 @pytest.mark.parametrize("name", ["MANIFEST.json", "spec.json", "summary.json", "logs/summary.json"])
@@ -37,6 +40,39 @@ def test_one_file_of_a_deliverable_is_enough_to_be_checked_as_one(tmp_path: Path
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("{}")
     assert deliverable_folder(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("what", ["nowhere", "file", "empty", "dangling", "above", "inside"])
+@pytest.mark.parametrize(
+    "command",
+    [["verify"], ["audit"], ["rerun"], ["judge", "--criteria", "cann-hf32"], ["compare", "."], ["compare", "made"],
+     ["lint"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_says_what_it_expected_and_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], what: str
+) -> None:
+    """Of one line, with exit code 2; a checkout of reports, or a part of one, is what `lint` is for."""
+    if command == ["lint"] and what in ("file", "above", "inside"):
+        pytest.skip("a report may be any of these")
+    (tmp_path / "made/evaluation").mkdir(parents=True)
+    (tmp_path / "made/MANIFEST.json").write_text("{}")
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    named = {"above": ".", "inside": "made/evaluation"}.get(what, what)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["npu-deliver", *command, named])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out, len(err.splitlines())) == (2, "", 1)
+    if what == "above" or command[-1] == ".":
+        assert "there is made" in err
+    elif what == "inside":
+        assert f"it is a part of {tmp_path / 'made'}" in err
+    else:
+        assert any(words in err for words in ("there is no", "is a file", "is no deliverable"))
 
 
 @pytest.mark.parametrize("module", ["npu_deliver", "npu_deliver.cli"])
