@@ -14,7 +14,7 @@ import typer
 from npu_deliver import log
 from npu_deliver.commands import auditing, judging, linting, making, operators, reading, referencing, reproducing
 from npu_deliver.commands.saying import say
-from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ConfigError, DeliverError, DeviceError
+from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ConfigError, DeliverError, DeviceError, EngineError
 from npu_eval import streams
 from npu_eval.secret_variables import masked
 from npu_eval.shadows import shadow_in
@@ -109,7 +109,7 @@ def _as_exit_codes() -> Iterator[None]:
         told = masked(traceback.format_exc())
         hidden = shadow_in(told, [entry for entry in sys.path if entry])
         if hidden is not None:
-            _die(f"{hidden.what} ({type(error).__name__}); {hidden.fix}", ConfigError.exit_code)
+            _die(f"{hidden.what} ({type(error).__name__}); {hidden.fix}", EngineError.exit_code)
         sys.stderr.write(visible(told))
         _die("this is a bug in npu-deliver; please report it with the lines above", EXIT_BUG)
 

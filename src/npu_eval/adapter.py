@@ -204,6 +204,9 @@ def _from_file(path: Path) -> Adapter:
     return result
 
 
+_NOT_INSTALLED = "name it under 'requirements' in the spec; of a model's own files the adapter alone travels"
+
+
 @contextlib.contextmanager
 def calling(culprit: str) -> Iterator[None]:
     """Run adapter code; whatever it raises becomes an AdapterError that names the adapter and the line.
@@ -218,6 +221,9 @@ def calling(culprit: str) -> Iterator[None]:
         frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
         own = [(p, line) for p, line in frames if p.name == Path(culprit).name or "npu_models" in p.parts]
         file, line = (own or frames)[-1]
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            what = f"the Python package '{error.name.partition('.')[0]}' is not installed ({file.name}, line {line})"
+            raise AdapterError(what, where=culprit, fix=_NOT_INSTALLED) from error
         place = "" if isinstance(error, SyntaxError) and not own else f" ({file.name}, line {line})"
         raise AdapterError(f"{type(error).__name__}: {error}{place}", where=culprit) from error
 

@@ -51,11 +51,11 @@ def _told(error: Exception) -> int:
     if is_out_of_memory(error):
         full = DeviceError(f"the memory is full ({_first_line(error)})", fix="free memory, or use smaller batch sizes")
         return _die(str(full), full.exit_code)
-    if isinstance(error, DeliverError):
-        return _die(str(error), error.exit_code)
-    trace = masked(traceback.format_exc())
-    sys.stderr.write(visible(trace))
+    trace = masked("".join(traceback.format_exception(error)))
     hidden = shadow_in(trace, [entry for entry in sys.path if entry])
+    if isinstance(error, DeliverError):
+        return _die(f"{error}; {hidden.what}; {hidden.fix}" if hidden else str(error), error.exit_code)
+    sys.stderr.write(visible(trace))
     if hidden is not None:
         return _die(f"{hidden.what} ({type(error).__name__}); {hidden.fix}", ConfigError.exit_code)
     bug = DeliverError(f"this is a bug in npu-deliver, please report it: {type(error).__name__}: {error}")

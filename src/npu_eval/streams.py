@@ -19,10 +19,17 @@ class Patient:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        with contextlib.suppress(AttributeError, ValueError):  # a stand-in has no errors to set
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr, attr-defined, unused-ignore]
         self._stream = stream
         self.trouble: OSError | None = None
+        try:
+            self._spell_out()
+        except OSError as error:  # it hands on what waits: a sitecustomize has printed
+            self._give_up(error)
+            self._spell_out()
+
+    def _spell_out(self) -> None:
+        with contextlib.suppress(AttributeError, ValueError):  # a stand-in has no errors to set
+            self._stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr, attr-defined, unused-ignore]
 
     def write(self, text: str) -> int:
         """Write what can be written."""

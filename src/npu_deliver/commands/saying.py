@@ -11,15 +11,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-import typer
-
 from npu_eval.streams import spells_all
 from npu_eval.visible import visible_json, visible_line
 
 
 def say(line: str = "") -> None:
     """Print one line."""
-    typer.echo(visible_line(line))
+    _write(visible_line(line))
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -37,9 +35,14 @@ def say_document(document: str) -> None:
     """Print a JSON document that is text already; where the terminal's alphabet is too small, in ASCII alone."""
     if not spells_all(sys.stdout):
         document = json.dumps(json.loads(document), indent=2)
-    typer.echo(visible_json(document))
+    _write(visible_json(document))
 
 
 def say_painted(lines: Iterable[str]) -> None:
     """Print lines with colours of our own; whoever painted them made the strangers' words in them visible."""
-    typer.echo("\n".join(lines), color=True)
+    _write("\n".join(lines))
+
+
+def _write(text: str) -> None:
+    """Directly: what typer prints goes round the stream that `npu_eval.streams` keeps, where its alphabet is ASCII."""
+    sys.stdout.write(f"{text}\n")

@@ -92,7 +92,7 @@ def test_an_adapter_file_may_hold_dataclasses_and_be_pickled(tmp_path: Path) -> 
     ("text", "told"),
     [
         ("def create_adapter(:\n", "adapter.py: SyntaxError: "),
-        ("\nimport no_such_module_here\n", "adapter.py: ModuleNotFoundError: No module named 'no_such_module_here'"),
+        ("\nimport no_such_module_here\n", "adapter.py: the Python package 'no_such_module_here' is not installed"),
         ("x = 1\n", "adapter.py: defines no function create_adapter(); see docs/"),
         ("create_adapter = 3\n", "adapter.py: defines no function create_adapter()"),
         ("def create_adapter():\n    raise ValueError('bad\\nnews')\n",
