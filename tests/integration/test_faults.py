@@ -12,14 +12,16 @@ import pytest
 
 from integration.conftest import MODELS, Run
 
+SECRETS = {"OBS_SK": "9f8e7d6c5b4a", "NPU_AUTH": "9f8e7d6c5b4a", "https_proxy": "http://me:hush@127.0.0.1:9"}
 ODD_ALPHABET = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
 def shell(line: str, root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A line of a shell in which `$N` is npu-deliver."""
     return subprocess.run(
-        ["bash", "-c", f'N="{sys.executable} -m npu_deliver"; {line}'], cwd=root.parent, capture_output=True, text=True,
-        timeout=600, check=False, env={**os.environ, "NPU_DELIVER_ROOT": str(root), **environment},
+        ["bash", "-c", f'N="{sys.executable} -m npu_deliver"; {line}'], cwd=root.parent, capture_output=True,
+        encoding="utf-8", errors="replace", timeout=600, check=False,
+        env={**os.environ, "NPU_DELIVER_ROOT": str(root), **environment},
     )  # fmt: skip
 
 
@@ -34,16 +36,24 @@ def chatty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_ends_well_whoever_listens(root: Path, command: Run, chatty: Path) -> None:
     """Closed errors, a full output, ASCII alone, a POSIX locale and files for nobody else; then a chatty Python."""
     line = "umask 077; $N deliver tiny --lang zh >/dev/full 2>&-"
-    made = shell(line, root, **ODD_ALPHABET)
+    with (root / "tiny/adapter.py").open("a", encoding="utf-8") as adapter:
+        adapter.write(
+            "\n\nimport os, sys\nsys.stderr.write(' '.join(map(os.getenv, ('OBS_SK', 'https_proxy'))) + '\\n')\n"
+        )
+    made = shell(line, root, **ODD_ALPHABET, **SECRETS)
     assert made.returncode == 2  # the result could not be printed; nothing else is lost
     folder = root / "tiny/npu_deliverables"
     assert (folder / "inputs/红.png").is_file()
     assert "随机权重" in (folder / "readme.md").read_text(encoding="utf-8")
     assert {oct(path.stat().st_mode & 0o077) for path in [folder, *folder.rglob("*")]} == {"0o0"}
     assert command("verify", str(folder)).returncode == 0
-    again = shell("$N deliver tiny --json", root, PYTHONPATH=str(chatty), **ODD_ALPHABET)
+    again = shell("$N deliver tiny --json", root, PYTHONPATH=str(chatty), **ODD_ALPHABET, **SECRETS)
     assert (again.returncode, again.stderr.count("kept from")) == (0, 3)
     assert again.stdout.isascii()
+    fresh = shell("$N deliver tiny --fresh", root, **SECRETS)
+    assert "*** http://***@127.0.0.1:9" in fresh.stderr
+    said = [fresh.stderr.encode(), *(path.read_bytes() for path in root.rglob("*") if path.is_file())]
+    assert not any(value.encode() in each for each in said for value in ("9f8e7d6c5b4a", "hush"))
 
 
 CHECKS = (
