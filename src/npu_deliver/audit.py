@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver import render, verify
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.otherwise import Finding, Otherwise, Report
+from npu_deliver.remade import differences
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.words import LANGUAGES
@@ -83,14 +84,24 @@ def audit(folder: Path) -> Audit:
     report = verify.verify(folder)
     documents: list[Tally] = []
     bindings: list[Binding] = []
+    other = report.other
     if report.summary is not None:
         for file, (text, shown) in _rendered(folder, report.summary).items():
             tally, bound = _page(folder, file, text, shown, report)
             documents.append(tally)
             bindings += bound
-        ours = report.other.told.ours
+            if not other.told.ours and all(finding.file != file for finding in report.findings):
+                other = replace(other, unchecked=(*other.unchecked, *_written_otherwise(folder, file, text)))
+        ours = other.told.ours
         documents += [_derived(folder, file, text, ours=ours) for file, text in _regenerated(folder, report.summary)]
-    return Audit(findings=report.findings, documents=tuple(documents), bindings=tuple(bindings), other=report.other)
+    return Audit(findings=report.findings, documents=tuple(documents), bindings=tuple(bindings), other=other)
+
+
+def _written_otherwise(folder: Path, file: str, text: str) -> Iterator[Finding]:
+    """Where a page of another version is first not what this one writes."""
+    first = next(differences(_read(folder, file), text), None)
+    if first is not None:
+        yield Finding(file=file, what=first)
 
 
 def _read(folder: Path, file: str) -> str:

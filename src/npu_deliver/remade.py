@@ -89,7 +89,7 @@ def _pages(found: Mapping[str, str], answer: Answer) -> Iterator[Finding]:
         text = found.get(name)
         if text is None or text == expected:
             continue
-        places = list(_differences(text, expected))
+        places = list(differences(text, expected))
         for what in places[:_PLACES]:
             yield Finding(file=name, what=what)
         if len(places) > _PLACES:
@@ -101,7 +101,7 @@ def _pictures(answer: Answer, known: Sequence[Finding]) -> Iterator[Finding]:
     yield from (Finding(file=name, what=what) for name, what in sorted(answer.pictures.items()) if name not in named)
 
 
-def _differences(found: str, expected: str) -> Iterator[str]:
+def differences(found: str, expected: str) -> Iterator[str]:
     """What is wrong at every place where a page is not what it should be, with the line."""
     theirs, ours = found.split("\n"), expected.split("\n")  # not splitlines: other line ends are part of what differs
     head = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]),

@@ -20,7 +20,7 @@ from npu_deliver.dataset_words import repaired
 from npu_deliver.errors import RenderError
 from npu_deliver.profiles import templates, templates_folders
 from npu_deliver.summary import Summary
-from npu_deliver.traced import Marks, Shown, trace
+from npu_deliver.traced import Marked, Marks, Shown, trace
 from npu_deliver.words import (
     COMPONENTS,
     agreement_level,
@@ -310,16 +310,16 @@ def _src(path: Any) -> str:
 
 
 def _yaml(text: Any) -> str:
-    """Text as a YAML scalar: plain where that is safe, else quoted."""
+    """Text as a YAML scalar: plain where that is safe, else quoted, with escapes for what is hidden (YAML 1.2, 5.7)."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*", _given(text))
-    return str(text) if plain else json.dumps(_given(text), ensure_ascii=False)
+    return str(text) if plain else visible(json.dumps(str(text), ensure_ascii=False))
 
 
 def _given(text: Any) -> str:
     if text is None or isinstance(text, (bool, float, jinja2.Undefined)):
         found = "an undefined name" if isinstance(text, jinja2.Undefined) else repr(text)
         raise jinja2.TemplateRuntimeError(f"{found} stands where text belongs")
-    return visible(str(text))
+    return text.visible() if isinstance(text, Marked) else visible(str(text))
 
 
 def _remembering(show: Callable[[Any], str], data: set[str]) -> Callable[[Any], str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from npu_eval.phrases import Phrase
+from npu_eval.visible import visible
 
 T = TypeVar("T")
 
@@ -99,6 +100,20 @@ def _escaped(key: Any) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
+class Marked(str):
+    """A text between marks; a filter that is given one leaves the marks alone."""
+
+    __slots__ = ()
+
+    def visible(self) -> Marked:
+        """The text with what is hidden in it spelled out, but for the marks."""
+        out, position = "", 0
+        for match in _MARKED.finditer(self):
+            out += visible(self[position : match.start()]) + match[0]
+            position = match.end()
+        return Marked(out + visible(self[position:]))
+
+
 class Marks:
     """The marks of one rendering."""
 
@@ -112,7 +127,7 @@ class Marks:
             return text
         self.shown.append((pointer, name))
         number = "".join(chr(_DIGIT + int(digit)) for digit in str(len(self.shown) - 1))
-        return f"{_START}{number}{_MIDDLE}{text}{_END}"
+        return Marked(f"{_START}{number}{_MIDDLE}{text}{_END}")
 
     def read(self, marked: str) -> tuple[str, list[Shown]]:
         """(the page without marks, every value on it)."""

@@ -46,5 +46,14 @@ def test_marks_can_be_taken_off_again(text: str, others: int) -> None:
     assert [(s.line, s.text, s.pointer, s.filter) for s in shown] == [(2, "21.6 ms", "/name", "ms")]
 
 
+def test_what_is_hidden_is_spelled_out_between_marks_that_stay() -> None:
+    """A filter may be given what another one has marked already."""
+    marks = Marks()
+    marked = marks.mark(trace(RUN).name, "a\x1b[31m", "text").visible()
+    page, shown = marks.read(marks.mark(trace(RUN).name, marked, "cell"))
+    assert page == "a\\x1b[31m"
+    assert [s.filter for s in shown] == ["text", "cell"]
+
+
 def test_what_has_no_pointer_is_not_marked() -> None:
     assert Marks().mark(0.5, "0.5000", "ratio") == "0.5000"
