@@ -252,6 +252,8 @@ def check_code(root: Path) -> None:
         raise ConfigError(
             f"npu_eval was loaded from {found}", where=str(root), fix="unset PYTHONPATH and run the script itself"
         )
+    if any(root.rglob(codehash.CACHE)):
+        say_to_stderr("note: __pycache__ folders are here; no script reads them, and verify names them: delete them")
 
 
 def say_to_stderr(text: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npu_eval
-from npu_eval import isolation
+from npu_eval import isolation, session
 
 REPOSITORY = Path(__file__).parents[3]
 SCRIPTS = sorted((REPOSITORY / "templates/npu_deliverables").rglob("*.py"))
@@ -104,6 +104,17 @@ def test_the_one_file_verifier_imports_nothing_that_lies_beside_it(folder: Path,
     hostile(folder, mark)
     done = started("verify_deliverable.py", cwd=folder)
     assert (done.returncode, mark.exists()) == (8, False), done.stderr
+
+
+def test_a_script_says_what_to_do_with_what_was_compiled(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("npu_eval.codehash.__file__", str(folder / "npu_eval/codehash.py"))
+    session.check_code(folder)
+    assert capsys.readouterr().err == ""
+    (folder / "npu_eval/__pycache__").mkdir()
+    session.check_code(folder)
+    assert capsys.readouterr().err.endswith("verify names them: delete them\n")
 
 
 def test_a_script_leaves_nothing_compiled(folder: Path) -> None:
