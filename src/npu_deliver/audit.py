@@ -8,21 +8,23 @@ unit filter and the record behind it, or a word of the page's template; on a lin
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver import render, verify
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.matching import matched
 from npu_deliver.otherwise import Finding, Otherwise, Report
 from npu_deliver.remade import differences
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.traced import Shown, numerals
 from npu_deliver.words import LANGUAGES
+from npu_eval import limits
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps
 from npu_eval.layout import LEDGER, SUMMARY
+from npu_eval.limits import MAX_RECORD_BYTES, read_text
 from npu_eval.logtext import LOG_NAMES, log_text
 from npu_eval.records import Record, read_record
 
@@ -82,6 +84,8 @@ class Audit:
 def audit(folder: Path) -> Audit:
     """Audit a deliverable; every contradiction and every unbound numeral is found, not only the first."""
     report = verify.verify(folder)
+    if limits.look(folder):  # nothing of it is read
+        return Audit(findings=report.findings, documents=(), bindings=(), other=report.other)
     documents: list[Tally] = []
     bindings: list[Binding] = []
     other = report.other
@@ -106,7 +110,8 @@ def _written_otherwise(folder: Path, file: str, text: str) -> Iterator[Finding]:
 
 def _read(folder: Path, file: str) -> str:
     try:
-        return (folder / file).read_text(encoding="utf-8")
+        path = limits.inside(folder, file)
+        return "" if path is None else read_text(path, MAX_RECORD_BYTES)
     except (OSError, UnicodeDecodeError):
         return ""
 
@@ -136,8 +141,7 @@ def _line_for_line(found: list[str], again: list[str], *, ours: bool) -> dict[in
     """
     if ours:
         return {number: number for number, pair in enumerate(zip(found, again, strict=False)) if pair[0] == pair[1]}
-    blocks = difflib.SequenceMatcher(None, found, again, autojunk=False).get_matching_blocks()
-    return {block.a + step: block.b + step for block in blocks for step in range(block.size)}
+    return matched(found, again)
 
 
 def _page(folder: Path, file: str, text: str, shown: list[Shown], report: Report) -> tuple[Tally, list[Binding]]:

@@ -7,7 +7,6 @@ what requirements.txt lists. Standard library only.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,11 +15,13 @@ from npu_deliver import ledger, manifest, versions
 from npu_deliver.needed_packages import SERVER, needed
 from npu_deliver.otherwise import Finding
 from npu_deliver.profiles import PLATFORM_SUPPLIES
+from npu_eval import limits
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.errors import DeliverError
-from npu_eval.jsonio import to_json
+from npu_eval.jsonio import loads, to_json
 from npu_eval.layout import LEDGER, SUMMARY
+from npu_eval.limits import read_bytes, read_text
 from npu_eval.logtext import LOG_NAMES
 from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.stamps import stamped_name
@@ -52,7 +53,7 @@ def requirements(folder: Path, spec_file: SpecFile, versions_measured: Mapping[s
     """What requirements.txt says otherwise than the spec and the versions that were measured."""
     file = "requirements.txt"
     try:
-        text = (folder / file).read_bytes().decode("utf-8")
+        text = read_bytes(folder / file, limits.MAX_TEXT_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         yield Finding(file=file, what=f"cannot be read ({error})")
         return
@@ -85,7 +86,7 @@ def witnesses(folder: Path) -> Iterator[Finding]:
     try:
         spec_file = read_spec_file(folder / "spec.json")
         layout = spec_file.layout
-        summary = json.loads(_read(folder, layout.at(SUMMARY)))
+        summary = loads(_read(folder, layout.at(SUMMARY)), SUMMARY)
         evidence = {str(e["experiment"]): e for e in summary["evidence"]}
     except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
         return
@@ -93,7 +94,7 @@ def witnesses(folder: Path) -> Iterator[Finding]:
     for kind, entry in evidence.items():
         file = layout.record(kind)
         try:
-            specs.append(json.loads(_read(folder, file))["spec_sha256"])
+            specs.append(loads(_read(folder, file), file)["spec_sha256"])
             record = read_record(folder / file, spec_sha256=None)
         except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
             continue
@@ -113,6 +114,7 @@ def witnesses(folder: Path) -> Iterator[Finding]:
 
 def _read(folder: Path, file: str) -> str:
     try:
-        return (folder / file).read_text(encoding="utf-8")
+        path = limits.inside(folder, file)
+        return "" if path is None else read_text(path, limits.MAX_RECORD_BYTES)
     except (OSError, UnicodeDecodeError):
         return ""

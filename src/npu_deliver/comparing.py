@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import verify, versions
+from npu_deliver import bounds, verify, versions
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.otherwise import said
 from npu_deliver.summary import Summary
@@ -97,6 +97,7 @@ def compare(a: Path, b: Path) -> Comparison:
 def _side(folder: Path) -> tuple[Summary, PerformanceData]:
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder), fix="name the folder of a deliverable")
+    bounds.require(folder)
     report = verify.verify(folder)
     if report.findings:
         raise RecordError(f"contradicts itself ({report.findings[0]})", where=str(folder),

@@ -16,17 +16,13 @@ from pathlib import Path, PurePosixPath
 from npu_deliver import build, manifest, stacks, strays
 from npu_deliver.errors import ConfigError, VerifyError
 from npu_deliver.profiles import layout_of
+from npu_eval import limits
 from npu_eval.config import ImageFacts, SpecFile, read_spec_file
 from npu_eval.weights_reference import parse
 
-MAX_FILES = 10_000
-MAX_FILE_BYTES = 2**30
-MAX_BYTES = 4 * 2**30
-"""A deliverable holds scripts, logs and pictures: a few hundred files and some tens of MiB. These leave room for the
-results of a whole data set and none for a disk to be filled."""
-
-MAX_DOCUMENT_BYTES = 64 * 2**20
-"""For each JSON file that is read whole."""
+MAX_LEFT_FILE_BYTES = 2**30
+MAX_LEFT_BYTES = 4 * 2**30
+"""What a step may leave: beside what a deliverable holds, tensors that are compared outside its container."""
 
 KNOWN_PACKAGES = frozenset({
     "torch", "torchvision", "numpy", "pillow", "timm", "transformers", "safetensors", "pycocotools", "hotcoco",
@@ -72,7 +68,7 @@ def inspect(folder: Path) -> Intake:
     _check_spec(folder, spec)
     for name, what in strays.in_the_way(manifest.files_of(folder), spec.evaluation.adapter):
         raise _refused(_printable(name), what.partition(";")[0])
-    text = (folder / "requirements.txt").read_text(encoding="utf-8", errors="replace")
+    text = limits.read_bytes(folder / "requirements.txt", limits.MAX_TEXT_BYTES).decode("utf-8", "replace")
     return Intake(folder=folder, spec=spec, requirements=text, unknown_packages=_unknown(text))
 
 
@@ -81,25 +77,17 @@ def _check_there(folder: Path, names: tuple[str, ...]) -> None:
         path = folder / name
         if not path.is_file():
             raise VerifyError("is missing", where=name, fix="ask for a complete deliverable")
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise _refused(name, f"has {path.stat().st_size / 2**20:.0f} MiB")
 
 
 def _check_files(folder: Path) -> None:
+    for name, what in limits.look(folder):
+        raise _refused(_printable(name), what)
     if special := manifest.not_plain(folder):
         raise _refused(_printable(special[0][0]), special[0][1].partition(";")[0])
-    total = count = 0
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if _CONTROL.search(name):
             raise _refused(_printable(name), "has control characters in its name")
-        if path.is_file():
-            size = path.stat().st_size
-            count, total = count + 1, total + size
-            if size > MAX_FILE_BYTES:
-                raise _refused(name, f"has {size / 2**30:.1f} GiB; {MAX_FILE_BYTES / 2**30:.0f} is the most")
-        if count > MAX_FILES or total > MAX_BYTES:
-            raise _refused(str(folder), f"holds more than {MAX_FILES} files or {MAX_BYTES / 2**30:.0f} GiB")
 
 
 def check_left(folder: Path, step: str) -> None:
@@ -117,13 +105,13 @@ def check_left(folder: Path, step: str) -> None:
             if stat.S_ISDIR(mode):
                 continue
             count, total = count + 1, total + size
-            document = path.suffix in (".json", ".log") and size > MAX_DOCUMENT_BYTES
+            document = path.suffix in (".json", ".log") and size > limits.MAX_RECORD_BYTES
             if not stat.S_ISREG(mode):
                 what = "is a link" if stat.S_ISLNK(mode) else "is no plain file"
-            elif document or size > MAX_FILE_BYTES:
+            elif document or size > MAX_LEFT_FILE_BYTES:
                 what = f"has {size / 2**20:.0f} MiB"
-            elif count > MAX_FILES or total > MAX_BYTES:
-                what = f"is one of more than {MAX_FILES} files or {MAX_BYTES / 2**30:.0f} GiB"
+            elif count > limits.MAX_FILES or total > MAX_LEFT_BYTES:
+                what = f"is one of more than {limits.MAX_FILES} files or {MAX_LEFT_BYTES / 2**30:.0f} GiB"
             else:
                 continue
             raise VerifyError(f"{what}; the step {step} left it, and nothing of that was read", where=where,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import from_json, loads, to_json, write_atomic
+from npu_eval.limits import MAX_TEXT_BYTES, read_text
 
 NAME = "ledger.jsonl"
 SUFFIX = ".jsonl"
@@ -121,7 +122,7 @@ def read(path: Path) -> tuple[Entry, ...]:
         RecordError: it is absent, or as `parse` does.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"), path.name)
+        return parse(read_text(path, MAX_TEXT_BYTES), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=path.name) from error
 

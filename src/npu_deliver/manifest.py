@@ -9,6 +9,7 @@ from npu_deliver import strays
 from npu_deliver.errors import RecordError, VerifyError
 from npu_eval.codehash import CACHE
 from npu_eval.jsonio import dumps, file_sha256, from_json, loads, write_atomic
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 
 NAME = "MANIFEST.json"
 STATEMENT = "statement.intoto.json"
@@ -69,9 +70,7 @@ def read(folder: Path) -> Manifest:
         RecordError: it is absent, unreadable, or of another schema.
     """
     try:
-        if not strays.is_plain(folder / NAME):
-            raise OSError("there is no plain file of that name")
-        value = loads((folder / NAME).read_text(encoding="utf-8"), NAME)
+        value = loads(read_text(folder / NAME, MAX_DOCUMENT_BYTES), NAME)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=NAME, fix="the folder was never finished") from error
     manifest = from_json(Manifest, value, NAME)

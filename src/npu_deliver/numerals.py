@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -32,10 +31,11 @@ from npu_eval.levels import FP32_EQUAL
 from npu_eval.metrics import METRICS
 from npu_eval.phrases import Phrase
 from npu_eval.sources import SAID_BY, SWITCHES
-from npu_eval.visible import visible
+from npu_eval.visible import unescaped, visible
 
 _BREAK = r"\s×|`*<>()\[\],;=!\"'\\\u3001-\u301f\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20‖“”…"
-_TOKEN = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))*\d(?:[^{_BREAK}:]|(?<=\d):(?=\d))*")
+_WORD = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))+")
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _UNIT = re.compile(r" (ms|s|/s|dB|MiB|GiB|M|%)(?![\w/])")
 _STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b|(?<![\w.])(true|false)(?![\w.])")
@@ -225,7 +225,7 @@ def stray_numerals(text: str, page: str, allowed: Allowed, layout: Layout) -> It
             yield number, f"the heading '{line.strip('# ')}'"
             continue
         scope = _scope_of(line, allowed)
-        plain = html.unescape(_ADDRESS.sub(lambda found: unquote(found[0]), line))
+        plain = unescaped(_ADDRESS.sub(lambda found: unquote(found[0]), line))
         for token in _tokens(plain):
             if token not in scope.numbers and token not in scope.words and token not in fixed:
                 yield number, token
@@ -244,7 +244,7 @@ def _cells(line: str) -> tuple[str, ...]:
     if not line.startswith("|"):
         return ()
     inner = re.split(r"(?<!\\)\|", line.strip().strip("|"))
-    return tuple(html.unescape(re.sub(r"\\(.)", r"\1", cell.strip())).strip("`* ") for cell in inner)
+    return tuple(unescaped(re.sub(r"\\(.)", r"\1", cell.strip())).strip("`* ") for cell in inner)
 
 
 def _scope_of(line: str, allowed: Allowed) -> Scope:
@@ -264,7 +264,9 @@ def _with_key(scope: Scope, key: tuple[str, ...]) -> Scope:
 def _tokens(line: str) -> Iterator[str]:
     """The words of a line that hold a digit, a number with the unit after it, without the punctuation around them."""
     line = visible(line)  # as a page spells out what is hidden in somebody's text
-    for match in _TOKEN.finditer(line):
+    for match in _WORD.finditer(line):  # a word that ends in no digit is gone over once, not once for each letter
+        if not _DIGIT.search(match[0]):
+            continue
         token = match[0].strip(_ASIDE)
         unit = _UNIT.match(line, match.end()) if _NUMBER.fullmatch(token) else None
         yield token + (unit[0] if unit else "")

@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from npu_deliver import bounds
 from npu_deliver.otherwise import Finding
 from npu_deliver.summary import Summary, summary_sha256
-from npu_eval.jsonio import file_sha256
 from npu_eval.layout import SUMMARY
+from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
 from npu_eval.stamps import Stamp, stamped_name
 
 OPTIMISATION_PICTURES = (
@@ -39,28 +40,39 @@ def check(folder: Path, summary: Summary, *, hashed: bool) -> Iterator[Finding]:
     sources = _picture_sources(summary)
     for path in sorted((folder / summary.layout.at("evaluation/screenshots")).glob("*.png")):
         name = path.relative_to(folder).as_posix()
-        texts = png_texts(path.read_bytes())
+        if path.name not in sources:
+            yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
+            continue
+        try:
+            texts = png_texts(read_bytes(path, MAX_PICTURE_BYTES))
+        except OSError as error:
+            yield Finding(file=name, what=f"cannot be read ({error.strerror})")
+            continue
         if texts is None:
             yield Finding(file=name, what="is no whole PNG")
-        elif path.name not in sources:
-            yield Finding(file=name, what="is no picture of this deliverable: nothing here is drawn under that name")
         elif hashed and texts.get("Source-SHA256") != sources[path.name][1]:
             yield Finding(file=name, what=f"was not drawn from {sources[path.name][0]} as it is here")
         elif texts.get("Name") != path.name:
             yield Finding(file=name, what=f"is the picture {texts.get('Name', 'without a name')}")
+    known: dict[str, str] = {}
     for result in summary.inference:
-        picture = folder / (result.picture or "")
-        if result.picture is not None and (not picture.is_file() or file_sha256(picture) != result.picture_sha256):
+        if result.picture is not None and not bounds.holds(folder, result.picture, result.picture_sha256, known):
             yield Finding(file=result.picture, what="is not the picture that the inference record names")
 
 
+_MAX_CHUNKS = 10_000
+"""Pillow writes one for each 64 KiB of a picture."""
+
+
 def png_texts(data: bytes) -> dict[str, str] | None:
-    """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); None unless every chunk up to IEND is whole."""
+    """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); None unless they are few, and each up to IEND whole."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return None
     texts: dict[str, str] = {}
     position, kind = 8, b""
-    while kind != b"IEND":
+    for _ in range(_MAX_CHUNKS):
+        if kind == b"IEND":
+            return texts
         body = data[position + 4 : position + 8 + int.from_bytes(data[position : position + 4], "big")]
         checksum = data[position + 4 + len(body) : position + 8 + len(body)]
         if len(body) < 4 or checksum != struct.pack(">I", zlib.crc32(body)):
@@ -70,4 +82,4 @@ def png_texts(data: bytes) -> dict[str, str] | None:
             key, _, value = body[4:].partition(b"\0")
             texts[key.decode("latin-1")] = value.decode("latin-1")
         position += 8 + len(body)
-    return texts
+    return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npu_deliver import (
+    bounds,
     default_weights,
     environment,
     execute,
@@ -120,6 +121,8 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
                 raise RecordError(
                     "there is no record yet", where=job.spec.name, fix=f"run `npu-deliver run {job.spec.name}` first"
                 )
+            bounds.require(job.output)
+            manifest.require_plain(job.output)
             stage.refuse_foreign(job.output, job.spec.name)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(job.output, folder, symlinks=True)

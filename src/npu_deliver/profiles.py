@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-from npu_deliver.errors import ConfigError
+from npu_deliver.errors import ConfigError, RecordError
+from npu_eval.jsonio import loads
 from npu_eval.layout import LAYOUTS, NPU_DELIVERABLES, REPORT, Layout
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 
 PLATFORM_SUPPLIES = ("torch_npu", "cann", "python")
 """What the platform brings with its image; naming it in requirements.txt breaks the platform's own test."""
@@ -72,6 +73,6 @@ def layout_of(folder: Path) -> Layout:
     if not path.is_file():  # a pipe is not waited for
         return NPU_DELIVERABLES
     try:
-        return LAYOUTS[json.loads(path.read_text(encoding="utf-8"))["profile"]]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return LAYOUTS[loads(read_text(path, MAX_DOCUMENT_BYTES), "spec.json")["profile"]]
+    except (OSError, ValueError, LookupError, TypeError, RecordError):
         return NPU_DELIVERABLES

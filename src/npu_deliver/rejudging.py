@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_deliver import manifest, verify, versions
+from npu_deliver import bounds, manifest, verify, versions
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.otherwise import Changed, said
 from npu_eval.config import NO_FALLBACK, OPTIONAL, Criterion, SpecFile, read_spec_file
@@ -62,8 +62,9 @@ def rejudge(folder: Path, profile: str) -> Rejudgement:
     """
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder), fix="name a deliverable or a folder of records")
+    bounds.require(folder)
     whole = (folder / "spec.json").is_file()
-    if whole:
+    if whole or (folder / "spec.json").exists():
         manifest.require_plain(folder)
     with versions.reading(folder):
         spec_file = read_spec_file(folder / "spec.json") if whole else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from npu_deliver.errors import ConfigError
 from npu_deliver.manifest import SIGNED, STATEMENT
 from npu_deliver.statement import Signer, envelope, signatures, signed_bytes
+from npu_eval.limits import MAX_DOCUMENT_BYTES, MAX_TEXT_BYTES, read_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -57,7 +58,7 @@ def problem(folder: Path, path: Path) -> tuple[str, str] | None:
     if found is None:
         return SIGNED, "there is no signature that can be read"
     payload, made = found
-    if not (folder / STATEMENT).is_file() or payload != (folder / STATEMENT).read_bytes():
+    if not (folder / STATEMENT).is_file() or payload != read_bytes(folder / STATEMENT, MAX_DOCUMENT_BYTES):
         return SIGNED, f"does not hold {STATEMENT}"
     for each in made:
         try:
@@ -105,7 +106,7 @@ def _require(option: str) -> None:
 
 def _read(path: Path, option: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_TEXT_BYTES, follow=True)
     except OSError as error:
         raise ConfigError(
             f"the key cannot be read ({error.strerror})", where=option, fix=f"looked for {path}"

@@ -22,6 +22,7 @@ from npu_deliver.summary import Summary
 from npu_eval.jsonio import dumps, file_sha256, loads, write_atomic
 from npu_eval.judge import Status
 from npu_eval.layout import LEDGER
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -93,7 +94,7 @@ def differences(folder: Path, summary: Summary | None) -> Iterator[tuple[str, st
         summary: derived from the records; None where they allow none, so that only the manifest's hash is looked at.
     """
     try:
-        found = (folder / STATEMENT).read_text(encoding="utf-8")
+        found = read_text(folder / STATEMENT, MAX_DOCUMENT_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         yield STATEMENT, f"cannot be read ({error})"
         return
@@ -135,7 +136,7 @@ def signed_bytes(payload: bytes) -> bytes:
 def signatures(folder: Path) -> tuple[bytes, list[bytes]] | None:
     """(payload, signatures) of a folder's envelope; None where there is none that can be read."""
     try:
-        value = loads((folder / SIGNED).read_text(encoding="utf-8"), SIGNED)
+        value = loads(read_text(folder / SIGNED, MAX_DOCUMENT_BYTES), SIGNED)
         if value["payloadType"] != PAYLOAD_TYPE:
             return None
         held = base64.b64decode(value["payload"], validate=True)

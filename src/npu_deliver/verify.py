@@ -11,6 +11,7 @@ what the numbers say of each other (`plausibility`).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from npu_deliver import (
     belonging,
+    bounds,
     lasting,
     ledger,
     manifest,
@@ -43,10 +45,12 @@ from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize
 from npu_deliver.versions import Told
 from npu_deliver.words import LANGUAGES
+from npu_eval import limits
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, file_sha256, from_json, to_json
+from npu_eval.jsonio import dumps, from_json, to_json
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
+from npu_eval.limits import read_bytes, read_text
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.stamps import Stamp, stamp_words, stamped_name
@@ -69,11 +73,11 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     Raises:
         ConfigError: the key is none, or the package that checks signatures is not installed.
     """
-    count = len(manifest.files_of(folder))
-    if special := manifest.not_plain(folder):
-        found = tuple(Finding(file=name, what=what) for name, what in special)
+    if beyond := limits.look(folder) or manifest.not_plain(folder):
+        found = tuple(Finding(file=name, what=what) for name, what in beyond)
         nothing = Otherwise(told=Told(measured=None, derived=versions.current()))  # whichever made it, nothing is read
-        return Report(findings=found, summary=None, files=count, other=nothing)
+        return Report(findings=found, summary=None, files=0, other=nothing)
+    count = len(manifest.files_of(folder))
     told = versions.told(folder)
     with contextlib.ExitStack() as running:
         look = running.enter_context(second_look.start(folder)) if told.ours else None
@@ -249,7 +253,7 @@ def _check_circumstances(folder: Path, name: str, record: Record, spec_file: Spe
     if loaded.random != spec.weights.random or spec.weights.sha256 not in (None, loaded.sha256):
         yield Finding(file=name, what=f"was made with weights {loaded.source}, spec.json names {spec.weights.source}")
     for path, sha256 in files_of(record) if record.kind == "dataset" else ():
-        if not (folder / path).is_file() or file_sha256(folder / path) != sha256:
+        if not bounds.holds(folder, path, sha256):
             yield Finding(file=path, what=f"is not the file that {name} names")
 
 
@@ -264,7 +268,7 @@ def _check_other_log(folder: Path, kind: str, log: str, layout: Layout) -> Itera
 
 def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
     try:
-        found = (folder / log).read_text(encoding="utf-8")
+        found = read_text(folder / log, limits.MAX_TEXT_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         yield Finding(file=log, what=f"cannot be read ({error})")
         return
@@ -281,7 +285,7 @@ def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
 def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
     name = summary.layout.at(SUMMARY)
     try:
-        found = (folder / name).read_text(encoding="utf-8")
+        found = read_text(folder / name, limits.MAX_DOCUMENT_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         yield Finding(file=name, what=f"cannot be read ({error})")
         return
@@ -298,6 +302,10 @@ def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
         yield Finding(file=name, what="is longer or shorter than what the records give")
 
 
+_MOST_STRAYS = 1000
+"""So many numerals of a page that come from nowhere are named; a page of nothing else is no page of ours."""
+
+
 def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
     allowed = allowed_numbers(summary)
     simulated = Stamp.SIMULATED in summary.stamps
@@ -306,11 +314,11 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
         if simulated and (folder / plain).exists():
             yield Finding(file=plain, what=f"is a page of a simulated NPU, which is called {page}")
         try:
-            text = (folder / page).read_text(encoding="utf-8")
+            text = read_text(folder / page, limits.MAX_PAGE_BYTES)
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
-        for line, numeral in stray_numerals(text, plain, allowed, summary.layout):
+        for line, numeral in itertools.islice(stray_numerals(text, plain, allowed, summary.layout), _MOST_STRAYS):
             yield Finding(file=page, what=f"line {line}: {numeral} {_UNSAID}")
         yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
@@ -347,14 +355,13 @@ def _check_verdicts(page: str, text: str, summary: Summary) -> Iterator[Finding]
             yield Finding(file=page, what=f"does not show the verdict of '{verdict.criterion}'")
 
 
-_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
-_HARDWARE_NPU = re.compile(r"""^\s*hardware\s*:\s*['"]?npu\b""", re.IGNORECASE | re.MULTILINE)
+_PICTURE = re.compile(r"!\[[^\[\]]*\]\(([^()\n]+)\)")
+_HARDWARE_NPU = re.compile(r"""^[^\S\n]*hardware[^\S\n]*:[^\S\n]*['"]?npu\b""", re.IGNORECASE | re.MULTILINE)
 
 
 def _check_inputs(folder: Path, summary: Summary) -> Iterator[Finding]:
     for name, sha256 in summary.input_sha256.items():
-        path = folder / name
-        if not path.is_file() or file_sha256(path) != sha256:
+        if not bounds.holds(folder, name, sha256):
             yield Finding(file=name, what="is not the input that spec.json names")
     seen = {result.input: result.input_sha256 for result in summary.inference}
     for name, sha256 in seen.items():

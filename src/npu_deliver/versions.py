@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -24,12 +23,13 @@ from npu_deliver.profiles import layout_of, templates_folder
 from npu_deliver.travelling import PACKAGES, source
 from npu_eval.config import ToolVersion
 from npu_eval.errors import ConfigError, RecordError
-from npu_eval.jsonio import canonical_sha256, file_sha256, from_json
+from npu_eval.jsonio import canonical_sha256, file_sha256, from_json, loads
 from npu_eval.layout import NPU_DELIVERABLES, SUMMARY
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 
 _DECIDE_NOTHING = frozenset({
-    "_docker", "_templates", "audit", "belonging", "cli", "commands", "comparing", "doctor", "engine", "intake",
-    "lasting", "lint", "made_again", "otherwise", "picture_sources", "recounting", "rejudging", "remade",
+    "_docker", "_templates", "audit", "belonging", "bounds", "cli", "commands", "comparing", "doctor", "engine",
+    "intake", "lasting", "lint", "made_again", "matching", "otherwise", "picture_sources", "recounting", "rejudging", "remade",
     "reproduction", "rerun", "rerun_words", "schemas", "second_look", "signing", "strangers", "tampering", "verify",
 })  # fmt: skip
 """Parts of the host that neither derive nor draw nor write what a deliverable says; whatever is not named here does."""
@@ -124,8 +124,8 @@ def said(folder: Path) -> dict[str, Any] | None:
 def _object(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None where there is none. A pipe is not waited for."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError, RecursionError):
+        value = loads(read_text(path, MAX_DOCUMENT_BYTES), path.name) if path.is_file() else None
+    except (OSError, ValueError, RecordError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -38,6 +38,7 @@ from npu_eval.jsonio import (
     to_json,
     write_atomic,
 )
+from npu_eval.limits import MAX_RECORD_BYTES, read_text
 from npu_eval.metrics import METRICS, Of
 from npu_eval.records import BundleOrigin, Provenance
 
@@ -160,7 +161,9 @@ def open_bundle(folder: Path) -> Bundle:
         what = "is no reference bundle: it holds no bundle.json" if folder.exists() else "there is no such folder"
         raise ConfigError(what, where=str(folder), fix="name a folder that `npu-deliver reference` made")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MAX_RECORD_BYTES, follow=True)
+    except OSError as error:
+        raise RecordError(f"cannot be read ({error.strerror})", where=where, fix=_COPY_AGAIN) from error
     except UnicodeDecodeError as error:
         raise RecordError("is altered: it is not text in UTF-8", where=where, fix=_COPY_AGAIN) from error
     value = loads(text, where)

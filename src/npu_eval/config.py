@@ -15,6 +15,7 @@ from npu_eval.criteria_profiles import default_criteria
 from npu_eval.errors import ConfigError, RecordError, nearest
 from npu_eval.jsonio import ABSENT_BY_DEFAULT, Kept, canonical_sha256, from_json, keep, loads, to_json
 from npu_eval.layout import LAYOUTS, Layout
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 from npu_eval.metrics import METRICS
 
 __all__ = [
@@ -307,7 +308,7 @@ def read_spec_file(path: Path) -> SpecFile:
     """
     where = path.name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MAX_DOCUMENT_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read ({error})", where=where, fix="run from a complete deliverable") from error
     try:

@@ -95,5 +95,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known: {shown}" if known else ""
 
 
+_LONGEST = 4000
+"""Characters of a stranger's text in a message."""
+
+
 def _one_line(text: str) -> str:
-    return visible_line(" ".join(re.split(r"[ \t\n]+", masked(text).strip())))
+    shown = masked(text[: 2 * _LONGEST])  # before it is cut, or half a secret would be shown
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    return visible_line(" ".join(re.split(r"[ \t\n]+", shown.strip())))

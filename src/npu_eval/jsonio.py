@@ -23,8 +23,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from npu_eval.errors import RecordError, nearest
+from npu_eval.limits import MAX_NESTING, MAX_VALUES, UnreadableError, open_plain
 
 T = TypeVar("T")
+
+_PIECE_BYTES = 2**20
 
 TEMPORARY_PREFIX = ".partial-"
 """Names of files that are being written start with this; whoever finds one may delete it."""
@@ -113,25 +116,48 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str, where: str) -> Any:
-    """Parse JSON text; refuses NaN and repeated keys.
+    """Parse JSON text; refuses NaN, repeated keys, more values than a document has, and more in each other.
 
     Raises:
-        RecordError: the text is not JSON.
+        RecordError: the text is not JSON, or beyond the limits.
     """
+    if (values := text.count(",") + 1) > MAX_VALUES:
+        raise RecordError(f"holds up to {values} values; {MAX_VALUES} is the most", where=where)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) != len(keys):
-            raise ValueError(f"key '{next(k for k in keys if keys.count(k) > 1)}' appears twice")
-        return dict(pairs)
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise ValueError(f"key '{twice}' appears twice")
+        return found
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"not readable as JSON ({error})", where=where) from error
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except RecursionError as error:
+        raise RecordError(_TOO_DEEP, where=where) from error
+    except ValueError as error:
+        what = "a number of thousands of digits" if "int_max_str_digits" in str(error) else str(error)
+        raise RecordError(f"not readable as JSON ({what})", where=where) from error
+    _refuse_depth(value, where)
+    return value
+
+
+_TOO_DEEP = f"not readable as JSON: it holds lists or objects more than {MAX_NESTING} in each other, which is the most"
+
+
+def _refuse_depth(value: Any, where: str) -> None:
+    """What is read by functions that call themselves may not be deeper than Python's stack."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_NESTING):
+        inside = (item for each in level for item in (each.values() if isinstance(each, dict) else each))
+        level = [item for item in inside if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise RecordError(_TOO_DEEP, where=where)
 
 
 def canonical_sha256(value: Any) -> str:
@@ -141,9 +167,20 @@ def canonical_sha256(value: Any) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """sha256 of a file's bytes, read in pieces.
+
+    Raises:
+        OSError: it cannot be read, or is no plain file; a pipe is not waited for.
+    """
+    handle, size = open_plain(path, follow=True)
+    digest = hashlib.sha256()
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+            size -= len(piece)
+            if size < 0:
+                raise UnreadableError("grows while it is read")
+    return digest.hexdigest()
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

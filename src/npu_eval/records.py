@@ -15,6 +15,7 @@ from npu_eval.dataset_data import DatasetData, ImageSet, check_dataset
 from npu_eval.errors import RecordError
 from npu_eval.host_limits import HostLimits
 from npu_eval.jsonio import ABSENT_BY_DEFAULT, Kept, dumps, from_json, keep, loads, write_atomic
+from npu_eval.limits import MAX_RECORD_BYTES, read_bytes
 from npu_eval.localisation_data import LocalisationData, check_localisation
 from npu_eval.npu_evidence import NpuProof
 from npu_eval.npu_smi import NpuSmi
@@ -314,7 +315,7 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
         RecordError: absent, unreadable, of another schema version, or of another spec.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_bytes(path, MAX_RECORD_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=path.name) from error
     record = parse_record(text, path.name)

@@ -6,6 +6,7 @@ paints the screen, a mark of direction shows a name back to front, a character w
 
 from __future__ import annotations
 
+import html
 import re
 
 _RANGES = (
@@ -40,6 +41,19 @@ def visible_json(document: str) -> str:
 def without_hidden(text: str, by: str) -> str:
     """The text with something else for each hidden character; line feeds and tabs stay."""
     return _HIDDEN.sub(by, text)
+
+
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9A-Fa-f]{7,});?")
+
+
+def without_large_references(text: str) -> str:
+    """HTML without references to numbers beyond every character, over which the standard library raises an error."""
+    return _NO_CHARACTER.sub("\ufffd", text)
+
+
+def unescaped(text: str) -> str:
+    """The text with HTML's references as the characters that they mean."""
+    return html.unescape(without_large_references(text))
 
 
 def _spelled(code: int) -> str:

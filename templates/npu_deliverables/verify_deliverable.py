@@ -18,7 +18,9 @@ if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "saf
 
 import ast
 import base64
+import functools
 import hashlib
+import itertools
 import json
 import math
 import operator
@@ -26,7 +28,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 MANIFEST = "MANIFEST.json"
@@ -52,10 +54,67 @@ WORDS = "npu_eval/stamps.py"  # words the stamps of the pages; it is read, never
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
-STRANGE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, SyntaxError, TypeError, ValueError)
+MIB = 2**20
+MOST_FILES, MOST_DEEP, MOST_NESTED, MOST_VALUES, MOST_RECORDS = 10_000, 16, 64, 500_000, 20
+MOST_LOOKED_FOR = 500  # so many words of a page that stand for no number are looked for in names and reasons
+MOST = {"": 512 * MIB, ".json": 4 * MIB, ".md": MIB, ".log": 4 * MIB, ".txt": 4 * MIB, ".py": 4 * MIB, ".png": 64 * MIB,
+        "ledger.jsonl": 4 * MIB, "record": 16 * MIB, "all": 1024 * MIB}  # fmt: skip
+STRANGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    MemoryError,
+)
 Finding = tuple[str, str]
 
 
+def beyond(folder: Path) -> Iterator[Finding]:
+    """What is no plain file or larger than a deliverable needs, by names and sizes alone; nothing is opened."""
+    waiting, count, total = [("", 0)], 0, 0
+    while waiting:
+        inside, depth = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                name, count = f"{inside}/{entry.name}".lstrip("/"), count + 1
+                if count > MOST_FILES or depth >= MOST_DEEP:
+                    yield inside or ".", f"holds more than {MOST_FILES} files, or folders more than {MOST_DEEP} deep"
+                    return
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((name, depth + 1))
+                    continue
+                try:
+                    facts = entry.stat()
+                except OSError:  # a link that leads nowhere
+                    continue
+                total += facts.st_size
+                if facts.st_size > most(name) or total > MOST["all"]:
+                    yield name, f"has {facts.st_size} bytes, {total} with all before it; {most(name)} is the most"
+                    return
+
+
+def most(name: str) -> int:
+    """How many bytes a file of some name may have."""
+    path = PurePosixPath(name)
+    if path.parts[0] in ("model", "inputs"):  # they are hashed, and not read
+        return MOST[""]
+    kind = "record" if path.parent.name == "records" else path.name if path.name in MOST else path.suffix
+    return MOST.get(kind, MOST[""])
+
+
+def inside(folder: Path, name: Any) -> Path:
+    """The file that a name means, which must lie in the folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or folder.resolve() not in (folder / path).resolve().parents:
+        raise ValueError(f"{name} lies elsewhere")
+    return folder / path
+
+
+@functools.cache
 def sha256(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     digest = hashlib.sha256()
@@ -121,14 +180,38 @@ def in_the_way(name: str, adapter: str) -> bool:
     return SOURCE.fullmatch(name) is not None and name != adapter and not package and not SCRIPT.fullmatch(name)
 
 
+def parsed(text: str) -> Any:
+    """The value of a JSON text that has every key once, numbers that are some, and neither too many nor too deep."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a key appears twice")
+        return dict(pairs)
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no number")
+
+    if text.count(",") >= MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES} values")
+    value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    level = [value]
+    for _ in range(MOST_NESTED + 1):
+        level = [item for each in level if isinstance(each, (dict, list))
+                 for item in (each.values() if isinstance(each, dict) else each)]  # fmt: skip
+        if not level:
+            return value
+    raise ValueError(f"more than {MOST_NESTED} lists and objects in each other")
+
+
 def load(folder: Path, name: str, findings: list[Finding]) -> Any:
     """A JSON file; None, and a finding, where it cannot be read."""
     try:
-        if not stat.S_ISREG((folder / name).lstat().st_mode):
+        path = inside(folder, name)
+        if not stat.S_ISREG(path.lstat().st_mode):
             raise OSError("is no plain file")
-        value = json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        findings.append((name, f"cannot be read ({type(error).__name__})"))
+        value = parsed(path.read_text(encoding="utf-8"))
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
+        findings.append((str(name), f"cannot be read ({type(error).__name__})"))
         return None
     if not value or not isinstance(value, dict):
         findings.append((name, "holds nothing that is expected there"))
@@ -215,12 +298,12 @@ def check_chain(folder: Path, spec: Any, summary: Any, findings: list[Finding]) 
         yield "spec.json", "its criteria are not those of summary.json"
     if any(summary["model"].get(key, value) != value for key, value in spec["model"].items()):
         yield "spec.json", "tells other facts of the model than summary.json"
-    for entry in summary["evidence"]:
+    for entry in summary["evidence"][:MOST_RECORDS]:
         record = load(folder, entry["record"], findings)
         if record is not None:
             yield from check_record(folder, entry, record, (spec_hash, code_hash))
     for each in spec["evaluation"]["inputs"]:
-        path = folder / each["path"]
+        path = inside(folder, each["path"])
         if not path.is_file() or sha256(path) != each["sha256"]:
             yield each["path"], "is not the input that spec.json names"
 
@@ -231,9 +314,9 @@ def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, st
         yield entry["record"], "was made under another spec than spec.json"
     if record["code_sha256"] != made_with[1]:
         yield entry["record"], "was made by other code than the folder's"
-    if sha256(folder / entry["record"]) != entry["record_sha256"]:
+    if sha256(inside(folder, entry["record"])) != entry["record_sha256"]:
         yield entry["record"], "is not the record that summary.json was made from"
-    log = folder / entry["log"]
+    log = inside(folder, entry["log"])
     if not log.is_file():
         yield entry["log"], "is missing"
     elif sha256(log) != entry["log_sha256"]:
@@ -248,7 +331,7 @@ def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
     name = at(summary, LEDGER)
     text = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
     for number, line in enumerate(text.split("\n")[:-1]):
-        entry = json.loads(line)
+        entry = parsed(line)
         if (
             entry.get("previous") != previous
             or entry["number"] != number
@@ -271,11 +354,12 @@ def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
 def check_runs(entries: list[Any], summary: Any) -> Iterator[str]:
     """Each start has an end; each record is reported or was discarded; summary.json counts them."""
     ends = {kind: [entry["of"] for entry in entries if entry["event"] in kind] for kind in (ENDS, GONE)}
+    gone = set(ends[GONE])
     starts = [entry["number"] for entry in entries if entry["event"] == "started"]
     if sorted(ends[ENDS]) != starts:
         yield "a run started and did not end, or ended and never started"
     held = [entry for entry in entries if entry["event"] in ("finished", "adopted")]
-    standing = {(e["experiment"], e["record_sha256"]) for e in held if e["number"] not in ends[GONE]}
+    standing = {(e["experiment"], e["record_sha256"]) for e in held if e["number"] not in gone}
     if standing != {(entry["experiment"], entry["record_sha256"]) for entry in summary["evidence"]}:
         yield "the records that it says are reported are not those of summary.json"
     for event in ("started", "finished", "failed", "discarded", "adopted"):
@@ -358,8 +442,8 @@ def check_verdicts(spec: Any, summary: Any) -> Iterator[Finding]:
 def check_facts(folder: Path, summary: Any) -> Iterator[Finding]:
     """What follows from the records in whatever version: the stamps, means of samples, errors from sums."""
     name = at(summary, SUMMARY)
-    for entry in summary["evidence"]:
-        record = json.loads((folder / entry["record"]).read_text(encoding="utf-8"))
+    for entry in summary["evidence"][:MOST_RECORDS]:
+        record = parsed(inside(folder, entry["record"]).read_text(encoding="utf-8"))
         made = record["provenance"]
         if made["device"]["kind"] != "npu" and summary["hardware"] is not None:
             yield name, f"says hardware {summary['hardware']}, {entry['record']} ran on {made['device']['kind']}"
@@ -417,17 +501,19 @@ def check_pages(folder: Path, summary: Any, *, whole: bool = True) -> Iterator[F
     protocol = (summary.get("performance") or {}).get("protocol") or {}
     allowed = set(written(summary)) | FIXED | {TIERS.get(protocol.get("tier"), "")}
     stamps = stamps_of(folder) if whole and summary["stamps"] else {}
+    words = json.dumps(summary, ensure_ascii=False)  # numbers may also stand inside names and reasons
     for page in sorted(folder.glob("*.md")):
         text = page.read_text(encoding="utf-8", errors="replace")
         found = [*check_states(text, summary)]
-        found += [*check_words(text, summary, stamps), *check_numbers(text, summary, allowed)] if whole else []
+        found += [*check_words(text, summary, stamps, words), *check_numbers(text, allowed, words)] if whole else []
         for what in found:
             yield page.name, what
 
 
 def stamps_of(folder: Path) -> dict[str, list[str]]:
     """Stamp -> how a page may say it, from the literal WORDS of the folder's own code."""
-    for node in ast.walk(ast.parse((folder / WORDS).read_text(encoding="utf-8"))):
+    text = (folder / WORDS).read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if len(text) < 100_000 else ():
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "WORDS":
             words = ast.literal_eval(node.value) if node.value else {}
             return {
@@ -441,24 +527,25 @@ def stamps_of(folder: Path) -> dict[str, list[str]]:
     raise ValueError(f"{WORDS} does not word the stamps")
 
 
-def check_words(text: str, summary: Any, stamps: dict[str, list[str]]) -> Iterator[str]:
+def check_words(text: str, summary: Any, stamps: dict[str, list[str]], words: str) -> Iterator[str]:
     """Stamps and hashes of a page."""
-    words = json.dumps(summary, ensure_ascii=False)
     for stamp in summary["stamps"]:
         if not any(phrase in text for phrase in stamps.get(stamp, ())):
             yield f"does not carry the stamp '{stamp}'"
-    for token in re.findall(r"(?<![0-9a-z])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-z])", text):
+    hashes = set(re.findall(r"[0-9a-f]{64}", words))
+    tokens = set(re.findall(r"(?<![0-9a-z])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-z])", text))
+    for token in sorted(tokens - hashes - {each[:12] for each in hashes})[:MOST_LOOKED_FOR]:
         if token not in words:
             yield f"{token} is no hash of summary.json"
 
 
-def check_numbers(text: str, summary: Any, allowed: set[str]) -> Iterator[str]:
+def check_numbers(text: str, allowed: set[str], words: str) -> Iterator[str]:
     """Measured numbers of a page."""
-    words = json.dumps(summary, ensure_ascii=False)  # numbers may also stand inside names and reasons
-    for number, line in enumerate(text.splitlines(), start=1):
-        for found in MEASURED.findall(line):
-            if found not in allowed and found not in words:
-                yield f"line {number}: {found} is no number of summary.json"
+    lines = enumerate(text.splitlines(), start=1)
+    stray = ((number, found) for number, line in lines for found in MEASURED.findall(line) if found not in allowed)
+    for number, found in itertools.islice(stray, MOST_LOOKED_FOR):
+        if found not in words:
+            yield f"line {number}: {found} is no number of summary.json"
 
 
 def check_states(text: str, summary: Any) -> Iterator[str]:
@@ -476,7 +563,8 @@ def check(folder: Path, *, whole: bool = True) -> list[Finding]:
 
     Findings about `LAYOUT` are what could not be read: a contradiction where this file's own version made the folder.
     """
-    findings: list[Finding] = special(folder)
+    sha256.cache_clear()
+    findings: list[Finding] = list(beyond(folder)) or special(folder)
     if findings:
         return findings
     listed, spec = (load(folder, name, findings) for name in (MANIFEST, "spec.json"))
@@ -498,6 +586,8 @@ def check(folder: Path, *, whole: bool = True) -> list[Finding]:
 
 def versions(folder: Path) -> tuple[Any, Any]:
     """The versions of npu-deliver that a folder names: which came with this file, and which made summary and pages."""
+    if next(beyond(folder), None):
+        return None, None
     spec = load(folder, "spec.json", []) or {}
     return spec.get("measured_with"), (load(folder, at(spec, SUMMARY), []) or {}).get("derived_with")
 
@@ -520,6 +610,9 @@ def say(line: str) -> None:
 def main() -> int:
     """Print the versions and every contradiction; 8 when there is one."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
+    if not folder.is_dir():
+        say(f"{folder}: there is no such folder")
+        return 2
     measured, derived = versions(folder)
     rules = [each.get("rules_sha256") if isinstance(each, dict) else None for each in (measured, derived)]
     other = rules[0] != rules[1]

@@ -14,10 +14,13 @@ from typing import Any
 from npu_eval.streams import spells_all
 from npu_eval.visible import visible_json, visible_line
 
+_LONGEST = 4000
+"""Characters of a line; a longer one is a stranger's."""
+
 
 def say(line: str = "") -> None:
     """Print one line."""
-    _write(visible_line(line))
+    _write(visible_line(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"))
 
 
 def say_all(lines: Iterable[str]) -> None:

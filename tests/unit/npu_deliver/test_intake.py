@@ -9,6 +9,7 @@ import pytest
 from deliverables import reseal
 from npu_deliver import intake
 from npu_deliver.errors import ConfigError, DeliverError, VerifyError
+from npu_eval import limits
 from npu_eval.config import ImageFacts, read_spec_file
 from npu_eval.jsonio import dumps
 
@@ -71,18 +72,18 @@ def test_a_name_with_control_characters_is_refused_and_not_printed(folder):
 
 def test_a_huge_file_is_refused_without_being_read(folder):
     with (folder / "evaluation/results/huge.bin").open("wb") as stream:
-        stream.truncate(intake.MAX_FILE_BYTES + 1)  # takes no space on the disk
-    assert "has 1.0 GiB" in str(refusal(folder))
+        stream.truncate(limits.MAX_FILE_BYTES + 1)  # takes no space on the disk
+    assert "has 512.0 MiB; 512.0 MiB is the most" in str(refusal(folder))
 
 
 def test_a_huge_document_is_refused_without_being_read(folder):
     with (folder / "spec.json").open("ab") as stream:
-        stream.truncate(intake.MAX_DOCUMENT_BYTES + 1)
-    assert "spec.json: has 64 MiB" in str(refusal(folder))
+        stream.truncate(limits.MAX_DOCUMENT_BYTES + 1)
+    assert "spec.json: has 4.0 MiB; 4.0 MiB is the most" in str(refusal(folder))
 
 
 def test_too_many_files_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_FILES", 10)
+    monkeypatch.setattr(limits, "MAX_FILES", 10)
     assert "holds more than 10 files" in str(refusal(folder))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from npu_eval.visible import without_large_references
+
 _SPAN_LIMIT = 64
 """A cell that claims to cover more than this is a mistake, or an attack on memory."""
 
@@ -78,6 +80,6 @@ def _span(value: str | None) -> int:
 def html_rows(text: str) -> list[tuple[int, tuple[str, ...]]]:
     """(line from 0 within the text, cells) of every row that has cells."""
     parser = _Rows()
-    parser.feed(text)
+    parser.feed(without_large_references(text))
     parser.close()
     return [(line, tuple(cells)) for line, cells in parser.rows if cells]
