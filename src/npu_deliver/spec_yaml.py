@@ -8,6 +8,11 @@ from typing import Any
 import yaml
 
 from npu_deliver.errors import SpecError
+from npu_eval.limits import read_text
+
+MAX_SPEC_BYTES = 128 * 1024
+"""The longest specs, with 1000 labels, are a quarter of that; reading YAML takes a second for 100 kB."""
+MAX_SPEC_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,6 +34,26 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+def _refuse_much(node: yaml.Node) -> None:
+    """A few aliases of aliases may stand for more values than there is memory; what they come to is counted first."""
+    counted: dict[int, int] = {}
+
+    def values_of(each: yaml.Node, above: frozenset[int]) -> int:
+        if id(each) in above:
+            raise yaml.composer.ComposerError(None, None, "an alias stands inside what it stands for", each.start_mark)
+        if id(each) not in counted:
+            inside = above | {id(each)}
+            held = each.value if isinstance(each, yaml.CollectionNode) else ()
+            parts = (part for item in held for part in (item if isinstance(item, tuple) else (item,)))
+            counted[id(each)] = 1 + sum(values_of(part, inside) for part in parts)
+            if counted[id(each)] > MAX_SPEC_VALUES:
+                what = f"its aliases stand for more than {MAX_SPEC_VALUES} values"
+                raise yaml.composer.ComposerError(None, None, what, each.start_mark)
+        return counted[id(each)]
+
+    values_of(node, frozenset())
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys of a YAML file.
 
@@ -36,7 +61,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SpecError: it cannot be read, is no YAML, or holds no keys.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a subclass of SafeLoader
+        loader = _Loader(read_text(path, MAX_SPEC_BYTES, follow=True))
+        node = loader.get_single_node()
+        if node is not None:
+            _refuse_much(node)
+        values = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -50,7 +50,7 @@ from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, from_json, to_json
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
-from npu_eval.limits import read_bytes, read_text
+from npu_eval.limits import read_text
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
 from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.stamps import Stamp, stamp_words, stamped_name

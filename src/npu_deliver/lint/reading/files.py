@@ -23,6 +23,9 @@ WALK_LIMIT = 1_000_000
 LINE_LIMIT = 4000
 """Longer lines are machine output; people read none, and pattern matching stays linear in this."""
 LINES_LIMIT = 60_000
+_GAP = " " * 80
+_WIDE = re.compile(rf"\s{{{len(_GAP)},}}")
+"""A wider gap between words says no more, and patterns that begin with any space would go over it once for each."""
 TEXT_SUFFIXES = {
     ".md",
     ".markdown",
@@ -170,7 +173,7 @@ def decode(data: bytes, label: str, *, cut: bool = False) -> tuple[Raw | None, P
     lines = text.splitlines()
     if cut or len(lines) > LINES_LIMIT:
         problem = Problem(file=label, what="cut", detail=f"{len(data)} bytes, {min(len(lines), LINES_LIMIT)} lines")
-    kept = tuple(line[:LINE_LIMIT] for line in lines[:LINES_LIMIT])
+    kept = tuple(_WIDE.sub(_GAP, line[:LINE_LIMIT]) for line in lines[:LINES_LIMIT])
     return Raw(file=label, lines=kept, text=text), problem
 
 

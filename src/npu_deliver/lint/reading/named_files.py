@@ -15,8 +15,8 @@ from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.markdown import Line
 from npu_deliver.lint.reading.submission import Document
 
-_LOG_NAME = re.compile(r"[\w./-]+\.(?:log|json|txt|csv)\b|```|日志", re.IGNORECASE)
-_PICTURE = re.compile(r"!\[[^\]]*\]\((?P<path>[^)\s]+)[^)]*\)|<img[^>]+src=[\"'](?P<src>[^\"']+)")
+_LOG_NAME = re.compile(r"(?<![\w./-])[\w./-]+\.(?:log|json|txt|csv)\b|```|日志", re.IGNORECASE)
+_PICTURE = re.compile(r"!\[[^\[\]]*\]\((?P<path>[^)\s]{1,400})[^)]{0,400}\)|<img[^<>]+src=[\"'](?P<src>[^\"']+)")
 _PICTURE_FILE = re.compile(r"\.png\b")
 _RESULT_WORDS = re.compile(
     r"性能|精度|延迟|报告|结果|performance|precision|accuracy|latency|report|benchmark|dual|batch|双卡|对比",
