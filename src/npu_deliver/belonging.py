@@ -33,7 +33,7 @@ _LOGGED = re.compile(r"^record\s+sha256 ([0-9a-f]{64})\s*$", re.MULTILINE)
 def unnamed(folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) -> Iterator[Finding]:
     """Files where records, logs, results, inputs and a model's configuration lie, and that nothing names."""
     layout, stamped = spec_file.layout, (False, True)
-    known = {layout.record(kind) for kind in LOG_NAMES}
+    known = {layout.at(SUMMARY), layout.at(LEDGER), *(layout.record(kind) for kind in LOG_NAMES)}
     known |= {stamped_name(layout.log(log), simulated=s) for log in LOG_NAMES.values() for s in stamped}
     known |= {entry.path for entry in spec_file.evaluation.inputs}
     known |= {name for record in records.values() for name, _ in files_of(record)}
