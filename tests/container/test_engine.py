@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _step(image: Image, code: str, *, timeout_s: float = 60.0, mounts: tuple[Mount, ...] = ()) -> Step:
     return Step(
-        experiment="inference", command=("python3", "-c", code), record="r.json", log="r.log", devices=(),
+        experiment="inference", command=("python", "-c", code), record="r.json", log="r.log", devices=(),
         image=image.digest, mounts=mounts, timeout_s=timeout_s,
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ from npu_deliver.engine.container import DockerEngine
 from npu_deliver.image import Image
 from npu_deliver.plan import Step
 image = Image(kind="docker", digest={image.digest!r}, python="python3", packages={{}})
-step = Step(experiment="x", command=("python3", "-c", "import time; time.sleep(600)"), record="r", log="l", devices=(),
+step = Step(experiment="x", command=("python", "-c", "import time; time.sleep(600)"), record="r", log="l", devices=(),
             image=image.digest, mounts=(), timeout_s=600)
 with DockerEngine(image) as engine:
     print("ready", flush=True)
