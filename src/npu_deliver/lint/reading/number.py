@@ -40,7 +40,10 @@ _NUMBER = re.compile(
     r"|[KMGT]i?B(?![a-zA-Z])|dB(?![a-zA-Z])"
     r"))?(?P<more>\+)?"
 )
-_TIMES = re.compile(r"^(?:[x×X✕]\d| [x×X✕] \d)(?![\d.x×X✕]{0,60}\s?[=≈]\s?\d)")
+_LETTER = re.compile(r"[A-Za-z_]")
+_JOINED = re.compile(r"[A-Za-z\u4e00-\u9fff\d][-_]$")
+_DEVICE = re.compile(r"(?i)(?:npu|cuda|cpu|gpu|card|device):$")
+_TIMES = re.compile(r"(?:[x×X✕]\d| [x×X✕] \d)(?![\d.x×X✕]{0,60}\s?[=≈]\s?\d)")
 _FACTOR = re.compile(r"[xX]\d[\d.xX]{0,60}\s?[=≈]\s?\d")
 """What follows the first number of a written product, as in ``3.5x2=7``."""
 _ASIDES = re.compile(
@@ -148,14 +151,14 @@ def numbers(line: str) -> Iterator[Number]:
 
 def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:
     """``top-5``, ``910B4``, ``3×224×224``, ``npu:0`` and ``8p`` hold digits that are no quantity."""
-    before, after = line[max(0, match.start() - 2) : match.start("digits")], line[match.end() : match.end() + 1]
-    if not match["unit"] and re.match(r"[A-Za-z_]", after) and not _FACTOR.match(line, match.end()):
+    start, end = match.span()
+    if not match["unit"] and _LETTER.match(line, end) and not _FACTOR.match(line, end):
         return True
-    if re.search(r"[A-Za-z\u4e00-\u9fff\d][-_]$", before):
+    if _JOINED.search(line, max(0, start - 2), match.start("digits")):
         return True
-    if re.search(r"(?i)(?:npu|cuda|cpu|gpu|card|device):$", line[max(0, match.start() - 7) : match.start()]):
+    if line[start - 1 : start] == ":" and _DEVICE.search(line, max(0, start - 7), start):
         return True
-    return bool(_TIMES.match(line[match.end("fraction") if match["fraction"] else match.end("digits") :]))
+    return bool(_TIMES.match(line, match.end("fraction") if match["fraction"] else match.end("digits")))
 
 
 def _number(match: re.Match[str], start: int, end: int) -> Number:

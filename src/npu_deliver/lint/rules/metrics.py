@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -41,9 +42,10 @@ def check(submission: Submission) -> Iterator[Finding]:
         if document.kind in ("report", "log", "json"):
             yield from _ranges(document)
             for group in document.quantities.groups:
-                yield from _order(group)
-                yield from _identity(group)
-                yield from _cosine_error(group)
+                singles = _singles(group)
+                yield from _order(group, singles)
+                yield from _identity(singles)
+                yield from _cosine_error(group, singles)
     for document in submission.reports:
         yield from _cosine_gate(submission, document)
         yield from _shares(submission, document)
@@ -97,7 +99,7 @@ _ORDERED = (
 )
 
 
-def _order(group: Group) -> Iterator[Finding]:
+def _order(group: Group, singles: dict[str, Quantity]) -> Iterator[Finding]:
     for kind in ("latency",):  # "slowest" and "quickest" of a rate mean the opposite ends
         stats: dict[tuple[str, str], list[Quantity]] = {}
         for q in group.quantities:
@@ -119,7 +121,7 @@ def _order(group: Group) -> Iterator[Finding]:
             ).hi:
                 yield _out_of_order(one["std"], one["max"])
     for small, large in _ORDERED:
-        lows, highs = (_single(group, kind) for kind in (small, large))
+        lows, highs = singles.get(small), singles.get(large)
         if (
             lows
             and highs
@@ -130,9 +132,10 @@ def _order(group: Group) -> Iterator[Finding]:
             yield _out_of_order(lows, highs)
 
 
-def _single(group: Group, kind: str) -> Quantity | None:
-    values = [q for q in group.quantities if q.kind == kind and not q.number.bound]
-    return values[0] if len(values) == 1 else None
+def _singles(group: Group) -> dict[str, Quantity]:
+    """The quantities of a group that are alone of their kind, by kind."""
+    kinds = Counter(q.kind for q in group.quantities if not q.number.bound)
+    return {q.kind: q for q in group.quantities if not q.number.bound and kinds[q.kind] == 1}
 
 
 def _out_of_order(low: Quantity, high: Quantity) -> Finding:
@@ -149,8 +152,8 @@ def _out_of_order(low: Quantity, high: Quantity) -> Finding:
     )
 
 
-def _identity(group: Group) -> Iterator[Finding]:
-    cosine, error = _single(group, "cosine"), _single(group, "relative_l2")
+def _identity(singles: dict[str, Quantity]) -> Iterator[Finding]:
+    cosine, error = singles.get("cosine"), singles.get("relative_l2")
     if cosine is None or error is None or not 0 <= cosine.number.value <= 1:
         return
     worst = min(1.0, cosine.number.span.hi)
@@ -191,8 +194,8 @@ def _cosine_gate(submission: Submission, document: Document) -> Iterator[Finding
         )
 
 
-def _cosine_error(group: Group) -> Iterator[Finding]:
-    cosine = _single(group, "cosine")
+def _cosine_error(group: Group, singles: dict[str, Quantity]) -> Iterator[Finding]:
+    cosine = singles.get("cosine")
     errors = [
         q for q in group.quantities if q.kind in ("error", "rel_error") and q.number.unit == "%" and not q.number.bound
     ]
