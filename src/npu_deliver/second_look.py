@@ -8,6 +8,7 @@ and memory. What it does not answer in one line of reason stays unchecked. Stand
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -95,7 +96,13 @@ class SecondLook:
         """End the process, whatever it does."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):  # a question that it did not read to its end
+                self._process.stdin.close()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        self._process.wait()
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
         """The pages and pictures of a summary.

@@ -160,10 +160,8 @@ def test_a_verdict_that_is_not_pass_is_exit_code_1(run, root):
     def few(record):
         if record.kind != "performance":
             return record
-        return replace(
-            record,
-            data=replace(record.data, runs=tuple(replace(r, samples_s=r.samples_s[:9]) for r in record.data.runs)),
-        )
+        runs = tuple(replace(run, samples_s=run.samples_s[:9], ended_by="limit") for run in record.data.runs)
+        return replace(record, data=replace(record.data, runs=runs))
 
     assert run("deliver", "tiny", "--root", root, engine=FakeEngine(change=change))[0] == 0
     code, out, _ = run("deliver", "tiny", "--root", root, "--fresh", engine=FakeEngine(change=few))

@@ -137,5 +137,5 @@ def test_records_of_which_no_page_can_be_made_are_a_contradiction(folder, monkey
 
 
 def test_lines_that_were_aligned():
-    assert list(remade._differences("a\nb\nc\n", "a\nx\nb\nc\n")) == ["line 2: before it, 'x' is missing"]
-    assert list(remade._differences("a\nb\n", "a\nb\n")) == []
+    assert list(remade.differences("a\nb\nc\n", "a\nx\nb\nc\n")) == ["line 2: before it, 'x' is missing"]
+    assert list(remade.differences("a\nb\n", "a\nb\n")) == []
