@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from npu_deliver.remarks import Remark, contradiction, doubt
-from npu_eval.config import EvalSpec
+from npu_eval.config import MIN_WINDOWS, WINDOWS_S, EvalSpec
 from npu_eval.dataset_data import DatasetData
 from npu_eval.detection_data import DetectionComparison
 from npu_eval.performance_data import LatencyRun, PerformanceData, SampledOutput
@@ -27,6 +27,10 @@ NOISE = 0.05
 """By how much two values of one class output may differ between two runs, beside a hundredth of the largest one: far
 more than any device does."""
 
+STEADY = 0.01
+"""Relative L2 error up to which the repeats of an input are one answer: a device that is broken gives another one each
+time, and is told by its verdicts."""
+
 SAME_NORM = 0.02
 """Share by which the norm of one output may differ between two runs; formats of 8 bits of mantissa differ by less."""
 
@@ -35,10 +39,6 @@ SURE = 0.5
 
 NEAR = 0.1
 """By how much its score may differ between two runs."""
-
-FEWEST_WINDOWS = 3
-WINDOWS_S = {"smoke": 0.5, "standard": 5.0, "publish": 30.0}
-"""Tier → seconds of windows that `npu_eval.throughput` measures for each batch size."""
 
 LONGEST_LINE = 2**22
 """Bytes of a line of results that are read at once: a line is one image, and longer where it holds many masks."""
@@ -78,7 +78,7 @@ def _asked(data: PerformanceData, spec: EvalSpec) -> Iterator[Remark]:
     least = WINDOWS_S[timing.tier]
     for windows in data.throughput:
         total = sum(windows.windows_s)
-        if windows.ended_by == "protocol" and (total < least or len(windows.windows_s) < FEWEST_WINDOWS):
+        if windows.ended_by == "protocol" and (total < least or len(windows.windows_s) < MIN_WINDOWS):
             measured = f"{len(windows.windows_s)} windows of {total:.2f} s in all"
             yield doubt(kind, f"batch {windows.batch_size}: {measured}, the tier {timing.tier} measures {least:g} s")
     named = {entry.path for entry in spec.inputs}
@@ -130,9 +130,11 @@ def _one_answer(inference: InferenceData, precision: PrecisionData, spec: EvalSp
     """What a person is shown is what was compared."""
     rankings = {ranking.input: ranking for ranking in precision.rankings}
     found = {comparison.input: comparison for comparison in precision.detections}
+    unsteady = {d.input for d in precision.repeats if d.sum_sq_diff > STEADY**2 * d.sum_sq_reference}
     for result in inference.results:
         if result.input in rankings:
-            yield from _ranked(result, rankings[result.input], softmax=spec.adapter.startswith(SOFTMAX))
+            sure = spec.adapter.startswith(SOFTMAX) and result.input not in unsteady
+            yield from _ranked(result, rankings[result.input], softmax=sure)
         if result.input in found:
             yield from _detected(result, found[result.input])
 

@@ -2,7 +2,9 @@
 
 A record's end is its start plus the seconds that a clock counted which nobody can set, so within a record nothing can
 be out of order. The ledger reads the machine's clock at each entry. Where that clock was set back meanwhile, the ledger
-itself shows it, and what is out of order beside it is then a doubt and no contradiction.
+itself shows it, and what is out of order beside it is then a doubt and no contradiction. So are the hours that two
+clocks may be apart: those of a record that was adopted, which may be another machine's, and of a container, which may
+run in a virtual machine that slept.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ ROUNDED_S = 1.0
 
 AHEAD = dt.timedelta(days=1)
 """How far after the checker's now a time may lie: clocks of machines without a network are wrong by hours."""
+
+_NO_CONTAINER = "local:"
+"""How a record names an interpreter of the machine that kept the ledger."""
 
 
 def remarks(records: Mapping[str, Record], entries: Sequence[Entry], now: dt.datetime) -> Iterator[Remark]:
@@ -122,15 +127,18 @@ def _beside_the_ledger(records: Mapping[str, Record], entries: Sequence[Entry]) 
         if started is None or finished is None or ended is None:
             continue
         line = f"line {end.number + 1} of the ledger"
+        one_clock = end.of is not None and record.provenance.image.startswith(_NO_CONTAINER)
         if finished > ended + slack:
-            yield contradiction(kind, f"ended at {record.finished_at}, but {line} has it {end.event} at {end.time}")
+            remark = contradiction if one_clock or finished > ended + AHEAD else doubt
+            yield remark(kind, f"ended at {record.finished_at}, but {line} has it {end.event} at {end.time}")
         if end.of is None or not 0 <= end.of < end.number or record.provenance.replayed_from is not None:
             continue
         start = entries[end.of]
         began = _time(start.time)
         if began is not None and started + slack < began:
             what = f"started at {record.started_at}, before the ledger started it at {start.time}"
-            yield contradiction(kind, f"{what} (line {start.number + 1})")
+            remark = contradiction if one_clock or started + AHEAD < began else doubt
+            yield remark(kind, f"{what} (line {start.number + 1})")
 
 
 def _ahead(of: str, what: str, time: str, now: dt.datetime) -> Iterator[Remark]:

@@ -71,7 +71,7 @@ def _memory(record: Record) -> Iterator[Remark]:
     certain = contradiction if device.kind == "npu" else doubt  # a GPU's driver may lend the host's memory
     for run in data.runs:
         peak = run.peak_memory_bytes
-        if peak is None or run.first_call_s is None:
+        if not peak or run.first_call_s is None:  # torch counts nothing where its caching is turned off
             continue
         place = f"batch {run.batch_size}: its peak memory is {peak} bytes"
         if device.memory_bytes is not None and peak > device.memory_bytes:

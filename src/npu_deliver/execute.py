@@ -162,7 +162,9 @@ def run_step(step: Step, title: str, engine: Engine, folder: Path, consoles: Pat
     if reason and code not in (EXIT_OK, EXIT_NOT_PASSED):
         raise from_exit_code(code, reason, where=step.experiment)
     kept = f"its output is in {consoles / step.experiment}.txt"
-    if (died := death(code, console, _looked_in(step, folder))) is not None:
+    left = code == EXIT_NOT_PASSED and (folder / step.record).is_file()
+    done = code == EXIT_OK or left  # a traceback behind that is of a library that stumbles at its end
+    if not done and (died := death(code, console, _looked_in(step, folder))) is not None:
         raise StepError(died.what, where=step.experiment, fix=f"{died.fix}; {kept}" if died.fix else kept)
     if code not in (EXIT_OK, EXIT_NOT_PASSED):
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

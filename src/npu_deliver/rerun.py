@@ -26,7 +26,8 @@ from npu_deliver.plan import Step
 from npu_deliver.reproduction import Comparison, Hashes, Ran, compare
 from npu_deliver.stage import Staged
 from npu_eval.architectures import MODEL_FOLDER
-from npu_eval.codehash import code_sha256
+from npu_eval.codehash import code_sha256, is_code
+from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import file_sha256
 from npu_eval.layout import Layout
 from npu_eval.precision_data import PrecisionData, Recounted
@@ -36,7 +37,6 @@ from npu_eval.weights import FetchedWeights, at_hand, fetch
 from npu_eval.weights_reference import parse
 
 _DROPPED = ("records", "logs", "results", "screenshots")
-_RUNS = (".py", ".pyc", ".so", ".pth")
 _NEEDED = ("eval_precision.py", "eval_performance.py", "eval_training.py")
 
 
@@ -174,7 +174,7 @@ def lay_out(taken: Intake, target: Path) -> None:
     files = {
         name: path
         for name, path in travelling.code(adapter, own, layout).items()
-        if name in needed or name.partition("/")[0] in travelling.PACKAGES or (taken.folder / name).is_file()
+        if name in needed or name.partition("/")[0] in PACKAGES or (taken.folder / name).is_file()
     }
     theirs = [entry.path for entry in taken.spec.evaluation.inputs] + ["spec.json", "requirements.txt"]
     theirs += [path.relative_to(taken.folder).as_posix() for path in (taken.folder / MODEL_FOLDER).glob("*")]
@@ -199,7 +199,7 @@ def _hashes(copy: Path, layout: Layout) -> dict[str, str]:
 def _altered(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Files that are not as they were laid out, and code that was not laid out at all."""
     changed = [name for name in before if after.get(name) != before[name]]
-    added = [name for name in after if name not in before and Path(name).suffix in _RUNS]
+    added = [name for name in after if name not in before and is_code(Path(name).name)]
     return tuple(sorted((*changed, *added)))
 
 

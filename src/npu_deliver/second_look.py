@@ -24,14 +24,16 @@ import npu_eval
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import from_json
 
-CPU_S = 8
-"""Seconds of computing that the second process may take: a folder with every experiment takes about one and a half."""
+CPU_S = 60
+"""Seconds of computing that the second process may take. A folder with every experiment takes about one and a half, the
+longest records a few; where matplotlib is used for the first time, it reads every font of the machine before."""
 
-WALL_S = 60.0
+WALL_S = 300.0
 """Seconds after which it is given up whatever it does: a busy machine may take many times those of its own."""
 
-MEMORY_BYTES = 2 * 2**30
-"""Addresses that it may map, where the system counts them; it holds about a third of that."""
+MEMORY_BYTES = 4 * 2**30
+"""Addresses that it may map, where the system counts them; it holds less than a fifth of that, and several times as
+much with the longest records."""
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "

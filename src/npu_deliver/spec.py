@@ -86,7 +86,7 @@ class Timing(_Strict):
         default="standard", description="At least 1 s and 8 calls, 10 s and 64 calls, or 60 s and 662 calls"
     )
     batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
-        default=[1, 8], min_length=1, description="Batch sizes to measure"
+        default=[1, 8], min_length=1, max_length=16, description="Batch sizes to measure, 16 at most"
     )
     limit_s: float = Field(default=300.0, gt=0, strict=False, description="Seconds of one batch size at most")
     warmup_limit_s: float = Field(default=30.0, gt=0, strict=False, description="Seconds of warm-up at most")

@@ -14,11 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from npu_deliver.profiles import templates
 from npu_eval.architectures import MODEL_FOLDER
+from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256
 from npu_eval.layout import Layout
-
-PACKAGES = ("npu_eval", "npu_models")
-"""The packages that travel: the first in every deliverable, of the second the part that a model needs."""
 
 SOURCES = frozenset({".py", ".pyw", ".sh"})
 """Endings of the scripts and modules that are looked at wherever they lie; of the packages every file is."""

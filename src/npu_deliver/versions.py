@@ -20,9 +20,10 @@ from typing import Any
 
 import npu_deliver
 from npu_deliver.profiles import layout_of, templates_folder
-from npu_deliver.travelling import PACKAGES, source
+from npu_deliver.travelling import source
 from npu_eval.config import ToolVersion
 from npu_eval.errors import ConfigError, RecordError
+from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import canonical_sha256, file_sha256, from_json, loads
 from npu_eval.layout import NPU_DELIVERABLES, SUMMARY
 from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text

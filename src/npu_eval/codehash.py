@@ -25,6 +25,11 @@ def is_compiled(name: str) -> bool:
     return _COMPILED.fullmatch(name) is not None
 
 
+def is_code(name: str) -> bool:
+    """Whether a file of this name is one that Python imports or runs, from its source or compiled."""
+    return _SOURCE.fullmatch(name) is not None or is_compiled(name)
+
+
 def code_files(root: Path) -> tuple[Path, ...]:
     """Every file in `model/` and every file below a deliverable's folder that Python could import, sorted by its
     relative path. Compiled copies in `__pycache__` are left out: the scripts never read them (see `isolation`), and a

@@ -129,6 +129,12 @@ Durations: smoke shows that it runs; 10 s is what optimum-benchmark measures; 60
 Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`stats.min_samples`).
 """
 
+WINDOWS_S = {"smoke": 0.5, "standard": 5.0, "publish": 30.0}
+"""Tier → seconds of windows of pipelined calls for each batch size: half of the latency run's."""
+
+MIN_WINDOWS = 3
+"""Windows of a batch size at least: three in a row make a measurement, as perf_analyzer has it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TimingProtocol:

@@ -16,6 +16,7 @@ import os
 import sys
 
 PACKAGES = ("npu_eval", "npu_models")
+"""Those that travel: the first in every deliverable, of the second the part that a model needs."""
 
 
 def enter(root: str) -> None:

@@ -19,13 +19,13 @@ from npu_eval.config import EvalSpec, Side
 from npu_eval.disk import check_room
 from npu_eval.errors import ConfigError, RecordError
 from npu_eval.jsonio import dumps, from_json, loads, write_atomic
+from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 from npu_eval.tensor_file import read_tensors, write_tensors
 
 Outputs = dict[str, torch.Tensor]
 
 SCHEMA = "npu-deliver/outputs/1"
 DESCRIPTION = "outputs.json"
-MAX_DESCRIPTION_BYTES = 4 * 2**20
 _FIX = "run the precision experiment again"
 _FILE = re.compile(r"input-[0-9]{3}\.safetensors")
 
@@ -117,13 +117,12 @@ def kept_inputs(folder: Path, spec: EvalSpec) -> tuple[KeptInput, ...]:
     Raises:
         RecordError: there is nothing, it is altered, or it is of other inputs, repeats or sides than the spec's.
     """
-    path = folder / DESCRIPTION
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_DESCRIPTION_BYTES:
-        raise RecordError("there are no outputs", where=DESCRIPTION, fix=_FIX)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecordError("is no text in UTF-8", where=DESCRIPTION, fix=_FIX) from error
+        text = read_text(folder / DESCRIPTION, MAX_DOCUMENT_BYTES)
+    except FileNotFoundError as error:
+        raise RecordError("there are no outputs", where=DESCRIPTION, fix=_FIX) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"cannot be read ({error})", where=DESCRIPTION, fix=_FIX) from error
     kept = from_json(Kept, loads(text, DESCRIPTION), DESCRIPTION)
     wanted = [(entry.path, f"input-{number:03d}.safetensors") for number, entry in enumerate(spec.inputs)]
     if kept.schema != SCHEMA or [(one.input, one.file) for one in kept.inputs] != wanted:

@@ -13,6 +13,7 @@ import torch
 
 from npu_eval import honesty, latency, machine, network_work, phases, throughput
 from npu_eval.batches import single_inputs
+from npu_eval.config import MIN_WINDOWS
 from npu_eval.crew import ProcessEnded, Worker
 from npu_eval.errors import DeviceError
 from npu_eval.messages import Request, Role
@@ -142,14 +143,14 @@ def _in_process(worker: Worker, run: LatencyRun, seconds: float) -> FreshProcess
     size = run.batch_size
     slow = min(run.samples_s) > throughput.WINDOW_S  # a window holds one call then, and one window tells as much
     calls = throughput.calls_in(seconds, run.samples_s, least=2 if slow else 3)
-    each = throughput.calls_in(seconds / throughput.MIN_WINDOWS, run.samples_s, least=1 if slow else 2)
+    each = throughput.calls_in(seconds / MIN_WINDOWS, run.samples_s, least=1 if slow else 2)
     timeout_s = 60.0 + 100.0 * seconds + 20.0 * calls * max(run.samples_s)
     replies = [
         worker.ask(request, timeout_s=timeout_s)
         for request in (
             Request(do="warm", batch_size=size, seconds=seconds),
             Request(do="burst", batch_size=size, calls=calls),
-            Request(do="windows", batch_size=size, calls=each, windows=1 if slow else throughput.MIN_WINDOWS),
+            Request(do="windows", batch_size=size, calls=each, windows=1 if slow else MIN_WINDOWS),
         )
     ]
     failed = next((reply.failed for reply in replies if reply.failed), None)

@@ -30,6 +30,11 @@ PAIR_S = 8.0
 further round of the same two, because calls of one process share its luck."""
 MAX_PAIRS = 8
 """Pairs of a trial at most; more narrow an interval by less than a tenth each."""
+MOST_CALLS = 200
+"""Calls of a burst at most."""
+MANY_TIMES, FEW_CALLS = 1_000_000, 20
+"""Times of a search after which a burst has no more than so few calls: the record must stay below the size up to which
+records are read (`limits.MAX_RECORD_BYTES`), and the longest one takes 42 bytes for each."""
 WARM_S = 1.0
 """Seconds of warm-up of each process at most; the first call comes before."""
 ORDERS = ((False, True, True, False), (True, False, False, True))
@@ -110,6 +115,7 @@ class Search:
     cost_s: float = 0.0
     best_rounds: int = ROUNDS
     block: int = 0
+    times: int = 0
 
     def left(self) -> float:
         """Seconds until the deadline."""
@@ -199,7 +205,8 @@ class Search:
         return max(BURST_S, self.call_s)
 
     def _bursts(self, off: Worker, on: Worker, *, pipelined: bool) -> Pair:
-        calls = max(4 if pipelined else 1, min(200, round(BURST_S / self.call_s)))
+        most = MOST_CALLS if self.times < MANY_TIMES else FEW_CALLS
+        calls = max(4 if pipelined else 1, min(most, round(BURST_S / self.call_s)))
         bursts = []
         for number in range(self.rounds()):
             for is_on in ORDERS[number % 2]:
@@ -208,6 +215,7 @@ class Search:
                 if reply.failed:
                     raise ProcessEnded(reply.failed)
                 bursts.append(Burst(on=is_on, samples_s=reply.times_s))
+                self.times += len(reply.times_s)
         return Pair(block=self.block, bursts=tuple(bursts))
 
     def _tell(self, state: State) -> None:

@@ -13,19 +13,18 @@ import torch
 
 from npu_eval.adapter import checked_forward
 from npu_eval.batches import batch_of
+from npu_eval.config import MIN_WINDOWS, WINDOWS_S
 from npu_eval.device import is_out_of_memory, timed
 from npu_eval.performance_data import LatencyRun, ThroughputRun
 from npu_eval.session import Context
 
-SECONDS = {"smoke": 0.5, "standard": 5.0, "publish": 30.0}
-"""Tier → seconds of windows for each batch size: half of the latency run's."""
+MAX_CALLS = 2000
+"""Calls of a window, or of a fresh process, at most."""
 WINDOW_S = 0.5
 """Seconds of a window: Triton's perf_analyzer compares windows; half a second holds many calls of a small model."""
-MIN_WINDOWS = 3
-"""perf_analyzer's: three windows in a row make a measurement."""
 
 
-def calls_in(seconds: float, latencies_s: Sequence[float], *, least: int = 2, most: int = 2000) -> int:
+def calls_in(seconds: float, latencies_s: Sequence[float], *, least: int = 2, most: int = MAX_CALLS) -> int:
     """How many calls take about so long, by the latencies measured before."""
     return max(least, min(most, round(seconds / statistics.median(latencies_s))))
 
@@ -48,7 +47,7 @@ def measure(
     ended_by = "protocol"
     try:
         batch = batch_of(context, singles, size)
-        while sum(windows) < SECONDS[timing.tier] or len(windows) < MIN_WINDOWS:
+        while sum(windows) < WINDOWS_S[timing.tier] or len(windows) < MIN_WINDOWS:
             if sum(windows) >= timing.limit_s:
                 ended_by = "limit"
                 break

@@ -55,10 +55,10 @@ HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.g
 WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
 MIB = 2**20
-MOST_FILES, MOST_DEEP, MOST_NESTED, MOST_VALUES, MOST_RECORDS = 10_000, 16, 64, 500_000, 20
+MOST_FILES, MOST_DEEP, MOST_NESTED, MOST_VALUES, MOST_RECORDS = 10_000, 16, 64, 2_000_000, 20
 MOST_LOOKED_FOR = 500  # so many words of a page that stand for no number are looked for in names and reasons
-MOST = {"": 512 * MIB, ".json": 4 * MIB, ".md": MIB, ".log": 4 * MIB, ".txt": 4 * MIB, ".py": 4 * MIB, ".png": 64 * MIB,
-        "ledger.jsonl": 4 * MIB, "record": 16 * MIB, "all": 1024 * MIB}  # fmt: skip
+MOST = {"": 512 * MIB, ".json": 16 * MIB, ".md": MIB, ".log": 4 * MIB, ".txt": 4 * MIB, ".py": 4 * MIB,
+        ".png": 64 * MIB, "ledger.jsonl": 4 * MIB, "record": 64 * MIB, "all": 1024 * MIB}  # fmt: skip
 STRANGE = (
     ArithmeticError,
     AttributeError,
@@ -102,7 +102,9 @@ def most(name: str) -> int:
     path = PurePosixPath(name)
     if path.parts[0] in ("model", "inputs"):  # they are hashed, and not read
         return MOST[""]
-    kind = "record" if path.parent.name == "records" else path.name if path.name in MOST else path.suffix
+    kind = path.name if path.name in MOST else path.suffix
+    if path.parent.name in ("records", "results") and kind == ".json":
+        kind = "record"
     return MOST.get(kind, MOST[""])
 
 

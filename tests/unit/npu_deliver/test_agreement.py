@@ -105,6 +105,17 @@ def test_other_scores_are_impossible_for_a_library_s_softmax():
     assert told(**shown(sure)) == ([], [])
 
 
+def test_a_device_whose_repeats_differ_is_no_liar():
+    results = [samples.photo_result(path, predictions=softmax()) for path in samples.PHOTOS]
+    other = replace(results[0], predictions=softmax(classes=(285, 281, 282, 287, 292)))
+    data = samples.precision_data()
+    repeats = tuple(replace(d, bitwise_equal=False, sum_sq_diff=d.sum_sq_reference / 100) for d in data.repeats)
+    broken = samples.precision_record(data=replace(data, repeats=repeats))
+    contradictions, doubts = told(spec=TIMM, precision=broken, **shown(other, results[1]))
+    assert contradictions == []
+    assert "its best class is 285" in doubts[0]
+
+
 def test_two_classes_that_lie_near_each_other_may_change_places():
     near = samples.ranking(candidate_values=(7.52, 7.5, 7.125, 3.0, 2.75))
     data = samples.precision_data(rankings=(near,))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,13 @@ import pytest
 import deliverables
 import hostile
 import reading_hostile
-from npu_deliver import bounds
+import samples
+from npu_deliver import bounds, spec
 from npu_deliver.errors import RecordError, VerifyError
-from npu_eval import jsonio, limits
+from npu_eval import jsonio, latency, limits, performance, search, throughput
+from npu_eval.jsonio import dumps
+from npu_eval.layout import LAYOUTS
+from npu_eval.performance_data import FreshProcess, PerformanceData, ThroughputRun
 from npu_eval.visible import unescaped
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,6 +61,41 @@ def test_what_is_within_the_limits_of_size_neither_hangs_nor_breaks_anything(tol
 def test_a_whole_deliverable_is_within_the_limits(folder):
     assert limits.look(folder) == []
     bounds.require(folder)
+
+
+def test_the_longest_record_that_a_run_of_ours_writes_is_read():
+    """Calls so quick that every cap is reached, on an accelerator with events, in the most batch sizes of a spec."""
+    most = next(m.max_length for m in spec.Timing.model_fields["batch_sizes"].metadata if hasattr(m, "max_length"))
+    chance = random.Random(0)
+
+    def times(count):
+        return tuple(chance.uniform(1e-4, 1e-3) for _ in range(count))
+
+    calls = times(latency.MAX_SAMPLES)
+    run = replace(samples.latency_run(1), warmup_s=calls, samples_s=calls, enqueue_s=calls, device_s=calls)
+    windows = ThroughputRun(batch_size=1, calls=throughput.MAX_CALLS, windows_s=times(2000), ended_by="protocol")
+    fresh = FreshProcess(batch_size=1, start_s=9.0, first_call_s=1.0, samples_s=times(throughput.MAX_CALLS),
+                         calls=throughput.MAX_CALLS, windows_s=times(3))  # fmt: skip
+    data = PerformanceData(clock="", timed="", runs=(run,), throughput=(windows,),
+                           processes=(fresh,) * performance.PROCESSES["publish"])  # fmt: skip
+    text = dumps(data)
+    deeper = 2 * text.count("\n")  # in its record
+    assert most * (len(text) + deeper) < limits.MAX_RECORD_BYTES
+    assert most * text.count(",") < limits.MAX_VALUES
+
+
+def test_a_search_for_speed_stays_within_the_size_of_a_record():
+    pair = 20 * 4  # bursts: `search.PAIR_S` has room for no more rounds
+    after = 40 * search.MAX_PAIRS * pair * search.FEW_CALLS  # of forty trials
+    times = search.MANY_TIMES + pair * search.MOST_CALLS + after
+    assert times < limits.MAX_VALUES
+    assert 42 * times < limits.MAX_RECORD_BYTES
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
+def test_a_record_is_one_in_every_layout(layout):
+    for kind in ("precision", "performance", "dataset"):
+        assert limits.kind_of(layout.record(kind)).each == limits.MAX_RECORD_BYTES
 
 
 def test_the_first_places_are_named_and_no_more_than_a_few(folder):
@@ -136,8 +177,9 @@ def test_the_verifier_that_travels_has_the_same_limits():
     spec = importlib.util.spec_from_file_location("verify_deliverable", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name in ("summary.json", "readme.md", "evaluation/logs/a.log", "evaluation/records/a.json", "a.png", "a.bin",
-                 "evaluation/ledger.jsonl", "model/tokenizer.json", "inputs/a.bin", "npu_eval/a.py"):  # fmt: skip
+    for name in ("summary.json", "results/accuracy_eval.json", "readme.md", "evaluation/logs/a.log", "a.png", "a.bin",
+                 "evaluation/records/a.json", "evaluation/results/a.png", "evaluation/ledger.jsonl",
+                 "model/tokenizer.json", "inputs/a.bin", "npu_eval/a.py"):  # fmt: skip
         assert module.most(name) == limits.kind_of(name).each, name
     assert (module.MOST_FILES, module.MOST_DEEP, module.MOST_NESTED, module.MOST_VALUES, module.MOST["all"]) == (
         limits.MAX_FILES, limits.MAX_DEPTH, limits.MAX_NESTING, limits.MAX_VALUES, limits.MAX_BYTES

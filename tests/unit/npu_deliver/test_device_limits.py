@@ -96,6 +96,7 @@ def test_a_peak_below_the_parameters_or_above_the_memory_is_told():
     assert "the device has 34359738368" in contradictions[0]
     contradictions, doubts = told(timed(device=GPU, peak_memory_bytes=2**40))
     assert (contradictions, len(doubts)) == ([], 1)
+    assert told(timed(peak_memory_bytes=0)) == ([], [])  # torch's caching is turned off, and with it the count
     out = samples.out_of_memory_run(1)
     assert told(timed(**{name: getattr(out, name) for name in ("first_call_s", "samples_s", "ended_by")},
                       peak_memory_bytes=0)) == ([], [])  # fmt: skip

@@ -241,6 +241,17 @@ def test_no_record_is_an_error_whatever_the_exit_code(bench, code):
         bench.run(dies(code, "all is well"))
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_library_that_raises_at_its_end_spoils_no_step_that_left_its_record(bench, code):
+    def noisy(step, folder, tell):
+        leave_record(step, folder, tell)
+        for line in ("Traceback (most recent call last):", '  File "te_fusion/run.py", line 9, in run', "EOFError"):
+            tell(line)
+        return code
+
+    assert bench.run(FakeEngine(instead={"precision": noisy})).kept == ()
+
+
 def test_a_record_under_another_spec_is_no_record(bench):
     def other(step, folder, tell):
         return leave_record(step, folder, tell, lambda r: replace(r, spec_sha256="0" * 64))

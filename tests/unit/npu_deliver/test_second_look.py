@@ -103,9 +103,16 @@ def test_a_limit_ends_it_with_one_line(folder, monkeypatch, limit, value, told):
     assert "\n" not in place.what
 
 
-def test_nothing_is_left_running(folder):
+@pytest.mark.parametrize("question", [{}, {"cut off": "x" * 2**20}])
+def test_nothing_is_left_running_or_open(folder, monkeypatch, question):
+    monkeypatch.setattr(second_look, "_BOOT", "import time; time.sleep(60)")
+    monkeypatch.setattr(second_look, "WALL_S", 0.5)
     with second_look.start(folder) as look:
         process = look._process
         assert process.poll() is None
+        if question:
+            with pytest.raises(second_look.Unanswered):
+                look.ask(question)
     assert process.returncode is not None
+    assert all(pipe.closed for pipe in (process.stdin, process.stdout, process.stderr))
     assert sys.executable in process.args

@@ -168,6 +168,22 @@ def test_slow_calls_make_few_rounds_so_that_there_is_time_for_more_processes(
     assert found.rounds() == rounds
 
 
+def test_bursts_are_short_once_a_record_would_grow_too_long(
+    fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"MANY_TIMES": 100, "MOST_CALLS": 8, "FEW_CALLS": 2}.items():
+        monkeypatch.setattr(search, name, value)
+    found = make()
+    found.learn(0.001, Reply(first_call_s=0.0005, times_s=(0.0005,)))
+    state = State(stage="single", arm=Arm(switches=("a",)), against=Arm(), defaults={})
+    found.run_block([state])
+    found.run_block([state])
+    found.run_block([state])
+    calls = [{len(burst.samples_s) for burst in pair.bursts} for pair in state.pairs]
+    assert (calls[0], calls[-1]) == ({8}, {2})
+    assert found.times == sum(len(burst.samples_s) for pair in state.pairs for burst in pair.bursts)
+
+
 @pytest.mark.parametrize(("of_rounds", "of_processes", "more"), [(0.2, 0.0, True), (0.01, 0.1, False)])
 def test_a_pair_has_more_rounds_where_rounds_differ_and_fewer_where_processes_do(
     fake: type[FakeWorker], monkeypatch: pytest.MonkeyPatch, of_rounds: float, of_processes: float, more: bool
