@@ -228,14 +228,17 @@ def settle(kept: Ledger, folder: Path, spec_file: SpecFile, records: Mapping[str
 def run_steps(
     job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options, kept: Ledger
 ) -> Execution:
-    """Carry out the steps, keeping what is still valid unless a fresh run was asked for."""
+    """Carry out the steps, keeping what is still valid unless a fresh run was asked for. What else they leave goes."""
+    laid_out = frozenset(manifest.files_of(staged.folder))
     if options.fresh:
         execute.forget(staged)
     earlier = None if options.fresh or not job.output.is_dir() else job.output
     with engine:
-        return execute.execute(
+        execution = execute.execute(
             steps, engine, staged, consoles=job.work / "console", earlier=earlier, again=options.again, ledger=kept
         )
+    stage.drop_others(staged.folder, laid_out, staged.spec.layout)
+    return execution
 
 
 def locate_difference(

@@ -56,14 +56,14 @@ _ENGLISH: dict[str, str] = {
 }
 _CHINESE: dict[str, str] = {
     "other-version": "! {version}；此处两次运行均按本版本的规则判定",
-    "contradicts": "! 原文件夹有 {count} 处自相矛盾；npu-deliver verify 逐条列出",
+    "contradicts": "! 原文件夹有 {count} 处自相矛盾；可用 npu-deliver verify 逐条查看",
     "code-same": "✓ 文件夹中的 npu-deliver 代码与其所称版本一致",
-    "code-differs": "✗ 文件夹运行的代码不是发布版本的代码：有 {count} 个文件与 {named} 不同",
+    "code-differs": "✗ 文件夹中的代码与发布版本不一致：有 {count} 个文件与 {named} 不同",
     "code-unknown": "! 文件夹的代码来自 {named}，本程序为 {ours}，两者无法比较：{fix}",
     "install": "请 pip install npu-deliver=={version} 后用该版本重跑",
     "no-version": "无从得知应安装哪个版本",
     "deviates": "✗ 本次运行的记录与其输出张量不符：{places}",
-    "altered": "✗ 运行期间所用文件被改动：{places}",
+    "altered": "✗ 运行所用的文件在运行期间被改动：{places}",
     "outputs": "{mark} {side}的输出：{count} 个中有 {same} 个逐位一致",
     "output-differs": "    {input} {output} 不同{far}",
     "far": "：相对 L2 距离在 {low} 与 {high} 之间",
@@ -80,22 +80,22 @@ _CHINESE: dict[str, str] = {
     "not": "本次重跑不能表明：",
     "reproduced": "逐位复现",
     "not-reproduced": "未能逐位复现",
-    "own-word": "仅凭文件夹所附代码的说法逐位一致；未经核实",
+    "own-word": "据文件夹所附代码的记录，结果逐位一致；未经核实",
     "ran-release": "运行的是本版本（{ours}）的代码，而非文件夹中的副本；用的是文件夹的 spec.json 与输入",
     "no-author-code": "没有运行作者的任何代码：适配器出自本版本",
     "counted": "{count} 个输出以张量形式取出；其哈希、误差与一致性由另一个只运行本版本代码的进程据此重新计算",
     "same-bytes": "适配端输出的字节与文件夹所记 sha256 完全一致",
     "hashed": "代码、权重与输入的 sha256 均在此处由文件计算得出",
     "author-code": (
-        "{adapter} 是作者的代码，与模型运行在同一进程中：它可以返回事先存好的数值，也可以改动在那里统计的内容；"
-        "请自行阅读"
+        "{adapter} 没有作假：它是作者的代码，与模型在同一进程中运行，可以返回事先存好的数值，也可以改动在其中统计的"
+        "内容；请自行阅读"
     ),
-    "own-records": "预测、检测结果、耗时与内存由本次运行自行记录，而作者的代码就在其中",
-    "times": "耗时取自本机，不能说明作者机器上的情况",
+    "own-records": "预测、检测结果、耗时与内存属实：它们由本次运行自行记录，而作者的代码在同一进程中运行",
+    "times": "作者机器上的耗时：本次耗时均在本机测得",
     "device": "原结果确实在其所称的设备上得出：本次运行所用设备为 {device}",
     "environment-trust": "镜像中安装的软件包名副其实",
     "no-container": "本机未受影响：本次运行未使用容器，而是以您的身份直接运行",
-    "folder-code": "文件夹中的任何数字：运行的是它所附的代码，其记录未经核对即被采信",
+    "folder-code": "文件夹中的任何数字属实：运行的是它所附的代码，其记录未经核对即被采信",
 }
 
 _SIDES = {"candidate": ("candidate", "适配端"), "reference": ("reference", "参考端")}

@@ -5,10 +5,11 @@ The folder is complete before anything runs in it: what runs is what ships. Stag
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -259,7 +260,6 @@ def portable_weights(wanted: WeightsSpec, found: FetchedWeights | None) -> Weigh
 
 def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None:
     """Write what differs and remove what an earlier layout left; what the steps made stays."""
-    made = tuple(f"{layout.at(name)}/" for name in _MADE)
     for name, content in files.items():
         target = folder / name
         data = content.encode("utf-8") if isinstance(content, str) else content.read_bytes()
@@ -268,12 +268,22 @@ def _lay_out(folder: Path, files: dict[str, Path | str], layout: Layout) -> None
         if target.suffix == ".sh":
             mode = target.stat().st_mode
             target.chmod(mode | (mode & 0o444) >> 2)  # whoever may read it may run it
+    drop_others(folder, files, layout)
+
+
+def drop_others(folder: Path, files: Collection[str], layout: Layout) -> None:
+    """Remove what is neither laid out nor where steps leave what they make: a compiler of operators writes into the
+    folder in which a script is started (`kernel_meta`, `fusion_result.json`).
+    """
+    made = tuple(f"{layout.at(name)}/" for name in _MADE)
     drop_caches(folder)
     for path in sorted(folder.rglob("*"), reverse=True):
         relative = path.relative_to(folder).as_posix()
         if path.is_dir() and not path.is_symlink():
-            continue
-        if path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(made)):
+            if not any(f"{relative}/".startswith(place) or place.startswith(f"{relative}/") for place in made):
+                with contextlib.suppress(OSError):  # it holds something
+                    path.rmdir()
+        elif path.name.startswith(TEMPORARY_PREFIX) or (relative not in files and not relative.startswith(made)):
             path.unlink()
 
 

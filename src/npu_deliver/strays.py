@@ -42,11 +42,6 @@ def found_in(folder: Path) -> dict[str, Path]:
     return {name: found[name] for name in sorted(found, key=lambda name: name.split("/"))}
 
 
-def is_plain(path: Path) -> bool:
-    """Whether there is a plain file, and no link to one."""
-    return path.is_file() and not path.is_symlink()
-
-
 def not_plain(found: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str]]:
     """(name, what) of what must not be opened: pipes, sockets and devices, also behind a link; links."""
     for name, path in found:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
@@ -283,7 +282,3 @@ def address_of(opened: socket.socket) -> str:
     """``host:port`` as an address on the web writes it."""
     found: tuple[Any, ...] = opened.getsockname()
     return f"[{found[0]}]:{found[1]}" if opened.family == socket.AF_INET6 else f"{found[0]}:{found[1]}"
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Those that stop the server; uvicorn takes them over while it runs."""

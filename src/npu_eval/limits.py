@@ -44,8 +44,6 @@ MAX_VALUES = 2_000_000
 """Values in a JSON document, counted by its commas: those 16 batch sizes are 1.7 million (`latency.MAX_SAMPLES`)."""
 MAX_NESTING = 64
 """Lists and objects inside each other in a JSON document."""
-MAX_ARCHIVE_BYTES = 64 * MIB
-"""Of a zip file whose list of contents is read."""
 
 SHOWN = 20
 """So many places beyond a limit are named; looking ends there."""

@@ -17,7 +17,7 @@ import pytest
 
 import deliverables
 import samples
-from deliverables import FakeEngine, engine_in_place, job_of, make, tree, write_model
+from deliverables import FakeEngine, engine_in_place, job_of, leave_record, make, tree, write_model
 from npu_deliver import execute, figures, manifest, pipeline, render, stage, verify
 from npu_deliver.engine import ReplayEngine
 from npu_deliver.errors import ConfigError, RecordError, RenderError, StepError, VerifyError
@@ -232,6 +232,18 @@ def test_a_step_that_fails_leaves_the_finished_folder(finished, experiment):
     assert measured(tree(job.output)) == measured(before)
 
 
+def test_what_a_compiler_of_operators_leaves_where_a_script_started_is_no_part(job):
+    def compiling(step, folder, tell):
+        (folder / "kernel_meta/kernel_meta_17").mkdir(parents=True)
+        for name in ("kernel_meta/kernel_meta_17/conv2d.json", "kernel_meta/buildPidInfo.json", "fusion_result.json"):
+            (folder / name).write_text("{}", encoding="utf-8")
+        return leave_record(step, folder, tell)
+
+    make(job, FakeEngine(instead={"precision": compiling}))
+    assert verify.verify(job.output).holds
+    assert not [path for path in job.output.rglob("*") if "kernel_meta" in path.name or "fusion" in path.name]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
 def test_a_full_disk_loses_nothing(finished, monkeypatch, share):
     """The disk fills somewhere in a run; the finished folder stays, and with room the next run succeeds."""
@@ -259,7 +271,9 @@ def test_a_full_disk_loses_nothing(finished, monkeypatch, share):
 
 def test_a_bad_verdict_is_published_all_the_same(job):
     wrong = samples.precision_data(
-        ["inputs/cat.png"], differences=(samples.difference((1.0,), (2.0,), input="inputs/cat.png"),)
+        ["inputs/cat.png"],
+        differences=(samples.difference((1.0,), (2.0,), input="inputs/cat.png"),),
+        repeats=(samples.difference((2.0,), (2.0,), input="inputs/cat.png"),),
     )
     summary = make(job, FakeEngine(change=lambda r: replace(r, data=wrong) if r.kind == "precision" else r))
     assert str(summary.overall) == "FAIL"
