@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from npu_deliver.profiles import templates
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.isolation import PACKAGES
-from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256
+from npu_eval.jsonio import file_sha256
 from npu_eval.layout import Layout
 
 SOURCES = frozenset({".py", ".pyw", ".sh"})
@@ -133,7 +133,9 @@ def _package(name: str, *, adapters: str = "") -> dict[str, Path]:
     found = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if not path.is_file() or "__pycache__" in relative.parts or path.name.startswith(TEMPORARY_PREFIX):
+        if (
+            not path.is_file() or "__pycache__" in relative.parts or path.name.startswith(".")
+        ):  # an editor's, a desktop's
             continue
         if relative.parts[0] == "adapters" and path.name not in ("__init__.py", f"{adapters}_models.py"):
             continue

@@ -273,13 +273,8 @@ def _check_log(folder: Path, log: str, expected: str) -> Iterator[Finding]:
         yield Finding(file=log, what=f"cannot be read ({error})")
         return
     if found != expected:
-        for number, (ours, theirs) in enumerate(zip(expected.splitlines(), found.splitlines(), strict=False), start=1):
-            if ours != theirs:
-                yield Finding(
-                    file=log, what=f"line {number} is {theirs.strip()[:80]!r}, its record gives {ours.strip()[:80]!r}"
-                )
-                return
-        yield Finding(file=log, what="has another number of lines than its record gives")
+        line = _first_unlike(found, expected, "its record gives")
+        yield Finding(file=log, what=line or "has another number of lines than its record gives")
 
 
 def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
@@ -289,17 +284,18 @@ def _check_summary(folder: Path, summary: Summary) -> Iterator[Finding]:
     except (OSError, UnicodeDecodeError) as error:
         yield Finding(file=name, what=f"cannot be read ({error})")
         return
-    for number, (ours, theirs) in enumerate(
-        zip(dumps(summary).splitlines(), found.splitlines(), strict=False), start=1
-    ):
-        if ours != theirs:
-            yield Finding(
-                file=name,
-                what=f"line {number} is {theirs.strip()[:80]!r}, the records give {ours.strip()[:80]!r}",
-            )
-            return
-    if found != dumps(summary):
-        yield Finding(file=name, what="is longer or shorter than what the records give")
+    if found != (expected := dumps(summary)):
+        line = _first_unlike(found, expected, "the records give")
+        yield Finding(file=name, what=line or "is longer or shorter than what the records give")
+
+
+def _first_unlike(found: str, expected: str, whose: str) -> str:
+    """The first line that is not what it should be, in words; empty where one text goes on where the other ends."""
+    pairs = enumerate(zip(found.splitlines(), expected.splitlines(), strict=False), start=1)
+    unlike = ((number, *pair) for number, pair in pairs if pair[0] != pair[1])
+    for number, theirs, ours in unlike:
+        return f"line {number} is {theirs.strip()[:80]!r}, {whose} {ours.strip()[:80]!r}"
+    return ""
 
 
 _MOST_STRAYS = 1000

@@ -81,7 +81,7 @@ def rules() -> dict[str, Path]:
     for path in pages.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             found[f"templates/{path.relative_to(pages).as_posix()}"] = path
-    return dict(sorted(found.items()))
+    return dict(sorted((name, path) for name, path in found.items() if not path.name.startswith(".")))  # an editor's
 
 
 def _commit() -> str:

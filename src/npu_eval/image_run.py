@@ -18,6 +18,7 @@ from npu_eval import codehash
 from npu_eval.adapter import checked_forward, checked_preprocess
 from npu_eval.dataset_data import ImageSet, Unusable
 from npu_eval.errors import AdapterError, ConfigError, RecordError
+from npu_eval.limits import MAX_FILE_BYTES
 from npu_eval.overlap import overlapped
 from npu_eval.photos import open_upright, upright_size
 from npu_eval.result_stream import ResultStream, read_key, read_results
@@ -25,6 +26,9 @@ from npu_eval.session import Context, dtype_of
 
 AHEAD = 4
 """Images that are decoded, and results that are encoded, ahead of and behind the device: bounds the memory."""
+
+PROBED = 200
+"""Images after which it is foretold how long a file of results will be."""
 
 F = TypeVar("F")
 
@@ -85,6 +89,7 @@ def run_images(
 
     Raises:
         AdapterError: the adapter raised on an image that can be read.
+        ConfigError: the results are, or will be by far, longer than a file of a deliverable may be.
     """
     side = context.spec.candidate
     model = context.model(side, context.device.name)
@@ -104,9 +109,19 @@ def run_images(
         item, result = found
         return {"image": item.image, **({"unreadable": result} if isinstance(result, str) else encode(result))}
 
-    for line in overlapped(items[results.done :], prepare=prepare, work=work, finish=finish, ahead=AHEAD):
+    lines = overlapped(items[results.done :], prepare=prepare, work=work, finish=finish, ahead=AHEAD)
+    for done, line in enumerate(lines, start=results.done + 1):
         results.append(line)
         progress.count(unreadable="unreadable" in line)
+        _refuse_too_long(results.size, done, len(items))
+
+
+def _refuse_too_long(size: int, done: int, images: int) -> None:
+    foretold = size * images // done
+    if size > MAX_FILE_BYTES or (done == PROBED and foretold > 2 * MAX_FILE_BYTES):
+        what = f"the results of {images} images take about {foretold / 2**30:.1f} GiB"
+        most = f"a file of a deliverable may have {MAX_FILE_BYTES / 2**30:.1f}"
+        raise ConfigError(f"{what}; {most}", where="dataset", fix="take fewer images with --limit (LIMIT=…)")
 
 
 def refuse_nothing_read(unreadable: Sequence[Unusable], images: int, folder: Path) -> None:

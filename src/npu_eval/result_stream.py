@@ -52,6 +52,11 @@ class ResultStream:
         self._sync()
         self._stream.close()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file so far."""
+        return self._stream.tell()
+
     def append(self, result: Mapping[str, Any]) -> None:
         """Add one result; it is on the disk a second later at the latest, if another one comes or the stream ends."""
         self._stream.write(_line(result))

@@ -45,6 +45,15 @@ def test_the_author_s_own_files_are_let_be(folder):
     assert differing(folder) == ()
 
 
+def test_what_an_editor_or_a_desktop_leaves_in_the_release_does_not_travel(tmp_path, monkeypatch):
+    package = tmp_path / "npu_eval"
+    package.mkdir()
+    for name in ("__init__.py", ".units.py.swp", ".DS_Store", ".partial-12"):
+        (package / name).touch()
+    monkeypatch.setattr(travelling, "source", lambda name: package)
+    assert list(travelling._package("npu_eval")) == ["npu_eval/__init__.py"]
+
+
 def test_a_missing_module_is_named(folder):
     (folder / "npu_eval/stats.py").unlink()
     assert [str(each) for each in differing(folder)] == ["npu_eval/stats.py: is missing; the release has it"]

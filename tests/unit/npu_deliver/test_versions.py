@@ -128,3 +128,12 @@ def test_where_git_does_not_answer_there_is_no_commit(monkeypatch, tmp_path):
     assert versions._commit() == ""
     monkeypatch.setenv("PATH", str(Path("/nowhere")))
     assert versions._commit() == ""
+
+
+def test_what_an_editor_leaves_makes_no_other_version(tmp_path, monkeypatch):
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / ".#units.py").symlink_to("somebody@elsewhere")
+    monkeypatch.setattr(versions, "source", lambda package: tmp_path)
+    found = versions.rules()
+    assert "npu_eval/__init__.py" in found
+    assert "npu_eval/.#units.py" not in found

@@ -16,7 +16,7 @@ from PIL import Image
 
 import contexts
 from coco_samples import CATEGORIES, Rectangles, annotation, change_annotations, objects_of, write_set
-from npu_eval import codehash, dataset
+from npu_eval import codehash, dataset, image_run
 from npu_eval.config import DATA_VARIABLE
 from npu_eval.dataset_data import DatasetData, check_dataset
 from npu_eval.dataset_stats import interval, metric_values
@@ -130,6 +130,20 @@ def test_a_run_in_which_nothing_could_be_read_is_no_result(tmp_path: Path, data:
         photo.write_bytes(b"no image at all")
     with pytest.raises(ConfigError, match=rf"none of the {IMAGES} images could be read; 000000000001.png: is no image"):
         evaluate(tmp_path, data)
+
+
+@pytest.mark.parametrize("probed", [2, 99])
+def test_results_that_no_reader_would_take_end_the_run_early(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, probed: int
+) -> None:
+    evaluate(tmp_path / "whole", data)
+    size = (tmp_path / "whole/evaluation/results/dataset.jsonl").stat().st_size
+    monkeypatch.setattr(image_run, "PROBED", probed)
+    monkeypatch.setattr(image_run, "MAX_FILE_BYTES", size * 9 // 20 if probed == 2 else size * 3 // 4)
+    with pytest.raises(ConfigError, match=rf"the results of {IMAGES} images take about .*; take fewer images"):
+        evaluate(tmp_path / "cut", data)
+    found = list(read_results(tmp_path / "cut/evaluation/results/dataset.jsonl"))
+    assert (len(found) == 2) if probed == 2 else (2 < len(found) < IMAGES)
 
 
 def test_a_set_without_an_object_is_refused_before_the_model_runs(tmp_path: Path, data: Path) -> None:
