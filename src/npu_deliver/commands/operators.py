@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -67,5 +68,18 @@ def _asked(what: What) -> dict[str, Any]:
             raise from_exit_code(done.returncode, reason, where=job.spec.name)
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no output")
         raise StepError(f"ended with {done.returncode}: {last}", where=job.spec.name, fix="run it with --verbose")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return answer_in(done.stdout, job.spec.name)
+
+
+def answer_in(output: str, where: str) -> dict[str, Any]:
+    """The line of JSON among whatever else a library printed, also at its end.
+
+    Raises:
+        StepError: there is none.
+    """
+    for line in reversed(output.splitlines()):
+        with contextlib.suppress(ValueError):
+            told = json.loads(line)
+            if isinstance(told, dict) and "operators" in told:
+                return told
+    raise StepError("told nothing of its operators", where=where, fix="run it with --verbose")
