@@ -83,9 +83,9 @@ def test_a_step_can_be_run_again(staged, engine_and_step):
     engine, step = engine_and_step
     with engine:
         engine.run(step, folder, str)
-        first = (folder / step.record).read_bytes()
+        first = read_record(folder / step.record)
         engine.run(step, folder, str)
-    assert (folder / step.record).read_bytes() == first
+    assert read_record(folder / step.record).data == first.data
 
 
 def test_an_engine_may_be_left_before_it_ran_anything(engine_and_step):
