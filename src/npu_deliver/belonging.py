@@ -62,23 +62,30 @@ def requirements(folder: Path, spec_file: SpecFile, versions_measured: Mapping[s
         name, version = re.split(r"[=<>!~;\[@]", line, maxsplit=1)[0], line.partition("==")[2]
         named.append(name)
         measured = versions_measured.get(name)
-        if re.sub(r"[-_.]+", "_", name.lower()) in PLATFORM_SUPPLIES:
+        if _normal(name) in PLATFORM_SUPPLIES:
             yield Finding(file=file, what=f"names {name}, which the platform supplies")
         elif measured is not None and measured.partition("+")[0] != version:
             yield Finding(file=file, what=f"says {name} {version}, the records were made with {measured}")
-    if not versions.is_current(spec_file.measured_with):
+    lines = text.split("\n")
+    odd = [number for number, line in enumerate(lines[:-1], start=1) if not _REQUIRED.fullmatch(line)]
+    if lines[-1] or odd:
+        yield Finding(file=file, what=f"line {odd[0] if odd else len(lines)} is no package with its version")
         return
     adapter, required = spec_file.evaluation.adapter, spec_file.requirements
     possible = [list(needed(adapter, required, evaluators=evaluators)) for evaluators in (False, True)]
     server = SERVER.partition("==")[0]
     for names in possible if spec_file.serve else ():
         names += [] if server in (re.sub(r"[-_.]+", "_", name).lower() for name in names) else [server]
-    lines = text.split("\n")
-    odd = [number for number, line in enumerate(lines[:-1], start=1) if not _REQUIRED.fullmatch(line)]
-    if lines[-1] or odd:
-        yield Finding(file=file, what=f"line {odd[0] if odd else len(lines)} is no package with its version")
+    if not versions.is_current(spec_file.measured_with):  # which listed others, but none of anybody else's
+        every = {_normal(name) for names in possible for name in names}
+        if other := [name for name in named if _normal(name) not in every]:
+            yield Finding(file=file, what=f"lists {', '.join(other)[:120]}, which no script imports")
     elif named not in possible:
         yield Finding(file=file, what=f"lists {', '.join(named)[:120]} and not {', '.join(possible[0])}")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name.lower())
 
 
 def witnesses(folder: Path) -> Iterator[Finding]:

@@ -25,9 +25,8 @@ def require(folder: Path) -> None:
 def holds(folder: Path, name: str, sha256: str | None, known: dict[str, str] | None = None) -> bool:
     """Whether a name means a file of the folder that has a hash; ``known`` keeps hashes of names that come again."""
     known = {} if known is None else known
-    path = limits.inside(folder, name)
-    if path is None or not path.is_file():
+    if not limits.is_file(folder, name):
         return False
     if name not in known:
-        known[name] = file_sha256(path)
+        known[name] = file_sha256(folder / name)
     return known[name] == sha256

@@ -121,7 +121,7 @@ def check_left(folder: Path, step: str) -> None:
 def _check_spec(folder: Path, spec: SpecFile) -> None:
     evaluation = spec.evaluation
     for entry in evaluation.inputs:
-        if not _inside(entry.path) or not (folder / entry.path).is_file():
+        if not _inside(entry.path) or not limits.is_file(folder, entry.path):
             raise _refused("spec.json", f"its input '{_printable(entry.path)}' lies outside the folder")
     adapter = evaluation.adapter
     if not re.fullmatch(r"[a-z_]+:[A-Za-z0-9._/@-]+", adapter) and not (_inside(adapter) and "/" not in adapter):

@@ -23,6 +23,7 @@ from npu_deliver.second_look import Answer
 from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
 from npu_eval.jsonio import from_json, to_json
+from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
 from npu_eval.records import Record, parse_record
 
 _DRAWN_WITH = encoding.DRAWN_WITH.encode("latin-1") + b"\0"
@@ -88,7 +89,7 @@ def _compared(
     makers = set()
     for name, ours in drawn.items():
         try:
-            theirs = (folder / name).read_bytes()
+            theirs = read_bytes(folder / name, MAX_PICTURE_BYTES)
         except OSError:
             wrong[name] = "is missing"
             continue

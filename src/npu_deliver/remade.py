@@ -17,6 +17,7 @@ from npu_deliver.profiles import pages
 from npu_deliver.second_look import Answer, Look, Unanswered
 from npu_deliver.summary import Summary
 from npu_eval.jsonio import to_json
+from npu_eval.limits import MAX_PAGE_BYTES, read_bytes
 from npu_eval.records import Record, record_text
 from npu_eval.stamps import Stamp, stamped_name
 
@@ -79,7 +80,7 @@ def check(
 def _text(path: Path) -> str | None:
     """A page, with its line ends as they are; None where other checks say that it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_bytes(path, MAX_PAGE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from npu_deliver.profiles import templates
+from npu_eval import limits
 from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import file_sha256
@@ -60,14 +61,12 @@ def code(adapter: str, own: Path | None, layout: Layout) -> dict[str, Path]:
     found |= _package("npu_eval", adapters=library if colon else "")
     if library == "npu_models" and colon:
         found |= _network(name.partition("/")[0])
-    elif own is not None and _mentions_networks(own):
+    elif own is not None and limits.is_file(own.parent, own.name) and _mentions_networks(own):
         found |= _package("npu_models")
     return found
 
 
 def _mentions_networks(adapter: Path) -> bool:
-    if not adapter.is_file():
-        return False
     with adapter.open("rb") as stream:
         return b"npu_models" in stream.read(MOST_COMPARED_BYTES)
 

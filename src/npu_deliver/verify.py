@@ -318,7 +318,7 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
             yield Finding(file=page, what=f"line {line}: {numeral} {_UNSAID}")
         yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
-            if not (folder / picture).is_file():
+            if not limits.is_file(folder, picture):
                 yield Finding(file=picture, what=f"is missing, but {page} shows it")
         if plain == summary.layout.at(REPORT):
             yield from _check_verdicts(page, text, summary)

@@ -201,6 +201,15 @@ def inside(folder: Path, name: str) -> Path | None:
     return folder / name if found.is_relative_to(folder.resolve()) else None
 
 
+def is_file(folder: Path, name: str) -> bool:
+    """Whether a name means a file that lies in the folder; one that no file system takes means none."""
+    path = inside(folder, name)
+    try:
+        return path is not None and path.is_file()
+    except OSError:  # the name is too long
+        return False
+
+
 def open_plain(path: Path, *, follow: bool = False) -> tuple[int, int]:
     """(descriptor, size) of a plain file that is open for reading.
 

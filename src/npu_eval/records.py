@@ -6,6 +6,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -214,6 +215,11 @@ class Record(Kept):
         """Which experiment made this record."""
         return self.data.kind
 
+    @functools.cached_property
+    def text_sha256(self) -> str:
+        """sha256 of the text that this version writes; made once, because it is asked for many times."""
+        return hashlib.sha256(record_text(self).encode("utf-8")).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Envelope:
@@ -246,7 +252,7 @@ def record_text(record: Record) -> str:
 
 def record_sha256(record: Record) -> str:
     """sha256 of the record's file."""
-    return record.kept.get("sha256") or hashlib.sha256(record_text(record).encode("utf-8")).hexdigest()
+    return record.kept.get("sha256") or record.text_sha256
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -318,15 +324,23 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
         text = read_bytes(path, MAX_RECORD_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=path.name) from error
-    record = parse_record(text, path.name)
-    if record_text(record) != text:
-        keep(record, sha256=hashlib.sha256(text.encode("utf-8")).hexdigest())
+    record = _stored(text, path.name)
     if spec_sha256 is not None and record.spec_sha256 != spec_sha256:
         raise RecordError(
             f"was made under spec {record.spec_sha256[:12]}, not {spec_sha256[:12]}",
             where=path.name,
             fix="run the experiment again",
         )
+    return record
+
+
+@functools.lru_cache(maxsize=len(KINDS))
+def _stored(text: str, where: str) -> Record:
+    """The record of a file's text; a folder's checks each read all of its records."""
+    record = parse_record(text, where)
+    found = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    if found != record.text_sha256:
+        keep(record, sha256=found)
     return record
 
 

@@ -19,14 +19,26 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 # --- latency ---------------------------------------------------------------------------------------------------------
 
 
+_VANISHES = -746.0
+"""Logarithms below this are those of numbers that a float rounds to zero."""
+
+
 @functools.lru_cache(maxsize=4096)
 def _tail_probability(n: int, exceed: int, share: float) -> float:
-    """P(Binomial(n, share) <= exceed), summed in logarithms so that no term under- or overflows."""
-    log_terms = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
-        + i * math.log(share) + (n - i) * math.log1p(-share)
-        for i in range(exceed + 1)
-    ]  # fmt: skip
+    """P(Binomial(n, share) <= exceed), summed in logarithms so that no term under- or overflows.
+
+    ``exceed`` is at most n * share, up to which terms grow: from the last one down, those that vanish beside it are not
+    looked at.
+    """
+    log_terms: list[float] = []
+    for i in range(exceed, -1, -1):
+        term = (
+            math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+            + i * math.log(share) + (n - i) * math.log1p(-share)
+        )  # fmt: skip
+        log_terms.append(term)
+        if term - log_terms[0] < _VANISHES:
+            break
     top = max(log_terms)
     return math.exp(top) * math.fsum(math.exp(term - top) for term in log_terms)
 

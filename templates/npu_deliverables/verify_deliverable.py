@@ -56,6 +56,7 @@ WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
 MIB = 2**20
 MOST_FILES, MOST_DEEP, MOST_NESTED, MOST_VALUES, MOST_RECORDS = 10_000, 16, 64, 2_000_000, 20
+MOST_TOLD = 500  # lines about contradictions; so many are a stranger's
 MOST_LOOKED_FOR = 500  # so many words of a page that stand for no number are looked for in names and reasons
 MOST = {"": 512 * MIB, ".json": 16 * MIB, ".md": MIB, ".log": 4 * MIB, ".txt": 4 * MIB, ".py": 4 * MIB,
         ".png": 64 * MIB, "ledger.jsonl": 4 * MIB, "record": 64 * MIB, "all": 1024 * MIB}  # fmt: skip
@@ -620,12 +621,14 @@ def main() -> int:
     other = rules[0] != rules[1]
     whole = check(folder)
     findings = [each for each in check(folder, whole=False) if each[0] != LAYOUT] if other else whole
-    otherwise = [each for each in whole if each not in findings]
+    known = set(findings)
+    otherwise = [each for each in whole if each not in known]
     say(f"made with {named(measured)}" + (f"; summary and pages with {named(derived)}" if other else ""))
-    for file, what in findings:
-        say(f"{file}: {what}")
-    for file, what in otherwise:
-        say(f"~ {file}: {what}")
+    for mark, each in (("", findings), ("~ ", otherwise)):
+        for file, what in each[:MOST_TOLD]:
+            say(f"{mark}{file}: {what}")
+        if len(each) > MOST_TOLD:
+            say(f"{mark}and {len(each) - MOST_TOLD} more")
     state = f"contradicts itself in {len(findings)} places" if findings else "holds together"
     if otherwise and not findings:
         state = f"contradicts itself nowhere; {len(otherwise)} things are not as the version of this file writes them"

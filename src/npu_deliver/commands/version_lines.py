@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from npu_deliver.otherwise import Finding, Otherwise
 
 
+MOST_TOLD = 500
+"""Contradictions that are printed one a line; ``--json`` has all of them."""
+
+
 class Outcome(Protocol):
     """What a verification and an audit have in common."""
 
@@ -30,7 +34,9 @@ def version_lines(findings: Sequence[Finding], other: Otherwise) -> list[str]:
     from npu_deliver.otherwise import said
     from npu_deliver.versions import is_current, named
 
-    lines = [f"✗ {finding}" for finding in findings]
+    lines = [f"✗ {finding}" for finding in findings[:MOST_TOLD]]
+    if len(findings) > MOST_TOLD:
+        lines.append(f"  and {len(findings) - MOST_TOLD} more; --json lists all")
     if findings and not other.told.ours:
         return [*lines, *other.lines, f"! {said(other.told)}"]
     if not findings and other.told.ours and not is_current(other.told.measured):

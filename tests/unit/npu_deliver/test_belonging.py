@@ -2,8 +2,9 @@
 
 import pytest
 
-from deliverables import change_file, reseal
+from deliverables import another_version, change_file, reseal
 from npu_deliver import verify
+from npu_eval.config import read_spec_file
 
 
 def told(folder) -> list[str]:
@@ -40,3 +41,34 @@ def test_a_file_that_nothing_names_is_told(folder, name):
 def test_requirements_are_those_of_the_scripts_and_nothing_else(folder, old, new, what):
     change_file(folder / "requirements.txt", old, new)
     assert any(line.startswith(f"requirements.txt: {what}") for line in told(folder)), told(folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("--extra-index-url https://example.org/simple\n", "line 4 is no package with its version"),
+        ("-r /etc/passwd\n", "line 4 is no package with its version"),
+        ("git+https://example.org/x\n", "line 4 is no package with its version"),
+        ("hucertified==1.0\n", "lists hucertified, which no script imports"),
+    ],
+)
+def test_requirements_of_another_version_are_looked_at_too(folder, line, what):
+    reseal(folder)
+    with (folder / "requirements.txt").open("a", encoding="utf-8") as stream:
+        stream.write(line)
+    with another_version():
+        reseal(folder)
+        report = verify.verify(folder)
+    assert not report.holds
+    assert f"requirements.txt: {what}" in [str(place) for place in report.other.unchecked]
+
+
+def test_a_name_that_no_file_system_takes_is_a_contradiction_and_no_failure(folder):
+    name = "a" * 300 + ".png"
+    before = read_spec_file(folder / "spec.json").evaluation.sha256
+    change_file(folder / "spec.json", '"inputs/cat.png"', f'"inputs/{name}"')
+    for record in (folder / "evaluation/records").iterdir():
+        change_file(record, before, read_spec_file(folder / "spec.json").evaluation.sha256)
+    assert f"inputs/{name}: is not the input that spec.json names" in told(folder)
+    (folder / "readme.md").write_text(f"![x]({name})\n", encoding="utf-8")
+    assert f"{name}: is missing, but readme.md shows it" in told(folder)

@@ -184,3 +184,11 @@ def test_the_verifier_that_travels_has_the_same_limits():
     assert (module.MOST_FILES, module.MOST_DEEP, module.MOST_NESTED, module.MOST_VALUES, module.MOST["all"]) == (
         limits.MAX_FILES, limits.MAX_DEPTH, limits.MAX_NESTING, limits.MAX_VALUES, limits.MAX_BYTES
     )  # fmt: skip
+
+
+def test_a_name_that_is_too_long_means_no_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    assert limits.is_file(tmp_path, "a")
+    assert not limits.is_file(tmp_path, "a" * 300)
+    assert not limits.is_file(tmp_path, "../a")
+    assert not bounds.holds(tmp_path, "a" * 300, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import json
 import random
 import shutil
 import subprocess
@@ -165,3 +166,15 @@ def test_strange_json_is_a_finding_and_no_crash(folder, one_file, content):
         (folder / name).write_text(content, encoding="utf-8")
         assert one_file.check(folder)
         (folder / name).write_bytes(kept)
+
+
+def test_a_long_list_of_missing_files_is_told_in_part_and_soon(folder):
+    files = {f"f{number}": {"sha256": "", "size_bytes": 0} for number in range(80_000)}
+    told = {"schema": "npu-deliver/manifest/1", "files": files}
+    (folder / "MANIFEST.json").write_text(json.dumps(told), encoding="utf-8")
+    command = [sys.executable, "-I", folder / "verify_deliverable.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (8, "")
+    assert len(lines) < 600
+    assert any(line.startswith("and 79") and line.endswith(" more") for line in lines)

@@ -304,3 +304,13 @@ def test_a_reference_from_a_bundle_round_trips_and_never_comes_from_an_npu() -> 
     where = samples.provenance(reference_bundle=samples.bundle_origin(device=samples.device_facts()))
     with pytest.raises(RecordError, match="the reference was made on an NPU; make it on a CPU or a GPU"):
         parse_record(record_text(samples.precision_record(provenance=where)), "r.json")
+
+
+def test_a_file_that_is_read_again_is_the_same_record_until_it_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_record(path, ALL["precision"])
+    first = read_record(path)
+    assert read_record(path) is first
+    write_record(path, dataclasses.replace(first, code_sha256="0" * 64))
+    assert read_record(path).code_sha256 == "0" * 64
+    assert record_sha256(read_record(path)) == hashlib.sha256(path.read_bytes()).hexdigest() != record_sha256(first)

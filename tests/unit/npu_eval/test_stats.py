@@ -302,3 +302,16 @@ def test_top_k_agreement_of_few_or_no_classes() -> None:
     assert stats.top_k_agreement([two], 1) == 0.0
     assert stats.top_k_agreement([samples.ranking(candidate_classes=())], 5) == 0.0
     assert stats.top_k_agreement([samples.ranking(reference_classes=())], 1) == 0.0
+
+
+@given(st.integers(2, 60_000), st.sampled_from(stats.PERCENTILES), st.floats(0, 1))
+def test_terms_that_are_left_out_of_a_tail_change_nothing(n: int, percentile: float, part: float) -> None:
+    share = 1 - percentile / 100
+    exceed = int(part * int(n * share))
+    terms = [
+        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+        + i * math.log(share) + (n - i) * math.log1p(-share)
+        for i in range(exceed + 1)
+    ]  # fmt: skip
+    whole = math.exp(max(terms)) * math.fsum(math.exp(term - max(terms)) for term in terms)
+    assert stats._tail_probability(n, exceed, share) == whole
