@@ -8,6 +8,7 @@ through `read_bytes` or `read_text`, which wait for no pipe, follow no link and 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -182,8 +183,11 @@ def _holes(path: str, size: int) -> int:
                 break
         else:
             return 0
-    except (OSError, AttributeError):  # no data from here on
-        pass
+    except AttributeError:  # a system that knows no holes
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # which says that there is no data from here on
+            return 0
     finally:
         os.close(handle)
     return size - data if data < size / 2 else 0

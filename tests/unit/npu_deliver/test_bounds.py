@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -105,6 +106,16 @@ def test_the_first_places_are_named_and_no_more_than_a_few(folder):
     assert len(limits.look(folder)) == limits.SHOWN
     with pytest.raises(VerifyError, match=r"1\.0 MiB is the most for a page \(and 19 more\)"):
         bounds.require(folder)
+
+
+@pytest.mark.parametrize("answer", [OSError(errno.EINVAL, "no such whence"), AttributeError("SEEK_DATA")])
+def test_a_file_system_that_knows_no_holes_accuses_no_file(tmp_path, monkeypatch, answer):
+    def lseek(*_):
+        raise answer
+
+    (tmp_path / "a.bin").write_bytes(b"x" * 2 * limits.MIB)
+    monkeypatch.setattr(os, "lseek", lseek)
+    assert limits.look(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../x", "a/../x", "a//b", "./a", "a\0b", "out/passwd"])
