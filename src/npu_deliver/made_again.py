@@ -19,7 +19,7 @@ from typing import Any
 
 from npu_deliver import encoding, figures, render
 from npu_deliver.errors import RenderError
-from npu_deliver.second_look import Answer
+from npu_deliver.second_look import MARK, Answer
 from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
 from npu_eval.jsonio import from_json, to_json
@@ -37,7 +37,8 @@ def main(cpu_s: int, memory_bytes: int) -> None:
     _limit(resource.RLIMIT_AS, memory_bytes)
     question = json.loads(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
     found = answer(question, pictures=True)
-    sys.stdout.buffer.write(json.dumps(to_json(found), ensure_ascii=False).encode("utf-8"))
+    text = json.dumps(to_json(found), ensure_ascii=False).encode("utf-8")  # one line: JSON escapes those in texts
+    sys.stdout.buffer.write(b"\n" + MARK + text + b"\n")
 
 
 def _limit(what: int, most: int) -> None:

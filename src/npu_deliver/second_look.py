@@ -35,6 +35,9 @@ MEMORY_BYTES = 4 * 2**30
 """Addresses that it may map, where the system counts them; it holds less than a fifth of that, and several times as
 much with the longest records."""
 
+MARK = b"npu-deliver-answer "
+"""Starts the line of the answer: a `sitecustomize` or a `.pth` file may print others."""
+
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from npu_deliver.made_again import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -121,11 +124,16 @@ class SecondLook:
             signal = -self._process.returncode
             raise Unanswered(f"took more than {CPU_S} s of computing, or was ended by signal {signal}")
         try:
-            return from_json(Answer, json.loads(answer))
+            return from_json(Answer, json.loads(_marked(answer)))
         except (ValueError, RecordError) as error:
             lines = said.decode("utf-8", "replace").split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "no answer")
             raise Unanswered(ascii(last)[1:-1][:200]) from error
+
+
+def _marked(output: bytes) -> bytes:
+    """The line of the answer without its mark; empty where there is none."""
+    return next((line.removeprefix(MARK) for line in output.split(b"\n") if line.startswith(MARK)), b"")
 
 
 def start(folder: Path) -> Look:

@@ -83,6 +83,12 @@ def test_it_is_started_isolated_and_told_no_secret(folder, tmp_path, monkeypatch
     assert not [path for path in paths if os.path.realpath(path).startswith(str(folder.resolve()))]
 
 
+def test_what_else_is_printed_in_it_is_no_answer(folder, monkeypatch):
+    noisy = f"import atexit; print('[pth] on'); atexit.register(print, '[pth] off'); {second_look._BOOT}"
+    monkeypatch.setattr(second_look, "_BOOT", noisy)
+    assert verify.verify(folder).holds
+
+
 @pytest.mark.parametrize(
     ("limit", "value", "told"),
     [
