@@ -66,7 +66,7 @@ def _of_a_record(kind: str, record: Record, now: dt.datetime) -> Iterator[Remark
     yield from _ahead(kind, "ended", record.finished_at, now)
     bundle = record.provenance.reference_bundle
     made = None if bundle is None else _time(bundle.made_at)
-    if bundle is not None and made is not None and made > finished + AHEAD:
+    if bundle is not None and made is not None and made - finished > AHEAD:
         yield doubt(kind, f"its reference was made at {bundle.made_at}, after it ended at {record.finished_at}")
 
 
@@ -128,14 +128,14 @@ def _beside_the_ledger(records: Mapping[str, Record], entries: Sequence[Entry]) 
             continue
         line = f"line {end.number + 1} of the ledger"
         one_clock = end.of is not None and record.provenance.image.startswith(_NO_CONTAINER)
-        if finished > ended + slack:
+        if finished - ended > slack:
             remark = contradiction if one_clock or finished > ended + AHEAD else doubt
             yield remark(kind, f"ended at {record.finished_at}, but {line} has it {end.event} at {end.time}")
         if end.of is None or not 0 <= end.of < end.number or record.provenance.replayed_from is not None:
             continue
         start = entries[end.of]
         began = _time(start.time)
-        if began is not None and started + slack < began:
+        if began is not None and began - started > slack:
             what = f"started at {record.started_at}, before the ledger started it at {start.time}"
             remark = contradiction if one_clock or started + AHEAD < began else doubt
             yield remark(kind, f"{what} (line {start.number + 1})")
@@ -143,7 +143,7 @@ def _beside_the_ledger(records: Mapping[str, Record], entries: Sequence[Entry]) 
 
 def _ahead(of: str, what: str, time: str, now: dt.datetime) -> Iterator[Remark]:
     found = _time(time)
-    if found is not None and found > now + AHEAD:
+    if found is not None and found - now > AHEAD:
         here = now.isoformat(timespec="minutes")
         yield doubt(of, f"{what} at {time}, which is still to come: here it is {here}; one of the clocks is wrong")
 

@@ -69,8 +69,8 @@ def _remarks(folder: Path, spec_file: SpecFile, records: dict[str, Record], now:
     for of, check in checks:
         try:
             yield from check() if of in records else ()
-        except ArithmeticError as error:
-            yield contradiction(of, f"holds a number that no measurement gives ({error})")
+        except (ArithmeticError, ValueError, LookupError) as error:  # lists that do not fit together, too
+            yield contradiction(of, f"holds what no measurement gives ({error})")
 
 
 def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:

@@ -146,6 +146,9 @@ def _beyond_file(name: str, entry: os.DirEntry[str], spent: dict[Kind, int]) -> 
     if not stat.S_ISREG(facts.st_mode):  # what must not be opened is told by `strays`
         return
     size, kind = facts.st_size, kind_of(name)
+    if not os.access(entry.path, os.R_OK):
+        yield name, f"cannot be read ({os.strerror(errno.EACCES)})"
+        return
     if size > kind.each:
         yield name, f"has {_size(size)}; {_size(kind.each)} is the most for {kind.name}"
         return

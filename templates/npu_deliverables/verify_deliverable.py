@@ -79,7 +79,12 @@ def beyond(folder: Path) -> Iterator[Finding]:
     waiting, count, total = [("", 0)], 0, 0
     while waiting:
         inside, depth = waiting.pop()
-        with os.scandir(folder / inside) as entries:
+        try:
+            entries = os.scandir(folder / inside)
+        except OSError as error:
+            yield inside or ".", f"cannot be read ({error.strerror})"
+            return
+        with entries:
             for entry in entries:
                 name, count = f"{inside}/{entry.name}".lstrip("/"), count + 1
                 if count > MOST_FILES or depth >= MOST_DEEP:
@@ -92,6 +97,9 @@ def beyond(folder: Path) -> Iterator[Finding]:
                     facts = entry.stat()
                 except OSError:  # a link that leads nowhere
                     continue
+                if not os.access(entry.path, os.R_OK):
+                    yield name, "cannot be read (no permission)"
+                    return
                 total += facts.st_size
                 if facts.st_size > most(name) or total > MOST["all"]:
                     yield name, f"has {facts.st_size} bytes, {total} with all before it; {most(name)} is the most"

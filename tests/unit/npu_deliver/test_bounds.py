@@ -203,3 +203,11 @@ def test_a_name_that_is_too_long_means_no_file(tmp_path):
     assert not limits.is_file(tmp_path, "a" * 300)
     assert not limits.is_file(tmp_path, "../a")
     assert not bounds.holds(tmp_path, "a" * 300, None)
+
+
+def test_a_file_that_may_not_be_read_is_told_before_anything_is_read(folder, monkeypatch):
+    closed, allowed = str(folder / "readme.md"), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed and allowed(path, mode))
+    assert limits.look(folder) == [("readme.md", "cannot be read (Permission denied)")]
+    with pytest.raises(VerifyError, match="nothing of it was read"):
+        bounds.require(folder)

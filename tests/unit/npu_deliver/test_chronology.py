@@ -173,3 +173,15 @@ def test_a_reference_from_the_future_is_a_doubt(clock):
     contradictions, doubts = told([record])
     assert contradictions == []
     assert "its reference was made" in doubts[0]
+
+
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
+)
+def test_the_first_and_the_last_day_that_there_are_can_be_reckoned_with(clock, kept, time):
+    start = kept.started("inference", spec_sha256="5" * 64, code_sha256="0" * 64)
+    record = replace(samples.inference_record(), started_at=time, finished_at=time)
+    kept.finished(start, record_sha256=record_sha256(record), exit_code=0)
+    entries = [replace(entry, time=time) for entry in kept.entries]
+    assert told([record], entries)[0] == []
+    assert any(told([record], kept.entries))

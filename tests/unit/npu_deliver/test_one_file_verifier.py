@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import errno
 import importlib.util
 import itertools
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -178,3 +180,18 @@ def test_a_long_list_of_missing_files_is_told_in_part_and_soon(folder):
     assert (done.returncode, done.stderr) == (8, "")
     assert len(lines) < 600
     assert any(line.startswith("and 79") and line.endswith(" more") for line in lines)
+
+
+def test_what_may_not_be_read_is_a_finding_and_no_crash(folder, one_file, monkeypatch):
+    closed, allowed, listed = str(folder / "readme.md"), os.access, os.scandir
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed and allowed(path, mode))
+    assert one_file.check(folder) == [("readme.md", "cannot be read (no permission)")]
+
+    def scan(path):
+        if str(path).endswith("inputs"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "access", allowed)
+    monkeypatch.setattr(os, "scandir", scan)
+    assert one_file.check(folder) == [("inputs", "cannot be read (Permission denied)")]

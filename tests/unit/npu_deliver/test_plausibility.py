@@ -79,3 +79,11 @@ def test_what_cannot_be_read_is_left_to_others(original, tmp_path, name, content
     before = tree(folder)
     assert plausibility.weigh(folder).doubts == ()
     assert tree(folder) == before
+
+
+def test_lists_that_do_not_fit_together_are_a_contradiction_and_no_crash(folder):
+    path = folder / "evaluation/records/precision.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["data"]["rankings"][0]["candidate_classes"] *= 2
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    assert any("holds what no measurement gives" in each.what for each in plausibility.weigh(folder).contradictions)
