@@ -125,11 +125,26 @@ def inside(folder: Path, name: Any) -> Path:
     return folder / path
 
 
+def opened(path: Path) -> Any:
+    """A file, open for reading bytes; no link or pipe that took its place after `beyond` and `special` looked at it."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("is no plain file")
+    return os.fdopen(handle, "rb")
+
+
+def text_of(path: Path, errors: str = "strict") -> str:
+    """A text in UTF-8, with the line ends that a text file is read with."""
+    with opened(path) as stream:
+        return str(stream.read().decode("utf-8", errors)).replace("\r\n", "\n").replace("\r", "\n")
+
+
 @functools.cache
 def sha256(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         for piece in iter(lambda: stream.read(1 << 20), b""):
             digest.update(piece)
     return digest.hexdigest()
@@ -220,7 +235,7 @@ def load(folder: Path, name: str, findings: list[Finding]) -> Any:
         path = inside(folder, name)
         if not stat.S_ISREG(path.lstat().st_mode):
             raise OSError("is no plain file")
-        value = parsed(path.read_text(encoding="utf-8"))
+        value = parsed(text_of(path))
     except (OSError, TypeError, ValueError, RuntimeError) as error:
         findings.append((str(name), f"cannot be read ({type(error).__name__})"))
         return None
@@ -287,7 +302,9 @@ def check_statement(
         yield STATEMENT, "does not say what the verdicts of summary.json say"
     if (folder / SIGNED).exists():
         signed = load(folder, SIGNED, findings) or {}
-        if base64.b64decode(signed.get("payload", "")) != (folder / STATEMENT).read_bytes():
+        with opened(folder / STATEMENT) as stream:
+            statement = stream.read()
+        if base64.b64decode(signed.get("payload", "")) != statement:
             yield SIGNED, f"does not hold {STATEMENT}"
 
 
@@ -332,7 +349,7 @@ def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, st
         yield entry["log"], "is missing"
     elif sha256(log) != entry["log_sha256"]:
         yield entry["log"], "is not the log that summary.json names"
-    elif entry["record_sha256"] not in log.read_text(encoding="utf-8", errors="replace"):
+    elif entry["record_sha256"] not in text_of(log, "replace"):
         yield entry["log"], "does not name its record"
 
 
@@ -340,7 +357,7 @@ def check_ledger(folder: Path, spec: Any, summary: Any) -> Iterator[Finding]:
     """The chain of the runs: each line holds the hash of the one before, the first one the criteria."""
     previous, entries = None, []
     name = at(summary, LEDGER)
-    text = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
+    text = text_of(folder / name) if (folder / name).is_file() else ""
     for number, line in enumerate(text.split("\n")[:-1]):
         entry = parsed(line)
         if (
@@ -394,7 +411,8 @@ def check_pictures(folder: Path, summary: Any, *, whole: bool) -> Iterator[Findi
         if entry["experiment"] == "performance":
             by_name["performance_chart"] = by_name["batch_chart"] = entry["record_sha256"]
     for path in sorted((folder / at(summary, PICTURES)).glob("*.png")):
-        data = path.read_bytes()
+        with opened(path) as stream:
+            data = stream.read()
         source = png_source(data)
         if whole and b"tEXtName\0" + path.name.encode("utf-8") not in data:
             yield path.relative_to(folder).as_posix(), "is no picture of that name"
@@ -454,7 +472,7 @@ def check_facts(folder: Path, summary: Any) -> Iterator[Finding]:
     """What follows from the records in whatever version: the stamps, means of samples, errors from sums."""
     name = at(summary, SUMMARY)
     for entry in summary["evidence"][:MOST_RECORDS]:
-        record = parsed(inside(folder, entry["record"]).read_text(encoding="utf-8"))
+        record = parsed(text_of(inside(folder, entry["record"])))
         made = record["provenance"]
         if made["device"]["kind"] != "npu" and summary["hardware"] is not None:
             yield name, f"says hardware {summary['hardware']}, {entry['record']} ran on {made['device']['kind']}"
@@ -514,7 +532,7 @@ def check_pages(folder: Path, summary: Any, *, whole: bool = True) -> Iterator[F
     stamps = stamps_of(folder) if whole and summary["stamps"] else {}
     words = json.dumps(summary, ensure_ascii=False)  # numbers may also stand inside names and reasons
     for page in sorted(folder.glob("*.md")):
-        text = page.read_text(encoding="utf-8", errors="replace")
+        text = text_of(page, "replace")
         found = [*check_states(text, summary)]
         found += [*check_words(text, summary, stamps, words), *check_numbers(text, allowed, words)] if whole else []
         for what in found:
@@ -523,7 +541,7 @@ def check_pages(folder: Path, summary: Any, *, whole: bool = True) -> Iterator[F
 
 def stamps_of(folder: Path) -> dict[str, list[str]]:
     """Stamp -> how a page may say it, from the literal WORDS of the folder's own code."""
-    text = (folder / WORDS).read_text(encoding="utf-8")
+    text = text_of(folder / WORDS)
     for node in ast.walk(ast.parse(text)) if len(text) < 100_000 else ():
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "WORDS":
             words = ast.literal_eval(node.value) if node.value else {}

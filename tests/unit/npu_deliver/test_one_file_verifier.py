@@ -195,3 +195,19 @@ def test_what_may_not_be_read_is_a_finding_and_no_crash(folder, one_file, monkey
     monkeypatch.setattr(os, "access", allowed)
     monkeypatch.setattr(os, "scandir", scan)
     assert one_file.check(folder) == [("inputs", "cannot be read (Permission denied)")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["readme.md", "evaluation/screenshots/precision_chart.png", "spec.json", "summary.json", "evaluation/ledger.jsonl"],
+)
+def test_a_pipe_that_takes_the_place_of_a_file_meanwhile_is_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    told = (
+        "import importlib.util, pathlib, sys; spec = importlib.util.spec_from_file_location('v', sys.argv[1]); "
+        "v = importlib.util.module_from_spec(spec); spec.loader.exec_module(v); v.special = lambda folder: []; "
+        "sys.exit(8 if v.check(pathlib.Path(sys.argv[2])) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", told, FILE, folder], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (8, "")
