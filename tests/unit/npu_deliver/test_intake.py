@@ -79,7 +79,7 @@ def test_a_huge_file_is_refused_without_being_read(folder):
 def test_a_huge_document_is_refused_without_being_read(folder):
     with (folder / "spec.json").open("ab") as stream:
         stream.truncate(limits.MAX_DOCUMENT_BYTES + 1)
-    assert "spec.json: has 4.0 MiB; 4.0 MiB is the most" in str(refusal(folder))
+    assert "spec.json: has 16.0 MiB; 16.0 MiB is the most" in str(refusal(folder))
 
 
 def test_too_many_files_are_refused(folder, monkeypatch):
