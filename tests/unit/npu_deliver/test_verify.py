@@ -308,7 +308,8 @@ def test_a_changed_byte_of_a_picture_is_found_although_resealed(folder, data):
     try:
         (folder / name).write_bytes(spoilt)
         reseal(folder)
-        assert whats(folder, name) == "is no whole PNG"
+        what = whats(folder, name)
+        assert what == "is no whole PNG" or what.startswith("claims "), what  # its header, that it has so many pixels
     finally:
         (folder / name).write_bytes(bytes(whole))
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from npu_eval import errors
 from npu_eval.errors import ERROR_MARK, AdapterError, DeliverError, WeightsError, error_line, nearest
+from npu_eval.visible import visible_line
 
 CODES = {"ConfigError": 2, "DeviceError": 4, "AdapterError": 5, "WeightsError": 5, "RecordError": 9, "DeliverError": 70}
 
@@ -24,14 +25,23 @@ def test_the_tree_is_complete_and_as_drawn() -> None:
     assert all(issubclass(getattr(errors, name), DeliverError) for name in CODES)
 
 
+_SHOWN = st.text(
+    st.characters(codec="ascii", categories=["L", "N", "P", "S"], include_characters=" \t\n", exclude_characters=":@")
+)
+
+
+@given(_SHOWN, _SHOWN, _SHOWN)
+def test_a_message_is_where_what_and_what_to_do(what: str, where: str, fix: str) -> None:
+    words, place, advice = (" ".join(text.split()) for text in (what, where, fix))
+    line = str(DeliverError(what, where=where, fix=fix))
+    assert line == (f"{place}: " if place else "") + words + (f"; {advice}" if advice else "")
+
+
 @given(st.text(), st.text(), st.text())
-def test_a_message_is_one_line_of_where_what_and_what_to_do(what: str, where: str, fix: str) -> None:
+def test_a_message_is_one_line_without_anything_hidden(what: str, where: str, fix: str) -> None:
     line = str(DeliverError(what, where=where, fix=fix))
     assert len(line.splitlines()) <= 1
-    words = " ".join(what.split())
-    prefix = " ".join(where.split()) + ": " if where.split() else ""
-    suffix = "; " + " ".join(fix.split()) if fix.split() else ""
-    assert line == prefix + words + suffix
+    assert visible_line(line) == line
 
 
 @given(st.text())
