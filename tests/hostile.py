@@ -46,14 +46,19 @@ def _deep_folders(folder: Path) -> None:
     os.close(at)
 
 
-def _socket(folder: Path) -> None:
+def leave_socket(path: Path) -> None:
+    """The file of a socket that nobody listens at."""
     here = Path.cwd()
-    os.chdir(folder / "evaluation/logs")  # an address of a socket may have 107 bytes
+    os.chdir(path.parent)  # an address of a socket may have 107 bytes
     try:
         with socket.socket(socket.AF_UNIX) as made:
-            made.bind("s.log")
+            made.bind(path.name)
     finally:
         os.chdir(here)
+
+
+def _socket(folder: Path) -> None:
+    leave_socket(folder / "evaluation/logs/s.log")
 
 
 def _png(width: int, height: int) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from npu_deliver import ledger, manifest, versions
-from npu_deliver.needed_packages import SERVER, needed
+from npu_deliver.needed_packages import SERVER, needed, package_key
 from npu_deliver.otherwise import Finding
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_eval import limits
@@ -62,7 +62,7 @@ def requirements(folder: Path, spec_file: SpecFile, versions_measured: Mapping[s
         name, version = re.split(r"[=<>!~;\[@]", line, maxsplit=1)[0], line.partition("==")[2]
         named.append(name)
         measured = versions_measured.get(name)
-        if _normal(name) in PLATFORM_SUPPLIES:
+        if package_key(name) in PLATFORM_SUPPLIES:
             yield Finding(file=file, what=f"names {name}, which the platform supplies")
         elif measured is not None and measured.partition("+")[0] != version:
             yield Finding(file=file, what=f"says {name} {version}, the records were made with {measured}")
@@ -75,17 +75,13 @@ def requirements(folder: Path, spec_file: SpecFile, versions_measured: Mapping[s
     possible = [list(needed(adapter, required, evaluators=evaluators)) for evaluators in (False, True)]
     server = SERVER.partition("==")[0]
     for names in possible if spec_file.serve else ():
-        names += [] if server in (re.sub(r"[-_.]+", "_", name).lower() for name in names) else [server]
+        names += [] if server in map(package_key, names) else [server]
     if not versions.is_current(spec_file.measured_with):  # which listed others, but none of anybody else's
-        every = {_normal(name) for names in possible for name in names}
-        if other := [name for name in named if _normal(name) not in every]:
+        every = {package_key(name) for names in possible for name in names}
+        if other := [name for name in named if package_key(name) not in every]:
             yield Finding(file=file, what=f"lists {', '.join(other)[:120]}, which no script imports")
     elif named not in possible:
         yield Finding(file=file, what=f"lists {', '.join(named)[:120]} and not {', '.join(possible[0])}")
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "_", name.lower())
 
 
 def witnesses(folder: Path) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from npu_deliver.docker_data import docker_folder
 from npu_deliver.errors import ConfigError, SpecError
+from npu_deliver.needed_packages import package_key
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_deliver.stacks import BaseImage, Stack, platform_of
 from npu_eval.jsonio import canonical_sha256, file_sha256
@@ -182,7 +183,7 @@ def check_requirements(text: str, stack: Stack) -> None:
                 where="requirements",
                 fix="give a name and versions; addresses, paths and options of pip are not taken",
             )
-        name = _normal(match["name"])
+        name = package_key(match["name"])
         if name in PLATFORM_SUPPLIES:
             raise SpecError(
                 f"'{match['name']}' may not be required: the platform supplies it",
@@ -260,12 +261,7 @@ def _file(name: str, content: bytes, *, executable: bool = False) -> ContextFile
 
 def _pin(requirement: str) -> tuple[str, str]:
     name, _, version = requirement.partition("==")
-    return _normal(name), version
-
-
-def _normal(name: str) -> str:
-    """A project's name as `PLATFORM_SUPPLIES` and the pins write it."""
-    return re.sub(r"[-_.]+", "_", name).lower()
+    return package_key(name), version
 
 
 def _hidden(line: str) -> str:

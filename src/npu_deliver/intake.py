@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from npu_deliver import build, manifest, stacks, strays
 from npu_deliver.errors import ConfigError, VerifyError
+from npu_deliver.needed_packages import package_key
 from npu_deliver.profiles import layout_of
 from npu_eval import limits
 from npu_eval.config import ImageFacts, SpecFile, read_spec_file
@@ -157,7 +158,7 @@ def _unknown(text: str) -> tuple[str, ...]:
         match = _PIN.fullmatch(words)
         if match is None:
             raise _refused(f"requirements.txt, line {number}", f"'{_printable(words)}' is no name==version")
-        if re.sub(r"[-_.]+", "_", match["name"]).lower() not in KNOWN_PACKAGES:
+        if package_key(match["name"]) not in KNOWN_PACKAGES:
             found.append(words)
     return tuple(found)
 

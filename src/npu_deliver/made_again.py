@@ -11,14 +11,14 @@ import functools
 import io
 import json
 import resource
-import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from npu_deliver import encoding, figures, render
 from npu_deliver.errors import RenderError
+from npu_deliver.png_chunks import chunks
 from npu_deliver.second_look import MARK, Answer
 from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
@@ -109,14 +109,14 @@ def difference(theirs: bytes, ours: bytes) -> str:
     """What makes a picture another one than that which was drawn here; empty when it shows the same."""
     from PIL import Image
 
+    if theirs[:_HEADER] != ours[:_HEADER]:
+        return "has another size or another kind of pixels than what is drawn from its source"
     try:
-        told, expected = list(_chunks(theirs)), list(_chunks(ours))
-    except (struct.error, ValueError):
+        told, expected = _told(theirs), _told(ours)
+    except ValueError:
         return "is no whole PNG"
     if extra := sorted({kind for kind, _ in told} - {kind for kind, _ in expected}):
         return f"holds {', '.join(repr(kind)[2:-1] for kind in extra)}, which no picture of this tool has"
-    if theirs[:_HEADER] != ours[:_HEADER]:
-        return "has another size or another kind of pixels than what is drawn from its source"
     if _without_libraries(told) != _without_libraries(expected):
         return "says something else of itself than what is drawn from its source"
     try:
@@ -127,6 +127,11 @@ def difference(theirs: bytes, ours: bytes) -> str:
     if found.tobytes() == again.tobytes():
         return ""
     return f"shows something else than what is drawn from its source, {_where(found, again)}"
+
+
+def _told(png: bytes) -> list[tuple[bytes, bytes]]:
+    """What a picture holds beside its pixels."""
+    return [(kind, content) for kind, content in chunks(png) if kind != b"IDAT"]
 
 
 def _without_libraries(chunks: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -141,19 +146,3 @@ def _where(found: Any, again: Any) -> str:
     box = apart.getbbox() or (0, 0, *found.size)
     changed = sum(apart.histogram()[1:])
     return f"in {changed} pixels from ({box[0]}, {box[1]}) to ({box[2]}, {box[3]})"
-
-
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, content) of every chunk but the pixels' (ISO/IEC 15948, 5.3), and what follows the last one."""
-    position = 8
-    while position < len(png):
-        (length,) = struct.unpack(">I", png[position : position + 4])
-        kind, body = png[position + 4 : position + 8], png[position + 8 : position + 8 + length]
-        if len(body) < length:
-            raise ValueError("a chunk is cut off")
-        position += 12 + length
-        if kind != b"IDAT":
-            yield kind, body
-        if kind == b"IEND" and position < len(png):
-            yield b"after its end", png[position:]
-            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _BASE = ("torch", "numpy", "pillow")
@@ -17,6 +18,11 @@ _EVALUATORS = ("pycocotools", "hotcoco")
 SERVER = "uvicorn==0.54.0"
 """What `deploy.sh` needs beside the rest, in the version with which this project is tested. The image in which is
 measured does not have it, so that a server can be added to what was measured."""
+
+
+def package_key(name: str) -> str:
+    """A project's name as the tables write it: small letters, and one underscore between its parts."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def needed(adapter: str, required: Sequence[str], *, evaluators: bool) -> tuple[str, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from npu_deliver import bounds
 from npu_deliver.otherwise import Finding
+from npu_deliver.png_chunks import chunks
 from npu_deliver.summary import Summary, summary_sha256
 from npu_eval.layout import SUMMARY
 from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
@@ -60,26 +59,14 @@ def check(folder: Path, summary: Summary, *, hashed: bool) -> Iterator[Finding]:
             yield Finding(file=result.picture, what="is not the picture that the inference record names")
 
 
-_MAX_CHUNKS = 10_000
-"""Pillow writes one for each 64 KiB of a picture."""
-
-
 def png_texts(data: bytes) -> dict[str, str] | None:
     """The tEXt chunks of a PNG (ISO/IEC 15948, 11.3.4.3); None unless they are few, and each up to IEND whole."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return None
     texts: dict[str, str] = {}
-    position, kind = 8, b""
-    for _ in range(_MAX_CHUNKS):
-        if kind == b"IEND":
-            return texts
-        body = data[position + 4 : position + 8 + int.from_bytes(data[position : position + 4], "big")]
-        checksum = data[position + 4 + len(body) : position + 8 + len(body)]
-        if len(body) < 4 or checksum != struct.pack(">I", zlib.crc32(body)):
-            return None
-        kind = body[:4]
-        if kind == b"tEXt":
-            key, _, value = body[4:].partition(b"\0")
-            texts[key.decode("latin-1")] = value.decode("latin-1")
-        position += 8 + len(body)
-    return None
+    try:
+        for kind, content in chunks(data):
+            if kind == b"tEXt":
+                key, _, value = content.partition(b"\0")
+                texts[key.decode("latin-1")] = value.decode("latin-1")
+    except ValueError:
+        return None
+    return texts

@@ -5,11 +5,9 @@ No torch_npu and no CANN, which a platform supplies together, and no Python.
 
 from __future__ import annotations
 
-import re
-
 from npu_deliver.errors import SpecError
 from npu_deliver.image import Image
-from npu_deliver.needed_packages import SERVER, needed
+from npu_deliver.needed_packages import SERVER, needed, package_key
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_deliver.spec import DETECTION_TASKS, Spec
 
@@ -23,7 +21,7 @@ def names(spec: Spec) -> tuple[str, ...]:
     evaluators = spec.dataset is not None and spec.task in DETECTION_TASKS
     wanted = needed(spec.adapter, spec.requirements, evaluators=evaluators)
     for name in wanted:
-        if _key(name) in PLATFORM_SUPPLIES:
+        if package_key(name) in PLATFORM_SUPPLIES:
             raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
                             fix="leave it out")  # fmt: skip
     return wanted
@@ -37,16 +35,11 @@ def pinned(spec: Spec, image: Image) -> str:
     """
     lines = []
     for name in names(spec):
-        version = image.packages.get(_key(name))
+        version = image.packages.get(package_key(name))
         if version is None:
             fix = f"pip install {name}, or run `make setup`"
             raise SpecError(f"the package '{name}' is not installed in {image.python}", where="requirements", fix=fix)
         lines.append(f"{name}=={version.partition('+')[0]}")  # a local label (+cpu) names a build, which no index knows
-    if spec.serve and SERVER.partition("==")[0] not in map(_key, names(spec)):
+    if spec.serve and SERVER.partition("==")[0] not in map(package_key, names(spec)):
         lines.append(SERVER)
     return "\n".join(lines) + "\n"
-
-
-def _key(name: str) -> str:
-    """A project's name as the tables write it."""
-    return re.sub(r"[-_.]+", "_", name).lower()

@@ -30,9 +30,9 @@ from npu_eval.limits import MAX_DOCUMENT_BYTES, read_text
 
 _DECIDE_NOTHING = frozenset({
     "_docker", "_templates", "audit", "belonging", "bounds", "cli", "commands", "comparing", "doctor", "engine",
-    "intake", "lasting", "lint", "made_again", "matching", "otherwise", "picture_sources", "recounting", "rejudging",
-    "remade", "reproduction", "rerun", "rerun_words", "schemas", "second_look", "signing", "strangers", "tampering",
-    "verify",
+    "intake", "lasting", "lint", "made_again", "matching", "otherwise", "picture_sources", "png_chunks", "recounting",
+    "rejudging", "remade", "reproduction", "rerun", "rerun_words", "schemas", "second_look", "signing", "strangers",
+    "tampering", "verify",
 })  # fmt: skip
 """Parts of the host that neither derive nor draw nor write what a deliverable says; whatever is not named here does."""
 

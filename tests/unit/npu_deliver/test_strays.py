@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deliverables
+from hostile import leave_socket
 from npu_deliver import audit, cli, comparing, intake, lasting, manifest, rejudging, stage, strays, verify
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
 
@@ -74,11 +74,7 @@ def special(kind: str, path: Path) -> None:
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
-        here = Path.cwd()
-        os.chdir(path.parent)  # the name of a socket may be short only
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-        os.chdir(here)
+        leave_socket(path)
     else:
         path.symlink_to({"link": "/etc/passwd", "circle": path.name, "zero": "/dev/zero", "folder": "/etc"}[kind])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hostile import leave_socket
 from npu_eval.errors import ConfigError
 from npu_eval.locking import holding
 
@@ -26,11 +26,7 @@ def in_the_place(kind: str, path: Path) -> None:
     elif kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
-        here = Path.cwd()
-        os.chdir(path.parent)  # the name of a socket may be short only
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-        os.chdir(here)
+        leave_socket(path)
     elif kind == "device":
         path.symlink_to("/dev/null")
     else:
