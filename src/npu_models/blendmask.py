@@ -29,7 +29,7 @@ from npu_models.detections import (
     no_detections,
 )
 from npu_models.fpn import DetectronFPN
-from npu_models.losses import centerness, focal_sum, giou_loss
+from npu_models.losses import centerness, focal_sum, giou_loss, nothing_of
 from npu_models.masks import masks_in_boxes, paste_masks, polygons_in_box
 from npu_models.network import Network, Preprocessing
 from npu_models.points import assign, flatten, grid, span
@@ -314,7 +314,7 @@ def _mask_loss(raw: dict[str, Tensor], positive: _Positives, targets: Sequence[T
     """Cross-entropy of the blended masks over the objects' own boxes, weighted by centerness."""
     bases = raw["bases"]
     if len(positive.index) == 0:
-        return bases.sum() * 0 + sum(x.sum() * 0 for x in levels(raw, "top_p"))
+        return nothing_of(bases, *levels(raw, "top_p"))
     boxes = [target.boxes.to(bases) for target in targets]
     rois = torch.cat([torch.cat([box.new_full((len(box), 1), k), box], dim=1) for k, box in enumerate(boxes)])
     cut = roi_align(bases, rois, MASK_SIDE, BASIS_SCALE, 1)[positive.objects]

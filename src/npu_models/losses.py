@@ -59,5 +59,14 @@ def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
     return 1 - 2 * both / ((predicted**2).sum(1) + (wanted**2).sum(1) + _DICE_FLOOR)
 
 
+def nothing_of(*outputs: Tensor) -> Tensor:
+    """A zero that depends on every one of ``outputs`` (N, …): gradients of zero for what has nothing to learn here.
+
+    A parameter without any gradient stops a data-parallel training, whose ranks wait for it. Nothing of the outputs is
+    read, so that the zero stays one where a half-precision output has overflowed.
+    """
+    return torch.stack([output[:0].sum() for output in outputs]).sum()
+
+
 def _area(distances: Tensor) -> Tensor:
     return (distances[:, 0] + distances[:, 2]) * (distances[:, 1] + distances[:, 3])

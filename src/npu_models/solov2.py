@@ -27,7 +27,7 @@ from npu_models.detections import (
 )
 from npu_models.fpn import FPN
 from npu_models.grid_targets import GridTarget, assign_cells
-from npu_models.losses import dice_loss, focal_sum
+from npu_models.losses import dice_loss, focal_sum, nothing_of
 from npu_models.masks import boxes_of_masks
 from npu_models.matrix_nms import decayed_scores
 from npu_models.network import DIVISOR, Network, Preprocessing
@@ -153,7 +153,7 @@ class SOLOv2(Network):
 def _mask_loss(kernels: list[Tensor], features: Tensor, wanted: list[list[GridTarget]], positives: int) -> Tensor:
     """Dice over all assigned masks, divided by the number of distinct positive cells."""
     if positives == 0:
-        return features.sum() * 0
+        return nothing_of(features, *kernels)
     total = features.new_zeros(())
     for index, image in enumerate(wanted):
         for level, target in enumerate(image):

@@ -51,3 +51,11 @@ def test_dice_of_equal_masks_is_nearly_zero_and_of_disjoint_masks_one():
     first[:, :5] = 1
     second = torch.stack([first[0], 1 - first[1]])
     assert subject.dice_loss(first, second).tolist() == pytest.approx([0.0, 1.0], abs=1e-4)
+
+
+def test_nothing_of_outputs_is_zero_for_each_even_where_one_has_overflowed():
+    outputs = [torch.full((2, 3), math.inf, requires_grad=True), torch.ones(4, requires_grad=True)]
+    nothing = subject.nothing_of(*outputs)
+    nothing.backward()
+    assert nothing.item() == 0
+    assert [output.grad.abs().sum().item() for output in outputs] == [0, 0]

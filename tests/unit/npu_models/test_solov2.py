@@ -148,6 +148,9 @@ def test_losses_without_objects_and_without_masks(noise_image):
     losses = model.losses(batch, [none])
     assert losses["loss_mask"].item() == 0
     assert bool(torch.isfinite(losses["loss_cls"]))
+    torch.stack(list(losses.values())).sum().backward()
+    unreached = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert unreached == []  # a rank whose images show nothing must take part in every sum of gradients
     with pytest.raises(ValueError, match="need masks"):
         model.losses(batch, [Target(none.boxes, none.classes)])
 
