@@ -73,7 +73,8 @@ class Audit:
     def named(self) -> frozenset[str]:
         """Every file with which something is not as this version would have it."""
         changed = {SUMMARY} if self.other.changed else set()
-        return frozenset({each.file for each in (*self.findings, *self.other.unchecked)} | changed)
+        other = self.other
+        return frozenset({each.file for each in (*self.findings, *other.written, *other.unchecked)} | changed)
 
     @property
     def holds(self) -> bool:
@@ -94,7 +95,7 @@ def audit(folder: Path) -> Audit:
             tally, bound = _page(folder, file, text, shown, report)
             documents.append(tally)
             bindings += bound
-            if not other.told.ours and all(finding.file != file for finding in report.findings):
+            if not other.told.ours and all(each.file != file for each in (*report.findings, *report.other.written)):
                 other = replace(other, unchecked=(*other.unchecked, *_written_otherwise(folder, file, text)))
         ours = other.told.ours
         documents += [_derived(folder, file, text, ours=ours) for file, text in _regenerated(folder, report.summary)]

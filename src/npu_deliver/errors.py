@@ -13,7 +13,7 @@
     └── RecordError              9  a record is unreadable, of another schema version, or of another spec
 
 0 is success, 1 a result (everything ran and was rendered, a verdict is not PASS), 10 a result too (another version of
-this tool made the folder, and this one derives some of it otherwise), 70 a bug, 130 an interrupt.
+this tool made the folder, and this one derives or writes some of it otherwise), 70 a bug, 130 an interrupt.
 """
 
 from __future__ import annotations

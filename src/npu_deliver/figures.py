@@ -50,11 +50,14 @@ _FOOTER = {
 }
 
 
-def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], lang: str) -> dict[str, bytes]:
+def draw(
+    summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], lang: str, *, summary_hash: str = ""
+) -> dict[str, bytes]:
     """Every picture by its path in the deliverable.
 
     Args:
         logs: path of each log → its text.
+        summary_hash: of the summary as it was written, where another version wrote it in another form.
     """
     pictures: dict[str, bytes] = {}
     stamp = stamp_line(summary.stamps, lang)
@@ -67,7 +70,7 @@ def draw(summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str
             log_sha256=evidence.log_sha256,
             source_log=evidence.log,
         )
-    pictures |= _precision(summary, lang, stamp)
+    pictures |= _precision(summary, lang, stamp, summary_hash or summary_sha256(summary))
     if Stamp.SIMULATED not in summary.stamps:  # the clock of a simulated device says nothing that could be drawn
         pictures |= _performance(summary, records, lang, stamp)
         pictures |= _optimisation(summary, lang, stamp)
@@ -102,7 +105,7 @@ def _footer(summary: Summary, lang: str, source: str, sha256: str) -> str:
     return _FOOTER[lang].format(name=summary.model.title, device=device, source=source, sha256=short_hash(sha256))
 
 
-def _precision(summary: Summary, lang: str, stamp: str | None) -> dict[str, bytes]:
+def _precision(summary: Summary, lang: str, stamp: str | None, sha256: str) -> dict[str, bytes]:
     precision = summary.precision
     if precision is None:
         return {}
@@ -121,7 +124,6 @@ def _precision(summary: Summary, lang: str, stamp: str | None) -> dict[str, byte
         )
         for a in precision.agreements
     ]
-    sha256 = summary_sha256(summary)
     chart = precision_chart(
         points, threshold=min(rules, default=CONTEST_ERROR), labels=CHART_LABELS[lang], stamp=stamp,
         footer=_footer(summary, lang, summary.layout.at(SUMMARY), sha256), source_sha256=sha256,

@@ -24,7 +24,7 @@ from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
 from npu_eval.jsonio import from_json, to_json
 from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
-from npu_eval.records import Record, parse_record
+from npu_eval.records import parse_record
 
 _DRAWN_WITH = encoding.DRAWN_WITH.encode("latin-1") + b"\0"
 _HEADER = 26
@@ -59,7 +59,9 @@ def answer(question: Mapping[str, Any], *, pictures: bool) -> Answer:
     if not pictures:
         return Answer(pages=pages, refused="", pictures={}, uncompared={})
     records = {kind: parse_record(text, kind) for kind, text in question["records"].items()}
-    wrong, other = _compared(Path(question["folder"]), summary, records, question["logs"], language)
+    with encoding.quickly():
+        drawn = figures.draw(summary, records, question["logs"], language, summary_hash=question["summary_sha256"])
+    wrong, other = _compared(Path(question["folder"]), drawn)
     return Answer(pages=pages, refused="", pictures=wrong, uncompared=other)
 
 
@@ -79,12 +81,8 @@ def nearest(summary: Summary, found: Mapping[str, str]) -> tuple[str, dict[str, 
     return best
 
 
-def _compared(
-    folder: Path, summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], language: str
-) -> tuple[dict[str, str], dict[str, str]]:
+def _compared(folder: Path, drawn: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
     """What is wrong with each picture, and which ones other libraries may have drawn otherwise."""
-    with encoding.quickly():
-        drawn = figures.draw(summary, records, logs, language)
     wrong: dict[str, str] = {}
     other: dict[str, str] = {}
     makers = set()

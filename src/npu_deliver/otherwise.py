@@ -21,7 +21,10 @@ from npu_eval.layout import SUMMARY
 from npu_eval.phrases import Phrase
 
 SHOWN = 20
-"""So many differences are printed; JSON has all."""
+"""So many differences of values are printed, and so many places that cannot be checked; JSON has all."""
+
+SHOWN_OF_A_FILE = 8
+"""So many places of one page are printed, so that none hides what another one says otherwise."""
 
 _VERDICT = "verdict "
 _DECISIONS = ("overall", "hardware", "outcome", "accepted", "level")
@@ -63,19 +66,22 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class Otherwise:
-    """How what a folder says looks to this version: what it derives otherwise, and what only the other could check.
+    """How what a folder says looks to this version: what it derives otherwise, what it writes and draws otherwise of
+    what the folder says, and what only the other could check.
 
-    Both are empty for a folder of this version, where every difference is a contradiction.
+    All are empty for a folder of this version, where every difference is a contradiction; only a page that could not be
+    made again is unchecked there, too.
     """
 
     told: Told
     changed: tuple[Changed, ...] = ()
+    written: tuple[Finding, ...] = ()
     unchecked: tuple[Finding, ...] = ()
 
     @property
     def same(self) -> bool:
         """Whether this version says all of it, too."""
-        return not self.changed and not self.unchecked
+        return not (self.changed or self.written or self.unchecked)
 
     @property
     def verdicts(self) -> tuple[Changed, ...]:
@@ -84,10 +90,14 @@ class Otherwise:
 
     @property
     def lines(self) -> list[str]:
-        """The differences for a terminal: every verdict, and no more than `SHOWN` in all beside them."""
-        found = [f"~ {each}" for each in self.changed] + [f"? {each}" for each in self.unchecked]
-        most = max(SHOWN, len(self.verdicts))
-        return found[:most] + ([f"  and {len(found) - most} more; --json lists all"] if len(found) > most else [])
+        """The differences for a terminal: every verdict, of each page some lines, and no more than `SHOWN` others."""
+        by_file: dict[str, list[Finding]] = {}
+        for each in self.written:
+            by_file.setdefault(each.file, []).append(each)
+        told = _some("~", self.changed, max(SHOWN, len(self.verdicts)))
+        for file, places in by_file.items():
+            told += _some("~", places, SHOWN_OF_A_FILE, f" of {file}")
+        return told + _some("?", self.unchecked, SHOWN)
 
     @property
     def outcome(self) -> str:
@@ -98,9 +108,12 @@ class Otherwise:
         if self.changed:
             verdicts = f" ({_many(self.verdicts, 'verdict')})" if self.verdicts else ""
             counts.append(f"derives {_many(self.changed, 'value')} otherwise{verdicts}")
+        if self.written:
+            counts.append(f"writes or draws {_many(self.written, 'place')} of its pages and pictures otherwise")
         if self.unchecked:
             counts.append(f"cannot check {_many(self.unchecked, 'place')}")
-        return f"{said(self.told)}, which {' and '.join(counts)}; not verified: {_advice(self.told.derived)}"
+        found = " and ".join((", ".join(counts[:-1]), counts[-1])) if counts[1:] else counts[0]
+        return f"{said(self.told)}, which {found}; not verified: {_advice(self.told.derived)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +162,11 @@ def completed(theirs: Any, ours: Any) -> Any:
     if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
         return [completed(old, new) for old, new in zip(theirs, ours, strict=True)]
     return theirs
+
+
+def _some(mark: str, found: Sequence[object], most: int, of: str = "") -> list[str]:
+    more = [f"  and {len(found) - most} more{of}; --json lists all"] if len(found) > most else []
+    return [f"{mark} {each}" for each in found[:most]] + more
 
 
 def _verdicts(theirs: Any, ours: list[dict[str, Any]]) -> Iterator[Changed]:

@@ -1,7 +1,9 @@
 """Hold the pages and pictures of a folder against those that a second process makes again from the same summary.
 
 A page of this version is what the templates of this version give, byte for byte: whatever differs was written by
-somebody else, be it a claim, a character that looks like another, or a stamp that no longer shows.
+somebody else, be it a claim, a character that looks like another, or a stamp that no longer shows. Pages of another
+version are made again from what their own summary says; what differs may then be a template's or anybody's, so that it
+is told and nobody is accused.
 """
 
 from __future__ import annotations
@@ -9,22 +11,29 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from npu_deliver import otherwise, versions
 from npu_deliver.otherwise import Finding
 from npu_deliver.profiles import pages
 from npu_deliver.second_look import Answer, Look, Unanswered
-from npu_deliver.summary import Summary
-from npu_eval.jsonio import to_json
-from npu_eval.limits import MAX_PAGE_BYTES, read_bytes
+from npu_deliver.summary import Summary, summary_sha256
+from npu_eval import limits
+from npu_eval.errors import RecordError
+from npu_eval.jsonio import canonical_sha256, from_json, to_json
+from npu_eval.layout import REPORT, SUMMARY
+from npu_eval.limits import MAX_PAGE_BYTES, MAX_TEXT_BYTES, read_bytes
 from npu_eval.records import Record, record_text
 from npu_eval.stamps import Stamp, stamped_name
 
 _DRAWN_FROM = ("performance", "localisation")
 """Records that are drawn themselves, and not only what the summary derives from them."""
 _PLACES = 8
-"""So many places of one page are told; the last one says how many more there are."""
+"""So many places of one page of this version are told; the last one says how many more there are."""
+_PLACES_OF_ANOTHER = 1000
+"""So many of a page of another version, of which a terminal shows `otherwise.SHOWN_OF_A_FILE`: an added line must not
+hide among those that are written otherwise today."""
 _ALIGNED = 2000
 """Lines that differ at most for which it is looked up which line became which: that takes the square of the time."""
 _WINDOW = 40
@@ -32,10 +41,41 @@ _WINDOW = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remade:
-    """What came of it: contradictions, what could not be made again, and pictures that other libraries drew.
+class Words:
+    """How a difference is told: what stands in the place of a line, a line too many, and one that is missing."""
 
-    ``answered`` says whether pages were made, so that what they hold needs no other reading.
+    instead: str
+    alone: str
+    missing: str
+
+
+OF_RECORDS = Words(instead="rendering its records gives {}", alone="which its records do not give",
+                   missing="{} is missing")  # fmt: skip
+OF_THIS_VERSION = Words(instead="this version writes {}", alone="which this version does not write",
+                        missing="this version writes {}")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What pages and pictures are made again from: a summary, the hash that pictures drawn from it carry, and logs.
+
+    ``ours`` says whether it is what this version derives; else it is what the folder says. ``problem`` says why the
+    folder's cannot be taken, in which case the summary is the derived one and nothing can be made again.
+    """
+
+    summary: Summary
+    sha256: str
+    logs: Mapping[str, str]
+    ours: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remade:
+    """What came of it: what differs, what could not be made again, and pictures that other libraries drew.
+
+    ``findings`` are contradictions in a folder of this version, differences in one of another. ``answered`` says
+    whether pages were made, so that what they hold needs no other reading.
     """
 
     answered: bool = False
@@ -44,57 +84,92 @@ class Remade:
     uncompared: tuple[Finding, ...] = ()
 
 
-def check(
-    folder: Path, summary: Summary, records: Mapping[str, Record], logs: Mapping[str, str], look: Look,
-    known: Sequence[Finding],
-) -> Remade:  # fmt: skip
+def derived(summary: Summary, logs: Mapping[str, str]) -> Said:
+    """What a folder of this version must have been made from. ``logs``: path → the text that its record gives."""
+    return Said(summary=summary, sha256=summary_sha256(summary), logs=logs, ours=True)
+
+
+def said_by(folder: Path, summary: Summary, logs: Mapping[str, str]) -> Said:
+    """What a folder of another version says of itself, in the form of this one: its summary, its logs.
+
+    Args:
+        summary: what this version derives of the same records; it gives what the folder's lacks.
+        logs: path → the text that its record gives, for a log that the folder does not have.
+    """
+    found = versions.said(folder)
+    try:
+        theirs = from_json(Summary, otherwise.completed(found, to_json(summary)), SUMMARY)
+        theirs = replace(theirs, profile=summary.profile)  # where files lie is spec.json's to say
+        sha256 = canonical_sha256(found)
+    except (RecordError, ArithmeticError, ValueError, LookupError) as error:
+        problem = f"this version cannot read what summary.json says ({str(error)[:200]})"
+        return Said(summary=summary, sha256="", logs=logs, ours=False, problem=problem)
+    own = {each.log: _text(folder, each.log, MAX_TEXT_BYTES) for each in theirs.evidence}
+    return Said(summary=theirs, sha256=sha256, logs={**logs, **{n: t for n, t in own.items() if t is not None}},
+                ours=False)  # fmt: skip
+
+
+def check(folder: Path, said: Said, records: Mapping[str, Record], look: Look, known: Sequence[Finding]) -> Remade:
     """Hold pages and pictures against what is made again.
 
     Args:
-        logs: path of each log → the text that its record gives.
+        said: what they are made from.
         known: what other checks found of pictures; one that they name is not named again.
     """
+    summary = said.summary
     simulated = Stamp.SIMULATED in summary.stamps
     names = [stamped_name(page, simulated=simulated) for page in pages(summary.layout)]
-    found = {name: text for name in names if (text := _text(folder / name)) is not None}
+    first = stamped_name(summary.layout.at(REPORT), simulated=simulated)
+    if said.problem:
+        return _not_made(first, said.problem)
+    found = {name: text for name in names if (text := _text(folder, name, MAX_PAGE_BYTES)) is not None}
     question = {
         "folder": str(folder.resolve()),
         "summary": to_json(summary),
+        "summary_sha256": said.sha256,
         "records": {kind: record_text(record) for kind, record in records.items() if kind in _DRAWN_FROM},
-        "logs": dict(logs),
+        "logs": dict(said.logs),
         "pages": found,
     }
     try:
         answer = look.ask(question)
     except Unanswered as why:
-        return Remade(unchecked=(Finding(file=names[0], what=f"no page or picture could be made again: {why}"),))
-    if answer.refused:
+        return _not_made(first, str(why))
+    if answer.refused and said.ours:
         what = f"cannot have been made from these records, of which no page can be made ({answer.refused})"
-        return Remade(answered=True, findings=(Finding(file=names[0], what=what),))
-    differing = [*_pages(found, answer), *_pictures(answer, known)]
+        return Remade(answered=True, findings=(Finding(file=first, what=what),))
+    if answer.refused:
+        return _not_made(first, f"this version cannot render what summary.json says ({answer.refused[:200]})")
+    differing = [*_pages(found, answer, ours=said.ours), *_pictures(answer, known)]
     other = (Finding(file=name, what=f"differs from what is drawn here, but was drawn with {with_}")
              for name, with_ in sorted(answer.uncompared.items()))  # fmt: skip
     return Remade(answered=True, findings=tuple(differing), uncompared=tuple(other))
 
 
-def _text(path: Path) -> str | None:
-    """A page, with its line ends as they are; None where other checks say that it cannot be read."""
+def _not_made(page: str, why: str) -> Remade:
+    return Remade(unchecked=(Finding(file=page, what=f"no page or picture could be made again: {why}"),))
+
+
+def _text(folder: Path, name: str, most_bytes: int) -> str | None:
+    """A page or a log, with its line ends as they are; None where other checks say that it cannot be read."""
     try:
-        return read_bytes(path, MAX_PAGE_BYTES).decode("utf-8")
+        path = limits.inside(folder, name)
+        return None if path is None else read_bytes(path, most_bytes).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def _pages(found: Mapping[str, str], answer: Answer) -> Iterator[Finding]:
+def _pages(found: Mapping[str, str], answer: Answer, *, ours: bool) -> Iterator[Finding]:
+    words, most = (OF_RECORDS, _PLACES) if ours else (OF_THIS_VERSION, _PLACES_OF_ANOTHER)
     for name, expected in answer.pages.items():
         text = found.get(name)
         if text is None or text == expected:
             continue
-        places = list(differences(text, expected))
-        for what in places[:_PLACES]:
+        places = list(differences(text, expected, words))
+        for what in places[:most]:
             yield Finding(file=name, what=what)
-        if len(places) > _PLACES:
-            yield Finding(file=name, what=f"and in {len(places) - _PLACES} more places")
+        if len(places) > most:
+            yield Finding(file=name, what=f"and in {len(places) - most} more places")
 
 
 def _pictures(answer: Answer, known: Sequence[Finding]) -> Iterator[Finding]:
@@ -102,7 +177,7 @@ def _pictures(answer: Answer, known: Sequence[Finding]) -> Iterator[Finding]:
     yield from (Finding(file=name, what=what) for name, what in sorted(answer.pictures.items()) if name not in named)
 
 
-def differences(found: str, expected: str) -> Iterator[str]:
+def differences(found: str, expected: str, words: Words = OF_RECORDS) -> Iterator[str]:
     """What is wrong at every place where a page is not what it should be, with the line."""
     theirs, ours = found.split("\n"), expected.split("\n")  # not splitlines: other line ends are part of what differs
     head = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]),
@@ -111,7 +186,7 @@ def differences(found: str, expected: str) -> Iterator[str]:
     tail = next((i for i in range(rest) if theirs[-1 - i] != ours[-1 - i]), rest)
     theirs, ours = theirs[head : len(theirs) - tail], ours[head : len(ours) - tail]
     if len(theirs) + len(ours) > _ALIGNED:
-        yield f"line {head + 1} is {_shown(_first(theirs), _first(ours))}"
+        yield f"line {head + 1} is {_shown(_first(theirs), _first(ours), words)}"
         yield f"and up to {max(len(theirs), len(ours)) - 1} lines after it"
         return
     for tag, a, b, c, d in difflib.SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
@@ -120,24 +195,24 @@ def differences(found: str, expected: str) -> Iterator[str]:
         for step in range(max(b - a, d - c)):
             line = head + a + min(step, b - a) + 1
             if step >= b - a:
-                yield f"line {line}: before it, {_quoted(ours[c + step])} is missing"
+                yield f"line {line}: before it, {words.missing.format(_quoted(ours[c + step]))}"
             elif step >= d - c:
-                yield f"line {line} is {_quoted(theirs[a + step])}, which its records do not give"
+                yield f"line {line} is {_quoted(theirs[a + step])}, {words.alone}"
             else:
-                yield f"line {line} is {_shown(theirs[a + step], ours[c + step])}"
+                yield f"line {line} is {_shown(theirs[a + step], ours[c + step], words)}"
 
 
 def _first(lines: Sequence[str]) -> str:
     return lines[0] if lines else ""
 
 
-def _shown(found: str, expected: str) -> str:
+def _shown(found: str, expected: str, words: Words) -> str:
     """What stands in a line and what should, around the first character that differs."""
     at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]),
               min(len(found), len(expected)))  # fmt: skip
     start = max(0, at - _WINDOW)
     is_, gives = found[start : at + _WINDOW], expected[start : at + _WINDOW]
-    told = f"{_quoted(is_)}, rendering its records gives {_quoted(gives)}"
+    told = f"{_quoted(is_)}, {words.instead.format(_quoted(gives))}"
     character = found[at : at + 1]
     hidden = character and (not character.isprintable() or (ord(character) > 0x7F and not _han(character)))
     if not hidden:

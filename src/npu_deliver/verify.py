@@ -38,8 +38,8 @@ from npu_deliver.ledger import Runs
 from npu_deliver.numerals import allowed_numbers, rows_of, stray_numerals
 from npu_deliver.otherwise import Finding, Otherwise, Report
 from npu_deliver.plausibility import weigh
-from npu_deliver.profiles import SERVER, pages
-from npu_deliver.remade import Remade
+from npu_deliver.profiles import SERVER, layout_of, pages
+from npu_deliver.remade import Remade, Said
 from npu_deliver.second_look import Look
 from npu_deliver.stamped_pages import unstamped
 from npu_deliver.summary import Summary, summarize
@@ -48,7 +48,7 @@ from npu_deliver.words import LANGUAGES
 from npu_eval import limits
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.jsonio import dumps, from_json, to_json
+from npu_eval.jsonio import dumps
 from npu_eval.layout import LEDGER, REPORT, SUMMARY, Layout
 from npu_eval.limits import read_text
 from npu_eval.logtext import LOG_NAMES, log_name, log_text
@@ -56,6 +56,7 @@ from npu_eval.records import Record, files_of, read_record, record_sha256
 from npu_eval.stamps import Stamp, stamp_words, stamped_name
 
 _UNSAID = "is not what the records say there"
+_NOT_RENDERED = "no page or picture could be made again: nothing can be derived from the records"
 
 _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 """What statistics raise on values that no measurement gives: no samples, a time of zero, a negative sum of squares."""
@@ -64,8 +65,9 @@ _UNDERIVABLE = (ArithmeticError, ValueError, LookupError)
 def verify(folder: Path, public_key: Path | None = None) -> Report:
     """Check a folder against itself; every contradiction is found, not only the first.
 
-    What a folder of another version says is held against what this one derives, too, but a difference is then no
-    contradiction: only what must hold whatever version made it can be one.
+    What a folder of another version says is held against what this one derives, too, and its pages and pictures against
+    what this one makes of its own summary, but a difference is then no contradiction: only what must hold whatever
+    version made it can be one.
 
     Args:
         public_key: a file with the Ed25519 key that the folder's statement shall be signed with.
@@ -80,7 +82,7 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     count = len(manifest.files_of(folder))
     told = versions.told(folder)
     with contextlib.ExitStack() as running:
-        look = running.enter_context(second_look.start(folder)) if told.ours else None
+        look = running.enter_context(second_look.start(folder))
         sealed = _sealed(folder)
         parts, summary, again = _derived(folder, told, look)
     sealed += strangers.in_the_way(folder)
@@ -106,8 +108,12 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     blamed = {finding.file for finding in found}
     places = [*alone, *(Finding(file=f, what=w) for f, w in unread)]
     places += [f for name, part in parts.items() if name != "summary" for f in part if f.file not in blamed]
-    other = Otherwise(told=told, changed=changed, unchecked=tuple(dict.fromkeys(places)))
-    return Report(findings=found, summary=summary, files=count, other=other, doubts=weighed.doubts)
+    if summary is None:
+        places.append(Finding(file=layout_of(folder).at(REPORT), what=_NOT_RENDERED))
+    other = Otherwise(told=told, changed=changed, written=again.findings,
+                      unchecked=tuple(dict.fromkeys((*places, *again.unchecked))))  # fmt: skip
+    return Report(findings=found, summary=summary, files=count, other=other, uncompared=again.uncompared,
+                  doubts=weighed.doubts)  # fmt: skip
 
 
 def _sealed(folder: Path) -> list[Finding]:
@@ -117,7 +123,7 @@ def _sealed(folder: Path) -> list[Finding]:
         return [_finding(error)]
 
 
-def _derived(folder: Path, told: Told, look: Look | None) -> tuple[dict[str, list[Finding]], Summary | None, Remade]:
+def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Finding]], Summary | None, Remade]:
     """(what differs from what this version derives, by the part of the folder; the summary that it derives; what the
     pages and pictures are that it makes).
     """
@@ -143,19 +149,18 @@ def _derived(folder: Path, told: Told, look: Look | None) -> tuple[dict[str, lis
         underivable = Finding(file=spec_file.layout.at("evaluation/records"), what=what)
         return parts | {"statistics": [underivable]}, None, Remade()
     parts["summary"] = list(_check_summary(folder, summary))
-    parts["pages"] = list(_check_pages(folder, summary)) if told.ours else _check_other_pages(folder, summary)
+    said = remade.derived(summary, logs) if told.ours else remade.said_by(folder, summary, logs)
+    parts["pages"] = _check_said_pages(folder, said, summary)
     parts["pictures"] = list(picture_sources.check(folder, summary, hashed=told.ours))
     parts["inputs"] = list(_check_inputs(folder, summary))
     parts["requirements"] = list(belonging.requirements(folder, spec_file, summary.provenance.versions))
     if summary.serve != (folder / SERVER).is_file():
         what = "is missing" if summary.serve else "is not asked for by spec.json"
         parts["server"] = [Finding(file=SERVER, what=what)]
-    if look is None:
-        return parts, summary, Remade()
-    again = remade.check(folder, summary, records, logs, look, parts["pictures"])
-    if again.answered:  # tells what should stand there, too
+    again = remade.check(folder, said, records, look, parts["pictures"])
+    if told.ours and again.answered:  # tells what should stand there, too
         parts["pages"] = [each for each in parts["pages"] if not each.what.endswith(_UNSAID)]
-    return parts | {"remade": list(again.findings)}, summary, again
+    return parts | ({"remade": list(again.findings)} if told.ours else {}), summary, again
 
 
 def _check_code(folder: Path, spec_file: SpecFile) -> Iterator[Finding]:
@@ -174,7 +179,9 @@ def require(folder: Path) -> None:
     report = verify(folder)
     if not report.holds:
         other = report.other
-        found = report.findings or other.unchecked or (Finding(file=SUMMARY, what=str(other.changed[0])),)
+        found = (
+            report.findings or other.unchecked or other.written or (Finding(file=SUMMARY, what=str(other.changed[0])),)
+        )
         first, more = found[0], len(found) - 1
         raise VerifyError(f"{first.what}" + (f" (and {more} more)" if more else ""), where=first.file,
                           fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
@@ -302,6 +309,13 @@ _MOST_STRAYS = 1000
 """So many numerals of a page that come from nowhere are named; a page of nothing else is no page of ours."""
 
 
+def _check_said_pages(folder: Path, said: Said, summary: Summary) -> list[Finding]:
+    """Pages, held against what their own summary says; against ours where nothing can be made of that."""
+    with contextlib.suppress(RecordError, *_UNDERIVABLE):
+        return list(_check_pages(folder, said.summary))
+    return list(_check_pages(folder, summary))
+
+
 def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
     allowed = allowed_numbers(summary)
     simulated = Stamp.SIMULATED in summary.stamps
@@ -322,15 +336,6 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
                 yield Finding(file=picture, what=f"is missing, but {page} shows it")
         if plain == summary.layout.at(REPORT):
             yield from _check_verdicts(page, text, summary)
-
-
-def _check_other_pages(folder: Path, summary: Summary) -> list[Finding]:
-    """Pages of another version, held against what their own summary says; against ours where that cannot be read."""
-    try:
-        theirs = otherwise.completed(versions.said(folder), to_json(summary))
-        return list(_check_pages(folder, from_json(Summary, theirs, SUMMARY)))
-    except (RecordError, *_UNDERIVABLE):
-        return list(_check_pages(folder, summary))
 
 
 def _check_stamps(page: str, text: str, summary: Summary) -> Iterator[Finding]:

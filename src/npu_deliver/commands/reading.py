@@ -29,7 +29,8 @@ def verify(
     """Recompute everything in a deliverable, render its pages and draw its pictures again, and name each contradiction.
 
     Exit code 0: it holds together; 8: it contradicts itself; 10: it does not, but another version of npu-deliver
-    made it, and this one derives some of it otherwise, which is listed; or its pages could not be rendered again.
+    made it, and this one derives a value or writes a line of its pages otherwise, which is listed; or its pages could
+    not be rendered again.
     What is hard to believe and yet possible is told as such and changes no exit code.
 
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]

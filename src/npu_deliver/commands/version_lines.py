@@ -54,7 +54,7 @@ def versions_json(other: Otherwise) -> dict[str, Any]:
 
     return {"made_with": to_json(other.told.derived), "measured_with": to_json(other.told.measured),
             "checked_with": to_json(versions.current()), "changed": to_json(other.changed),
-            "unchecked": to_json(other.unchecked)}  # fmt: skip
+            "written": to_json(other.written), "unchecked": to_json(other.unchecked)}  # fmt: skip
 
 
 def leave(found: Outcome) -> None:

@@ -146,6 +146,27 @@ def test_a_folder_of_another_version_that_derives_the_same_holds_and_says_by_who
     assert "holds together by the rules of this version;" in out
 
 
+def test_a_sentence_added_to_such_a_folder_is_named_with_page_and_line_and_the_code_is_10(tmp_path, run):
+    deliverables.write_model(tmp_path)
+    job = deliverables.job_of(tmp_path)
+    with deliverables.another_version():
+        deliverables.make(job, pictures=True)
+        page = job.output / "readme.md"
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text + "Certified by Huawei.\n", encoding="utf-8")
+        deliverables.reseal(job.output)
+    code, out, _ = run("verify", job.output)
+    assert code == EXIT_OTHER_VERSION
+    what = f"line {text.count(chr(10)) + 1} is 'Certified by Huawei.', which this version does not write"
+    assert f"~ readme.md: {what}" in out.splitlines()
+    assert "✗" not in out
+    assert "contradicts itself nowhere, but is not verified" in out
+    code, out, _ = run("verify", job.output, "--json")
+    told = json.loads(out)
+    assert (code, told["holds"], told["findings"]) == (EXIT_OTHER_VERSION, False, [])
+    assert told["written"] == [{"file": "readme.md", "what": what}]
+
+
 def test_a_folder_from_before_versions_were_named_is_of_an_unknown_one(folder, run):
     for name, keys in (("spec.json", ["measured_with"]), ("summary.json", ["measured_with", "derived_with"])):
         value = json.loads((folder / name).read_text(encoding="utf-8"))
