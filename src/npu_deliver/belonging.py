@@ -16,7 +16,7 @@ from npu_deliver.needed_packages import SERVER, needed, package_key
 from npu_deliver.otherwise import Finding
 from npu_deliver.profiles import PLATFORM_SUPPLIES
 from npu_eval import limits
-from npu_eval.architectures import MODEL_FOLDER
+from npu_eval.architectures import DESCRIBING, MODEL_FOLDER
 from npu_eval.config import SpecFile, read_spec_file
 from npu_eval.errors import DeliverError
 from npu_eval.jsonio import loads, to_json
@@ -44,8 +44,8 @@ def unnamed(folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) ->
             continue
         held = any(name.startswith(place) for place in (*places, "inputs/"))
         picture = name.startswith(screenshots) and not (name.endswith(".png") and "/" not in name[len(screenshots) :])
-        deep = name.startswith(f"{MODEL_FOLDER}/") and name.count("/") > 1  # the hash of the code covers the others
-        if held or picture or deep:
+        model = name.startswith(f"{MODEL_FOLDER}/") and name.removeprefix(f"{MODEL_FOLDER}/") not in DESCRIBING
+        if held or picture or model:
             yield Finding(file=name, what="is no part of a deliverable")
 
 

@@ -122,7 +122,8 @@ class Report:
 
     ``findings`` are contradictions: of a folder of another version only what is one whatever the version.
     ``uncompared`` are pictures that differ from those that are drawn here with other libraries, which may be why.
-    ``doubts`` are hard to believe and can be so (see `plausibility`): they fail nothing.
+    ``doubts`` are hard to believe and can be so (see `plausibility`), ``remarks`` say of a signature that no key was
+    given for what can be said of it: both fail nothing.
     """
 
     findings: tuple[Finding, ...]
@@ -131,6 +132,7 @@ class Report:
     other: Otherwise
     uncompared: tuple[Finding, ...] = ()
     doubts: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from npu_deliver.errors import SpecError
 from npu_eval import shards
-from npu_eval.architectures import CONFIG, MODEL_FOLDER, architecture_of, packages_of
+from npu_eval.architectures import CONFIG, DESCRIBING, MODEL_FOLDER, architecture_of, packages_of
 from npu_eval.architectures import task_of as task_of_architecture
 from npu_eval.download import HttpStatusError
 from npu_eval.errors import WeightsError
@@ -36,9 +36,8 @@ GENERIC_TASK: dict[str, Task] = {
 a spec says otherwise. A model of transformers has the task that its architecture tells."""
 
 TRANSFORMERS = "transformers:"
-_PUBLISHED = (CONFIG, "preprocessor_config.json")
-_BESIDE = (*_PUBLISHED, "processor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
-"""What is taken from a folder; of the hub's files only the first two, which every vision model needs."""
+_PUBLISHED = DESCRIBING[:2]
+"""Of the hub's files only these two are taken, which every vision model needs; from a folder all that describe one."""
 _HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\w[\w.+-]*)?", re.A)
 _MAX_CONFIG_BYTES = 64 * 2**20  # a tokenizer has some MiB
 
@@ -155,7 +154,7 @@ def _from_folder(folder: Path, *, where: str, name: str = "") -> Described:
     if not (folder / CONFIG).is_file():
         inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
         raise SpecError(f"the folder holds no {CONFIG}", where=where, fix=f"it holds {inside}")
-    files = {file: folder / file for file in _BESIDE if (folder / file).is_file()}
+    files = {file: folder / file for file in DESCRIBING if (folder / file).is_file()}
     return _described(name or folder.resolve().name, files, weights=_weights_beside(folder))
 
 
@@ -184,7 +183,7 @@ def _from_hub(name: str, weights: str, made: Path) -> Described:
                 continue
             if (made / CONFIG).is_file():
                 say(f"{hub}: {error.what}; the configuration in the finished deliverable is used")
-                return _described(name, {f: made / f for f in _BESIDE if (made / f).is_file()})
+                return _described(name, {f: made / f for f in DESCRIBING if (made / f).is_file()})
             fix = f"put its {' and '.join(_PUBLISHED)} into a folder and name that: transformers:./folder"
             raise WeightsError(f"{file} cannot be had: {error.what}", where=hub, fix=_fix(error, fix)) from error
         assert found is not None

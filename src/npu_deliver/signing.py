@@ -17,6 +17,9 @@ from npu_eval.limits import MAX_DOCUMENT_BYTES, MAX_TEXT_BYTES, read_bytes
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+SIGNATURE_BYTES = 64
+"""Of Ed25519 (RFC 8032, 5.1.6), with which statements are signed here."""
+
 _KEY = "make one with `openssl genpkey -algorithm ed25519 -out key.pem`, or `ssh-keygen -t ed25519 -N ''`"
 
 
@@ -67,6 +70,24 @@ def problem(folder: Path, path: Path) -> tuple[str, str] | None:
             continue
         return None
     return SIGNED, f"was not signed by the key {_keyid(key)[:12]}… of {path.name}"
+
+
+def unchecked(folder: Path) -> tuple[str, str] | None:
+    """(file, what is to be said of it) of a signature that nobody gave a key for; None where there is none.
+
+    Whether a file is a signature at all shows without a key; whose it is does not.
+    """
+    found = signatures(folder)
+    if found is None:
+        exists = (folder / SIGNED).exists()
+        return (SIGNED, "is no signature: no DSSE envelope of a statement can be read there") if exists else None
+    lengths = [len(each) for each in found[1]]
+    if not lengths:
+        return SIGNED, "is no signature: its envelope holds none"
+    if SIGNATURE_BYTES not in lengths:
+        what = f"is no signature: one with Ed25519 has {SIGNATURE_BYTES} bytes, what stands there {lengths[0]}"
+        return SIGNED, what
+    return SIGNED, "its signature is not checked, which takes --public-key: anybody can sign with a key of their own"
 
 
 def _public(path: Path) -> Ed25519PublicKey:

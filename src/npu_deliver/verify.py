@@ -46,6 +46,7 @@ from npu_deliver.summary import Summary, summarize
 from npu_deliver.versions import Told
 from npu_deliver.words import LANGUAGES
 from npu_eval import limits
+from npu_eval.architectures import MODEL_FOLDER
 from npu_eval.codehash import code_sha256
 from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps
@@ -94,13 +95,15 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     signed: list[Finding] = []
     if public_key is not None and (problem := signing.problem(folder, public_key)) is not None:
         signed.append(Finding(file=problem[0], what=problem[1]))
+    remark = signing.unchecked(folder) if public_key is None else None
+    remarks = () if remark is None else (Finding(file=remark[0], what=remark[1]),)
     if told.ours:
         derived = [finding for part in parts.values() for finding in part]
         derived += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
         unique = tuple(dict.fromkeys((*sealed, *derived, *weighed.contradictions, *signed)))
         other = Otherwise(told=told, unchecked=again.unchecked)
         return Report(findings=unique, summary=summary, files=count, other=other, uncompared=again.uncompared,
-                      doubts=weighed.doubts)  # fmt: skip
+                      doubts=weighed.doubts, remarks=remarks)  # fmt: skip
     contradictions, unread = lasting.check(folder)
     lasting_ones = (Finding(file=f, what=w) for f, w in contradictions)
     found = tuple(dict.fromkeys((*sealed, *lasting_ones, *weighed.contradictions, *signed)))
@@ -113,7 +116,7 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     other = Otherwise(told=told, changed=changed, written=again.findings,
                       unchecked=tuple(dict.fromkeys((*places, *again.unchecked))))  # fmt: skip
     return Report(findings=found, summary=summary, files=count, other=other, uncompared=again.uncompared,
-                  doubts=weighed.doubts)  # fmt: skip
+                  doubts=weighed.doubts, remarks=remarks)  # fmt: skip
 
 
 def _sealed(folder: Path) -> list[Finding]:
@@ -247,7 +250,9 @@ def _check_circumstances(folder: Path, name: str, record: Record, spec_file: Spe
         yield Finding(file=name, what="is not written as records are, so its hash is not the one on the pages")
     code = code_sha256(folder)
     if record.code_sha256 != code:
-        yield Finding(file=name, what=f"was made by code {record.code_sha256[:12]}…, the folder's code is {code[:12]}…")
+        hashed = f"code with {MODEL_FOLDER}/" if (folder / MODEL_FOLDER).exists() else "code"
+        what = f"was made by {hashed} {record.code_sha256[:12]}…, the folder's {hashed} is {code[:12]}…"
+        yield Finding(file=name, what=what)
     if record.provenance.requested_device != spec.candidate.device:
         yield Finding(
             file=name,

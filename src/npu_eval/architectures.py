@@ -14,6 +14,10 @@ MODEL_FOLDER = "model"
 
 CONFIG = "config.json"
 
+DESCRIBING = (CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+              "vocab.json", "merges.txt")  # fmt: skip
+"""The files that describe such a model, which are all that lies there."""
+
 _TASKS = {
     "ForImageClassification": "classification",
     "ForObjectDetection": "detection",

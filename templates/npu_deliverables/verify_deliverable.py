@@ -341,7 +341,7 @@ def check_record(folder: Path, entry: Any, record: Any, made_with: tuple[str, st
     if record["spec_sha256"] != made_with[0]:
         yield entry["record"], "was made under another spec than spec.json"
     if record["code_sha256"] != made_with[1]:
-        yield entry["record"], "was made by other code than the folder's"
+        yield entry["record"], "was made by other code or model files than the folder's"
     if sha256(inside(folder, entry["record"])) != entry["record_sha256"]:
         yield entry["record"], "is not the record that summary.json was made from"
     log = inside(folder, entry["log"])
@@ -659,6 +659,8 @@ def main() -> int:
     if otherwise and not findings:
         state = f"contradicts itself nowhere; {len(otherwise)} things are not as the version of this file writes them"
     say("pages and pictures: made again and compared by `npu-deliver verify` alone, not by this file")
+    if (folder / SIGNED).exists():
+        say(f"{SIGNED}: not checked by this file, but by `npu-deliver verify --public-key`")
     say(f"{folder}: {state}")
     return 8 if findings else 10 if otherwise else 0
 

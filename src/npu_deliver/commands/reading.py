@@ -46,7 +46,7 @@ def verify(
         say_json(
             {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
              "findings": to_json(found.findings), "doubts": to_json(found.doubts),
-             "uncompared": to_json(found.uncompared), **versions_json(found.other)}
+             "uncompared": to_json(found.uncompared), "remarks": to_json(found.remarks), **versions_json(found.other)}
         )  # fmt: skip
     else:
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
@@ -54,6 +54,7 @@ def verify(
         say_all(version_lines(found.findings, found.other))
         say_all(f"  not compared: {each}" for each in found.uncompared)
         say_all(f"? hard to believe: {each}" for each in found.doubts)
+        say_all(f"! {each}" for each in found.remarks)
         rules = "" if found.holds or found.other.told.ours else " by the rules of this version"
         doubts = f"; {len(found.doubts)} {'doubt' if len(found.doubts) == 1 else 'doubts'}" if found.doubts else ""
         say(f"{folder}: {state(found)}{doubts}; {found.files} files; verdict {overall}{rules}{stamped}{signed}")

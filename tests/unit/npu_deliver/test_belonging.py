@@ -17,12 +17,21 @@ def told(folder) -> list[str]:
     [
         "CERTIFICATE.md", "evaluation/logs/huawei.log", "evaluation/results/certified.png",
         "evaluation/records/npu.json", "evaluation/screenshots/npu-smi.jpg", "inputs/more.png", "model/deep/er.json",
+        "model/notes.md",
     ],
 )  # fmt: skip
 def test_a_file_that_nothing_names_is_told(folder, name):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("certified\n", encoding="utf-8")
     assert f"{name}: is no part of a deliverable" in told(folder)
+
+
+def test_what_describes_a_model_is_told_apart_from_notes_beside_it_and_is_not_called_code_alone(folder):
+    (folder / "model").mkdir()
+    (folder / "model/config.json").write_text("{}\n", encoding="utf-8")
+    found = told(folder)
+    assert len(found) == 3
+    assert all(": was made by code with model/ " in line for line in found)
 
 
 @pytest.mark.parametrize(

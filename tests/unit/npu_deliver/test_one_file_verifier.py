@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver import pipeline, tampering, verify, versions
+from npu_deliver import pipeline, statement, tampering, verify, versions
 from npu_deliver.profiles import templates_folder
 from npu_deliver.words import LANGUAGES
 from npu_eval import units
@@ -71,6 +71,15 @@ def test_it_names_the_version_that_made_the_folder(folder):
     code, lines = _run(folder)
     assert code == 0
     assert lines[0] == f"made with {versions.named(versions.current())}"
+
+
+def test_it_says_that_it_checks_no_signature(folder):
+    assert not any(line.startswith("statement.dsse.json") for line in _run(folder)[1])
+    text = statement.envelope((folder / "statement.intoto.json").read_bytes(), {"k": b"s"})
+    (folder / "statement.dsse.json").write_text(text, encoding="utf-8")
+    code, lines = _run(folder)
+    assert code == 0
+    assert "statement.dsse.json: not checked by this file, but by `npu-deliver verify --public-key`" in lines
 
 
 def test_it_says_when_another_version_made_summary_and_pages_anew(tmp_path):

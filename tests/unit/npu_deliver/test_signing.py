@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import deliverables
-from npu_deliver import signing, statement, verify
+from npu_deliver import cli, signing, statement, verify
 from npu_deliver.errors import ConfigError
 from npu_deliver.manifest import SIGNED, STATEMENT
 
@@ -57,6 +57,46 @@ def test_a_forged_signature_is_found(folder, tmp_path):
     assert not verify.verify(folder, public).holds
     (folder / SIGNED).write_text(statement.envelope((folder / STATEMENT).read_bytes() + b" ", {"": b""}))
     assert signing.problem(folder, public) == (SIGNED, f"does not hold {STATEMENT}")
+
+
+JUNK = {
+    "no signature": ({}, "is no signature: its envelope holds none"),
+    "one byte": ({"k": b"s"}, "is no signature: one with Ed25519 has 64 bytes, what stands there 1"),
+    "bytes that may be one": ({"k": b"s" * 64}, "its signature is not checked, which takes --public-key: anybody can"),
+}
+
+
+@pytest.mark.parametrize(("made", "words"), JUNK.values(), ids=JUNK)
+def test_a_signature_without_a_key_is_remarked_on(folder, monkeypatch, capsys, made, words):
+    (folder / SIGNED).write_text(statement.envelope((folder / STATEMENT).read_bytes(), made), encoding="utf-8")
+    report = verify.verify(folder)
+    assert report.holds
+    (remark,) = report.remarks
+    assert str(remark).startswith(f"{SIGNED}: {words}")
+    monkeypatch.setattr(sys, "argv", ["npu-deliver", "verify", str(folder)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    assert f"! {remark}" in capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(sys, "argv", ["npu-deliver", "verify", "--json", str(folder)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert json.loads(capsys.readouterr().out)["remarks"] == [{"file": SIGNED, "what": remark.what}]
+
+
+@pytest.mark.parametrize("text", ["", "junk", "{}", '{"payloadType": "application/vnd.in-toto+json"}'])
+def test_a_file_that_is_no_envelope_is_no_signature_and_contradicts_the_statement(folder, text):
+    (folder / SIGNED).write_text(text, encoding="utf-8")
+    report = verify.verify(folder)
+    assert f"{SIGNED}: does not hold {STATEMENT}" in [str(each) for each in report.findings]
+    assert [each.what.partition(":")[0] for each in report.remarks] == ["is no signature"]
+
+
+def test_nothing_is_remarked_on_where_nobody_signed_or_a_key_is_given(folder, tmp_path):
+    assert verify.verify(folder).remarks == ()
+    private, public = write_keys(tmp_path)
+    sign(folder, private)
+    assert verify.verify(folder, public).remarks == ()
 
 
 def test_the_line_signs_and_a_report_without_a_key_takes_the_signature_away(tmp_path):
