@@ -1,7 +1,8 @@
 """SAM 3 (Segment Anything with Concepts): finds and outlines everything in a photo that a few words name.
 
-The network is that of transformers. The words are `PROMPTS`; each is asked of the same image features. Whoever wants
-other words writes them there and, where one is not in `TOKENS`, gives the weights in a folder with the tokenizer.
+The network is that of transformers, corrected where that differs from the authors'. The words are `PROMPTS`; each is
+asked of the same image features. Whoever wants other words writes them there and, where one is not in `TOKENS`, gives
+the weights in a folder with the tokenizer.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from npu_eval.adapters import library_state, photo_batch
 from npu_eval.detections import DetectionSet, mask_size
 from npu_eval.errors import AdapterError
 from npu_eval.photos import upright_size
+from npu_eval.sam3 import corrections
+from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
+from npu_eval.sam3.image_network import OUTPUTS, correct, find, outline, text_features
 
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
 transformers.logging.disable_progress_bar()
@@ -28,9 +31,6 @@ PROMPTS = ("person", "cat", "cup")
 
 FILES = Path(__file__).resolve().parent / "model"
 """Where a deliverable keeps the configuration of weights that came in a folder."""
-
-OUTPUTS = ("pred_logits", "pred_boxes", "pred_masks", "presence_logits", "semantic_seg")
-"""The network's outputs, in its names; each gets the prompts as its second dimension."""
 
 START, END, LENGTH = 49406, 49407, 32
 """CLIP's marks around a text, and the tokens of a text with its padding."""
@@ -64,6 +64,8 @@ class Sam3:
     class_names = PROMPTS
     score_cutoff = 0.05
     max_detections = 100
+    corrections = corrections.IMAGE
+    """What of the library is brought to what the authors' network does; see `npu_eval.sam3.corrections`."""
 
     def __init__(self) -> None:
         self._config = _configuration()
@@ -80,11 +82,19 @@ class Sam3:
     def build(self) -> nn.Module:
         """The image part of SAM 3 (detector and mask decoder, no tracker) with random weights, in float32."""
         network: nn.Module = transformers.Sam3Model._from_config(self._config, dtype=torch.float32)  # noqa: SLF001
+        correct(network, self.corrections)
         return network.eval()
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The published file holds the video model; the library takes the detector out of it."""
-        return library_state(transformers.Sam3Model, self._config, state)
+        """A checkpoint of either maker under the library's names; of the video model only the detector has a place.
+
+        Raises:
+            WeightsError: it is of SAM 3.1, or of no SAM 3 at all.
+        """
+        named = library_names(state)
+        inside = {n.removeprefix(DETECTOR_MODEL): x for n, x in named.items() if n.startswith(DETECTOR_MODEL)}
+        outside = {n: x for n, x in named.items() if not n.startswith(DETECTOR_MODEL)}
+        return library_state(transformers.Sam3Model, self._config, inside) | outside
 
     def preprocess(self, photos: Sequence[Path]) -> Tensor:
         """Photos as (N, 3, 1008, 1008) float32, stretched to the square, values from -1 to 1."""
@@ -98,17 +108,11 @@ class Sam3:
         network: Any = model
         ids, attention = self._tokens.to(batch.device), self._attention.to(batch.device)
         seen = network.get_vision_features(batch)
-        words = network.get_text_features(input_ids=ids, attention_mask=attention).pooler_output
-        rows = len(batch)
-        each = [
-            network(vision_embeds=seen, attention_mask=attention[i : i + 1].expand(rows, -1),
-                    text_embeds=BaseModelOutputWithPooling(pooler_output=words[i : i + 1].expand(rows, -1, -1)))
-            for i in range(len(PROMPTS))
-        ]  # fmt: skip
-        return {name: torch.stack([found[name] for found in each], dim=1) for name in OUTPUTS}
+        return find(network, seen, text_features(network, ids, attention), attention, self.corrections)
 
     def detections(self, outputs: Mapping[str, Tensor], photos: Sequence[Path]) -> list[DetectionSet]:
-        """The library's rule: score = object x presence of the prompt; masks from 0.5 on; the best of all prompts.
+        """The authors' rule: score = object x presence of the prompt; a mask is where its logit, brought to the photo's
+        size, is above 0; the best of all prompts.
 
         No suppression of overlaps: a query is an object.
         """
@@ -124,8 +128,7 @@ class Sam3:
         grid = mask_size(height, width)
         outlines = torch.zeros((len(places), *grid), dtype=torch.bool)
         for i, place in enumerate(places.tolist()):  # one by one: at the size of the photo a hundred would be gigabytes
-            fine = nn.functional.interpolate(masks[place].sigmoid()[None, None], grid, mode="bilinear")
-            outlines[i] = fine[0, 0] > 0.5
+            outlines[i] = outline(masks[place], grid, self.corrections)
         boxes = found["pred_boxes"].flatten(0, 1)[places] * torch.tensor([width, height, width, height])
         return DetectionSet(boxes, best[: len(places)], places // scores.shape[1], outlines)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +21,9 @@ from npu_eval.layout import Layout
 
 SOURCES = frozenset({".py", ".pyw", ".sh"})
 """Endings of the scripts and modules that are looked at wherever they lie; of the packages every file is."""
+
+_SYSTEMS = ("sam3",)
+"""Folders of `npu_eval` that serve one system alone, and travel with an adapter that names them."""
 
 MOST_COMPARED_BYTES = 4 * 2**20
 """A script that is longer is told as changed, without the line: ours have some tens of kilobytes."""
@@ -58,17 +61,22 @@ def code(adapter: str, own: Path | None, layout: Layout) -> dict[str, Path]:
     """
     found = {name: path for name, path in templates(layout).items() if path.suffix != ".j2"}
     library, colon, name = adapter.partition(":")
-    found |= _package("npu_eval", adapters=library if colon else "")
+    text = _text(own)
+    wanted = [system for system in _SYSTEMS if f"npu_eval.{system}".encode() in text]
+    found |= _package("npu_eval", adapters=library if colon else "", systems=wanted)
     if library == "npu_models" and colon:
         found |= _network(name.partition("/")[0])
-    elif own is not None and limits.is_file(own.parent, own.name) and _mentions_networks(own):
+    elif b"npu_models" in text:
         found |= _package("npu_models")
     return found
 
 
-def _mentions_networks(adapter: Path) -> bool:
+def _text(adapter: Path | None) -> bytes:
+    """An author's own adapter; nothing where he has none."""
+    if adapter is None or not limits.is_file(adapter.parent, adapter.name):
+        return b""
     with adapter.open("rb") as stream:
-        return b"npu_models" in stream.read(MOST_COMPARED_BYTES)
+        return stream.read(MOST_COMPARED_BYTES)
 
 
 def source(package: str) -> Path:
@@ -126,8 +134,10 @@ def _compared(name: str, found: Path, release: Path) -> CodeDifference | None:
 _END = "(end of the file)"
 
 
-def _package(name: str, *, adapters: str = "") -> dict[str, Path]:
-    """The files of one of our packages. Of the adapters only the one of a library, or none."""
+def _package(name: str, *, adapters: str = "", systems: Collection[str] = ()) -> dict[str, Path]:
+    """The files of one of our packages. Of the adapters only the one of a library, or none; of the folders that serve
+    one system alone only the named ones.
+    """
     folder = source(name)
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -137,6 +147,8 @@ def _package(name: str, *, adapters: str = "") -> dict[str, Path]:
         ):  # an editor's, a desktop's
             continue
         if relative.parts[0] == "adapters" and path.name not in ("__init__.py", f"{adapters}_models.py"):
+            continue
+        if relative.parts[0] in _SYSTEMS and relative.parts[0] not in systems:
             continue
         found[f"{name}/{relative.as_posix()}"] = path
     return found

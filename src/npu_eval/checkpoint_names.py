@@ -30,18 +30,21 @@ class Kind:
     """Entries that may be left out. ``code`` is how `phrases` tells it, with the reason.
 
     ``first`` matches the first part of a name below what it shares with the network's own, ``last`` its last part;
-    ``single`` wants one number alone.
+    ``single`` wants one number alone. ``whole`` matches all of such a name.
     """
 
     code: str
     first: str = ""
     last: str = ""
     single: bool = False
+    whole: str = ""
 
     def matches(self, name: str, entry: Any) -> bool:
         """Whether an entry is of this kind."""
         parts = name.split(".")
         if self.single and any(side != 1 for side in entry.shape):
+            return False
+        if self.whole and re.fullmatch(self.whole, name) is None:
             return False
         if self.first and (len(parts) < 2 or re.fullmatch(self.first, parts[0], re.I) is None):
             return False
@@ -61,6 +64,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("left-queue", last=r"queue\w*"),
     Kind("left-projector", first=r"projector|projection_head|projection|predictor|prediction_head|prototypes"),
     Kind("left-projector", first="head", last=r"weight_[gv]"),
+    Kind("left-frequencies", last=r"freqs_cis"),
+    Kind("left-tracker", first=r"tracker_model|tracker_neck"),
+    Kind("left-points", whole=r"(?:.+\.)?geometry_encoder\.points_\w+\.(?:weight|bias)"),
 )
 """What may be left out: an entry that the network has no place for and that takes no part in what it computes."""
 

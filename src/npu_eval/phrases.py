@@ -196,6 +196,11 @@ ENGLISH: dict[str, str] = {
     "left-metric": "entries of metrics, left out: {count} ({names:code})",
     "left-queue": "entries of the queue of a contrastive training, left out: {count} ({names:code})",
     "left-projector": "entries of the head of a self-supervised training, left out: {count} ({names:code})",
+    "left-frequencies": (
+        "tables of rotary frequencies, which the network computes itself, left out: {count} ({names:code})"
+    ),
+    "left-tracker": "entries of a video tracker, which an image does not use, left out: {count} ({names:code})",
+    "left-points": "entries for point prompts, which this network does not take, left out: {count} ({names:code})",
     "left-other-set": "tensors of something else under {key:code}, not used: {count}",
     "left-no-tensor": "entries that are no tensors, left out: {count} ({names:code})",
     "left-unbuilt": "classes of objects beside the weights, none of which was built: {count} ({names:code})",

@@ -20,8 +20,9 @@ IN_FOLDERS = (
     "pytorch_model.bin",
     f"model.safetensors{SUFFIX}",
     f"pytorch_model.bin{SUFFIX}",
+    "sam3.pt",
 )
-"""The file that holds a folder's weights, as libraries write them; the first that is there counts."""
+"""The file that holds a folder's weights, as libraries and authors write them; the first that is there counts."""
 
 _MOST_BYTES = 64 * 2**20
 """Of an index; the largest models have about 1 MiB."""

@@ -13,6 +13,7 @@ import torch
 import transformers
 from PIL import Image
 
+import original_sam3
 import tiny_transformers
 from npu_deliver.spec import Overrides, load
 from npu_eval.adapter import (
@@ -24,8 +25,10 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.checkpoint import load_strict, read_state_dict
+from npu_eval.checkpoint import load as load_weights
+from npu_eval.checkpoint import read_state_dict
 from npu_eval.errors import AdapterError, WeightsError
+from npu_eval.sam3 import corrections
 
 SAM3 = Path(__file__).parents[3] / "deliverables" / "sam3"
 
@@ -61,7 +64,10 @@ def test_every_output_is_named_for_every_prompt(adapter: Any, deliverable: Path)
     assert [one.masks.shape[1:] for one in sets if one.masks is not None] == [(60, 90), (80, 40)]
 
 
-def test_a_prompt_gets_what_the_library_gives_for_it(adapter: Any, deliverable: Path) -> None:
+def test_uncorrected_a_prompt_gets_what_the_library_gives_for_it(
+    adapter: Any, deliverable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "corrections", frozenset())
     network = checked_build(adapter, "sam3").double()
     batch = adapter.preprocess([deliverable / "a.png", deliverable / "b.png"]).double()
     with torch.inference_mode():
@@ -75,17 +81,53 @@ def test_a_prompt_gets_what_the_library_gives_for_it(adapter: Any, deliverable: 
                 assert torch.allclose(x[:, i], theirs[name], rtol=1e-9, atol=1e-9), name
 
 
-def test_the_published_file_holds_the_video_model_and_its_detector_is_taken(adapter: Any, deliverable: Path) -> None:
+def test_a_prompt_gets_the_cls_token_of_the_image_as_well(adapter: Any, deliverable: Path) -> None:
+    network = checked_build(adapter, "sam3").double()
+    batch = adapter.preprocess([deliverable / "a.png", deliverable / "b.png"]).double()
+    with torch.inference_mode():
+        ours = adapter.forward(network, batch)
+        adapter.corrections = adapter.corrections - {corrections.CLS}
+        without = adapter.forward(network, batch)
+    del adapter.corrections
+    assert all(not torch.equal(x, without[name]) for name, x in ours.items())
+
+
+def test_the_published_file_holds_the_video_model_and_its_detector_is_taken(
+    adapter: Any, deliverable: Path, tmp_path: Path
+) -> None:
     own = read_state_dict(deliverable / "model/model.safetensors")
     video = {f"detector_model.{name}": x for name, x in own.items()}
     video |= {"tracker_model.mask_decoder.iou_token.weight": torch.ones(2), "tracker_neck.x": torch.ones(2)}
-    network = checked_build(adapter, "sam3")
-    report = load_strict(network, adapter.renamed(video), mapping="by_name", source="x")
+    network, path = checked_build(adapter, "sam3"), tmp_path / "video.pt"
+    torch.save(video, path)
+    report = load_weights(network, path, mapping="by_name", source="x", rename=adapter.renamed)
     assert (report.missing, report.unexpected) == ((), ())
+    assert [(note.code, str(note.args["count"])) for note in report.notes] == [("left-tracker", "2")]
     assert all(torch.equal(x, own[name]) for name, x in network.state_dict().items() if name in own)
-    del video[next(iter(video))]
+    torch.save({name: x for name, x in video.items() if name != next(iter(video))}, path)
     with pytest.raises(WeightsError, match="1 missing"):
-        load_strict(network, adapter.renamed(video), mapping="by_name", source="x")
+        load_weights(network, path, mapping="by_name", source="x", rename=adapter.renamed)
+
+
+def test_the_authors_own_file_is_taken_too(tmp_path: Path) -> None:
+    shutil.copy(SAM3 / "adapter.py", tmp_path)
+    transformers.Sam3Config(**original_sam3.detector_config()).save_pretrained(tmp_path / "model")
+    torch.save(original_sam3.checkpoint(), tmp_path / "sam3.pt")
+    adapter: Any = resolve("adapter.py", tmp_path)
+    sys.modules.pop("adapter", None)
+    network = checked_build(adapter, "sam3")
+    report = load_weights(network, tmp_path / "sam3.pt", mapping="by_name", source="x", rename=adapter.renamed)
+    assert {note.code for note in report.notes} == {"left-frequencies", "left-points", "left-tracker"}
+    own = network.state_dict()
+    assert torch.equal(own["detr_decoder.query_embed.weight"],
+                       original_sam3.entry("detector.transformer.decoder.query_embed.weight", (6, 128)))  # fmt: skip
+
+
+def test_a_folder_with_the_authors_file_alone_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "sam3.pt").write_bytes(b"x")
+    job = load("sam3", SAM3.parent, overrides=Overrides(weights=f"file:{tmp_path}"))
+    assert job.spec.weights.source == f"file:{tmp_path / 'sam3.pt'}"
+    assert dict(job.files) == {}
 
 
 def test_the_best_objects_of_all_prompts_come_first_with_whole_masks_and_boxes(adapter: Any, tmp_path: Path) -> None:

@@ -54,6 +54,15 @@ def test_what_an_editor_or_a_desktop_leaves_in_the_release_does_not_travel(tmp_p
     assert list(travelling._package("npu_eval")) == ["npu_eval/__init__.py"]
 
 
+def test_what_serves_one_system_travels_with_an_adapter_that_names_it(folder, tmp_path):
+    layout = read_spec_file(folder / "spec.json").layout
+    (tmp_path / "adapter.py").write_text("from npu_eval.sam3 import corrections\n", encoding="utf-8")
+    found = travelling.code("adapter.py", tmp_path / "adapter.py", layout)
+    assert {"npu_eval/sam3/__init__.py", "npu_eval/sam3/image_network.py"} <= found.keys()
+    others = [travelling.code("adapter.py", folder / "adapter.py", layout), travelling.code("timm:x", None, layout)]
+    assert not any(name.startswith("npu_eval/sam3/") for code in others for name in code)
+
+
 def test_a_missing_module_is_named(folder):
     (folder / "npu_eval/stats.py").unlink()
     assert [str(each) for each in differing(folder)] == ["npu_eval/stats.py: is missing; the release has it"]
