@@ -121,15 +121,22 @@ class BlendMask(Network):
     def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
         """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and perhaps ``loss_basis_sem``.
 
-        Targets need boxes, classes and masks or polygons. ``loss_basis_sem`` is left out unless every
-        target has a semantic map, as with the original's ``BASIS_MODULE.LOSS_ON`` switched off.
+        Targets need boxes, classes and masks or polygons, and in training a semantic map: every configuration of the
+        original has ``BASIS_MODULE.LOSS_ON``, and without that loss the semantic head has no gradient, for which a
+        data-parallel training waits. In evaluation mode the loss is left out unless every target has a map.
+
+        Raises:
+            ValueError: a target lacks what the losses need.
         """
         images, targets = as_tensor(batch), as_targets(targets)
+        semantic = all(target.semantic is not None for target in targets)
+        if self.training and not semantic:
+            raise ValueError("BlendMask's semantic loss needs a semantic map in every target")
         raw = self.raw_outputs(images)
         positive = _positives(raw, targets)
         losses = _point_losses(raw, positive)
         losses["loss_mask"] = _mask_loss(raw, positive, targets)
-        if all(target.semantic is not None for target in targets):
+        if semantic:
             truth = _padded_semantic(targets, images)
             losses["loss_basis_sem"] = self.basis_module.semantic_loss(raw["p3"], truth, SEMANTIC_WEIGHT)
         return losses

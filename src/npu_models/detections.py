@@ -32,7 +32,7 @@ class Target:
 
     ``boxes`` (M, 4) float x1, y1, x2, y2; ``classes`` (M,) int64 from 0; ``masks`` (M, h, w) 0/1; ``polygons`` one list
     of flat ``[x0, y0, x1, y1, …]`` rings for each object; ``semantic`` (h, w) int64 with 0 for background and class + 1
-    elsewhere. FCOS needs boxes and classes, SOLOv2 also masks, BlendMask masks or polygons and, for its auxiliary loss,
+    elsewhere. FCOS needs boxes and classes, SOLOv2 also masks, BlendMask masks or polygons and, in training,
     ``semantic``.
     """
 

@@ -42,7 +42,7 @@ OURS: dict[str, tuple[str, ...]] = {
         r"the reference bundle needs about",
         r"the stack '…' needs the name of the SoC",
         r"training needs at least 1 step, 1 image and a side of 32 pixels",
-        r".* loss(es)? needs? masks( or polygons)? in every target",
+        r".* loss(es)? needs? (masks( or polygons)?|a semantic map) in every target",
         r"\*\*How are these numbers checked\?\*\* `python verify_deliverable.py` needs the standard library alone; .*",
     ),
     "the heading of a column": (

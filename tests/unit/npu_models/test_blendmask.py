@@ -163,7 +163,7 @@ def test_training_lowers_the_loss(loss_falls):
     assert sum(after.values()) < sum(before.values())
 
 
-def test_the_semantic_loss_is_left_out_without_semantic_targets(shapes):
+def test_the_semantic_loss_is_left_out_without_semantic_targets_in_evaluation(shapes):
     model = npu_models.build(NAME).train()
     image, target = shapes()
     batch = model.preprocess([image], resize=False)
@@ -173,6 +173,14 @@ def test_the_semantic_loss_is_left_out_without_semantic_targets(shapes):
     assert by_mask["loss_mask"].item() == pytest.approx(by_polygon["loss_mask"].item(), rel=0.05)
     with pytest.raises(ValueError, match="masks or polygons"):
         model.losses(batch, [Target(target.boxes, target.classes)])
+
+
+def test_training_asks_for_the_semantic_map_that_its_head_learns_from(shapes):
+    model = npu_models.build(NAME).train()
+    image, target = shapes()
+    batch = model.preprocess([image, image], resize=False)
+    with pytest.raises(ValueError, match="needs a semantic map in every target"):
+        model.losses(batch, [target, Target(target.boxes, target.classes, target.masks)])
 
 
 def test_losses_of_two_images_weigh_every_object_of_both(shapes):
@@ -191,6 +199,10 @@ def test_losses_of_two_images_weigh_every_object_of_both(shapes):
 def test_training_accepts_an_image_without_objects(noise_image):
     model = npu_models.build(NAME).train()
     batch = model.preprocess([noise_image(64, 64)], resize=False)
-    losses = model.losses(batch, [Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 64, 64))])
+    background = torch.zeros(64, 64, dtype=torch.int64)
+    none = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 64, 64), semantic=background)
+    losses = model.losses(batch, [none])
     assert losses["loss_mask"].item() == 0
     assert all(bool(torch.isfinite(value)) for value in losses.values())
+    torch.stack(list(losses.values())).sum().backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
