@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
+from npu_models.fresh import draw_caffe2_xavier
+
 BASES = 4
 _CHANNELS = 128
 _REFINED_LEVELS = 3  # P3 to P5
@@ -26,6 +28,8 @@ class BasisModule(nn.Module):
             _block(_CHANNELS, _CHANNELS),
             nn.Conv2d(_CHANNELS, BASES, 1),
         )
+        draw_caffe2_xavier(self.refine)
+        draw_caffe2_xavier(self.tower[:-1])  # the last convolution and the head below keep torch's draw, as there
         first, second = _block(256, _CHANNELS), _block(_CHANNELS, _CHANNELS)
         self.seg_head = nn.Sequential(*first, *second, nn.Conv2d(_CHANNELS, classes + 1, 1))
 

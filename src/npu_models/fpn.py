@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
+from npu_models.fresh import draw_caffe2_xavier, draw_xavier
+
 
 class Conv(nn.Module):
     """A convolution one name deeper, as mmdet wraps it: ``conv.weight``, ``conv.bias``."""
@@ -32,6 +34,7 @@ class FPN(nn.Module):
         self.lateral_convs = nn.ModuleList(Conv(width, channels, 1) for width in inputs)
         outputs = [Conv(channels, channels, 3) for _ in inputs]
         self.fpn_convs = nn.ModuleList(outputs + [Conv(channels, channels, 3, stride=2) for _ in range(extra)])
+        draw_xavier(self)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """Stage outputs, finest first → pyramid levels, finest first."""
@@ -52,6 +55,7 @@ class DetectronFPN(nn.Module):
             self.add_module(f"fpn_output{stage}", nn.Conv2d(channels, channels, 3, padding=1))
         above = ("p6", "p7")[: levels - 3]
         self.top_block = nn.ModuleDict({name: nn.Conv2d(channels, channels, 3, stride=2, padding=1) for name in above})
+        draw_caffe2_xavier(self)
         self.bottom_up = bottom_up
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:

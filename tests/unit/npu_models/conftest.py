@@ -222,16 +222,16 @@ def shapes() -> Callable[[], tuple[Tensor, Target]]:
 @pytest.fixture(scope="session")
 def loss_falls(
     shapes: Callable[[], tuple[Tensor, Target]],
-) -> Callable[[str], tuple[dict[str, float], dict[str, float]]]:
+) -> Callable[..., tuple[dict[str, float], dict[str, float]]]:
     """A function: the losses of a fresh model before and after a few steps of training on one generated image."""
 
-    def train(name: str) -> tuple[dict[str, float], dict[str, float]]:
+    def train(name: str, learning_rate: float = 0.002) -> tuple[dict[str, float], dict[str, float]]:
         torch.manual_seed(5)
         model = npu_models.build(name).train()
         image, target = shapes()
         batch = model.preprocess([image], resize=False)
         trained = [p for p in model.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trained, lr=0.002, momentum=0.9)
+        optimizer = torch.optim.SGD(trained, lr=learning_rate, momentum=0.9)
         history = []
         for _ in range(3):
             losses = model.losses(batch, [target])
