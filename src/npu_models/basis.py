@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.fresh import draw_caffe2_xavier
+from npu_models.precise import precise
 
 BASES = 4
 _CHANNELS = 128
@@ -45,7 +46,7 @@ class BasisModule(nn.Module):
 
     def semantic_loss(self, p3: Tensor, truth: Tensor, weight: float) -> Tensor:
         """Cross-entropy of the semantic head on P3 against (N, H, W) int64 labels, taken at every eighth pixel."""
-        logits = self.seg_head(p3)
+        logits = precise(self.seg_head(p3))
         small = F.interpolate(truth[:, None].to(logits.dtype), scale_factor=1 / 8)[:, 0].long()
         return F.cross_entropy(logits, small) * weight
 

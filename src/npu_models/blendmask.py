@@ -29,10 +29,11 @@ from npu_models.detections import (
     no_detections,
 )
 from npu_models.fpn import DetectronFPN
-from npu_models.losses import centerness, focal_sum, giou_loss, nothing_of
+from npu_models.losses import centerness, cross_entropy_sum, focal_sum, giou_loss, nothing_of
 from npu_models.masks import masks_in_boxes, paste_masks, polygons_in_box
 from npu_models.network import Network, Preprocessing
 from npu_models.points import assign, flatten, grid, span
+from npu_models.precise import precise
 from npu_models.resnet import DetectronResNet
 from npu_models.towers import flat_tower, initialise_head
 
@@ -285,7 +286,7 @@ def _positives(raw: dict[str, Tensor], targets: Sequence[Target]) -> _Positives:
     sizes = [(x.shape[-2], x.shape[-1]) for x in levels(raw, "logits_p")]
     steps = STRIDES[: len(sizes)]
     bounds = (*SIZE_BOUNDS[: len(sizes)], SIZE_BOUNDS[-1])
-    points = [grid(size, stride, raw["bases"]) for size, stride in zip(sizes, steps, strict=True)]
+    points = [grid(size, stride, precise(raw["bases"])) for size, stride in zip(sizes, steps, strict=True)]
     strides = torch.cat([place.new_full((len(place), 1), stride) for place, stride in zip(points, steps, strict=True)])
     classes, distances, objects, first = [], [], [], 0
     for target in targets:
@@ -302,7 +303,7 @@ def _positives(raw: dict[str, Tensor], targets: Sequence[Target]) -> _Positives:
 
 def _rows(raw: dict[str, Tensor], prefix: str) -> Tensor:
     """(N * L, C): one output of all points, in the order of `_Positives.classes`."""
-    return torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1).flatten(0, 1)
+    return precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1)).flatten(0, 1)
 
 
 def _point_losses(raw: dict[str, Tensor], positive: _Positives) -> dict[str, Tensor]:
@@ -312,14 +313,13 @@ def _point_losses(raw: dict[str, Tensor], positive: _Positives) -> dict[str, Ten
     losses = {"loss_fcos_cls": focal_sum(_rows(raw, "logits_p"), positive.classes) / count}
     location = (giou_loss(regression, positive.distances) * positive.centers).sum()
     losses["loss_fcos_loc"] = location / positive.centers.sum().clamp(min=1e-6)
-    entropy = F.binary_cross_entropy_with_logits(center, positive.centers, reduction="sum")
-    losses["loss_fcos_ctr"] = entropy / count
+    losses["loss_fcos_ctr"] = cross_entropy_sum(center, positive.centers) / count
     return losses
 
 
 def _mask_loss(raw: dict[str, Tensor], positive: _Positives, targets: Sequence[Target]) -> Tensor:
     """Cross-entropy of the blended masks over the objects' own boxes, weighted by centerness."""
-    bases = raw["bases"]
+    bases = precise(raw["bases"])
     if len(positive.index) == 0:
         return nothing_of(bases, *levels(raw, "top_p"))
     boxes = [target.boxes.to(bases) for target in targets]

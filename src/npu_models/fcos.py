@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.boxes import clip_boxes, nms_shifted, scale_boxes
 from npu_models.detections import (
@@ -26,9 +25,10 @@ from npu_models.detections import (
     no_detections,
 )
 from npu_models.fpn import FPN
-from npu_models.losses import centerness, focal_sum, iou_loss
+from npu_models.losses import centerness, cross_entropy_sum, focal_sum, iou_loss
 from npu_models.network import Network, Preprocessing
 from npu_models.points import Assignment, assign, flatten, grid, span
+from npu_models.precise import precise
 from npu_models.resnet import ResNet
 from npu_models.towers import climb, initialise_head, tower
 
@@ -86,7 +86,8 @@ class FCOS(Network):
         """``loss_cls`` focal, ``loss_bbox`` -log IoU, ``loss_centerness``; targets need boxes and classes."""
         raw = self.raw_outputs(batch)
         logits, regression, center = (
-            torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1) for prefix in ("logits_p", "reg_p", "ctr_p")
+            precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1))
+            for prefix in ("logits_p", "reg_p", "ctr_p")
         )
         points = _points(levels(raw, "logits_p"), logits)
         wanted = [assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES) for target in as_targets(targets)]
@@ -106,7 +107,7 @@ def fcos_losses(logits: Tensor, regression: Tensor, center: Tensor, wanted: Sequ
         return losses | {"loss_bbox": predicted.sum(), "loss_centerness": predicted_center.sum()}
     weight = centerness(distances)
     bbox = (iou_loss(predicted, distances) * weight).sum() / weight.sum().clamp(min=1e-6)
-    entropy = F.binary_cross_entropy_with_logits(predicted_center, weight, reduction="sum") / count
+    entropy = cross_entropy_sum(predicted_center, weight) / count
     return losses | {"loss_bbox": bbox, "loss_centerness": entropy}
 
 
@@ -150,7 +151,8 @@ class _Head(nn.Module):
 
     def forward(self, x: Tensor, scale: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         of_class, of_box = climb(self.cls_convs, x), climb(self.reg_convs, x)
-        return self.conv_cls(of_class), scale(self.conv_reg(of_box)).exp(), self.conv_centerness(of_class)
+        distances = precise(scale(self.conv_reg(of_box))).exp()  # the largest float16 is the exponential of 11.09
+        return self.conv_cls(of_class), distances, self.conv_centerness(of_class)
 
 
 class _Scale(nn.Module):

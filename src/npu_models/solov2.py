@@ -32,6 +32,7 @@ from npu_models.masks import boxes_of_masks
 from npu_models.matrix_nms import decayed_scores
 from npu_models.network import DIVISOR, Network, Preprocessing
 from npu_models.points import flatten
+from npu_models.precise import precise
 from npu_models.resnet import ResNet
 from npu_models.towers import ConvGroupNorm, climb, initialise_head, tower, with_coordinates
 
@@ -173,7 +174,7 @@ def _local_maxima(scores: Tensor) -> Tensor:
 
 def _draw(kernels: Tensor, features: Tensor) -> Tensor:
     """(K, C) kernels on (C, h, w) features → (K, h * w) mask probabilities."""
-    return (kernels @ features.flatten(1)).sigmoid()
+    return precise(kernels @ features.flatten(1)).sigmoid()
 
 
 @dataclass(frozen=True)
