@@ -150,7 +150,8 @@ def compare(theirs: Mapping[str, Any], ours: Summary) -> tuple[tuple[Changed, ..
     """
     mine = to_json(ours)
     verdicts = list(_verdicts(theirs.get("verdicts"), mine["verdicts"]))
-    rest = {key: value for key, value in theirs.items() if key not in (*_OF_THE_TOOL, "verdicts")}
+    told = (*_OF_THE_TOOL, "verdicts") if verdicts else _OF_THE_TOOL  # of verdicts that agree there may be more, or two
+    rest = {key: value for key, value in theirs.items() if key not in told}
     alone: list[Finding] = []
     others = sorted(_differences("", rest, mine, alone), key=lambda each: not each.decides)
     alone = [Finding(file=ours.layout.at(SUMMARY), what=each.what) for each in alone]

@@ -99,7 +99,8 @@ def said_by(folder: Path, summary: Summary, logs: Mapping[str, str]) -> Said:
     found = versions.said(folder)
     try:
         theirs = from_json(Summary, otherwise.completed(found, to_json(summary)), SUMMARY)
-        theirs = replace(theirs, profile=summary.profile)  # where files lie is spec.json's to say
+        theirs = replace(theirs, profile=summary.profile, measured_with=summary.measured_with,  # spec.json's to say
+                         derived_with=versions.told(folder).derived, schema=summary.schema)  # fmt: skip
         sha256 = canonical_sha256(found)
     except (RecordError, ArithmeticError, ValueError, LookupError) as error:
         problem = f"this version cannot read what summary.json says ({str(error)[:200]})"

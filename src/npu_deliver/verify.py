@@ -135,6 +135,8 @@ def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Findi
     except ConfigError as error:
         return {"spec": [_finding(error)]}, None, Remade()
     parts: dict[str, list[Finding]] = {"records": [], "code": list(_check_code(folder, spec_file))}
+    if spec_file.measured_with is not None and told.measured is None:
+        parts["version"] = [Finding(file="spec.json", what="names no version as this tool names its versions")]
     records: dict[str, Record] = {}
     logs: dict[str, str] = {}
     for kind in (*spec_file.evaluation.experiments, *OPTIONAL):

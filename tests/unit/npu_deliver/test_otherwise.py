@@ -379,6 +379,18 @@ def test_verdicts_that_are_none_are_told_as_such(verdicts):
     assert {each.what for each in changed} >= {f"verdict {v.criterion}" for v in _summary().verdicts}
 
 
+def test_verdicts_that_agree_and_say_more_or_stand_twice_are_a_difference():
+    summary = _summary()
+    told = to_json(summary)
+    told["verdicts"].append(told["verdicts"][0])
+    changed, _ = otherwise.compare(told, summary)
+    assert [each.what for each in changed] == ["verdicts"]
+    told = to_json(summary)
+    told["verdicts"][0]["reason"] = "certified by Huawei"
+    changed, _ = otherwise.compare(told, summary)
+    assert [each.what for each in changed] == [f"verdicts[{summary.verdicts[0].criterion}].reason"]
+
+
 def test_a_sentence_and_the_code_of_it_say_the_same():
     summary = _summary()
     told = to_json(summary)

@@ -314,6 +314,15 @@ def test_records_from_which_nothing_can_be_derived_leave_the_pages_of_another_ve
     assert "readme.md: no page or picture could be made again: nothing can be derived from the records" in found
 
 
+def test_a_version_that_is_a_sentence_reaches_no_page_that_holds(elsewhere):
+    for name in ("summary.json", "readme.md", "statement.intoto.json"):
+        change_file(elsewhere / name, "0.1.7", "0.1.7, certified by Huawei")
+    reseal(elsewhere)
+    other = verify.verify(elsewhere).other
+    assert other.told.derived is None
+    assert any("certified by Huawei" in str(each) for each in other.written)
+
+
 def test_a_summary_of_another_version_that_names_another_layout_makes_no_check_fail(elsewhere):
     change_file(elsewhere / "summary.json", '"profile": "npu_deliverables"', '"profile": "../elsewhere"')
     reseal(elsewhere)

@@ -16,6 +16,7 @@ from deliverables import change_file, changed, digits, reseal
 from npu_deliver import encoding, manifest, numerals, picture_sources, verify
 from npu_deliver.errors import VerifyError
 from npu_eval.config import read_spec_file
+from npu_eval.jsonio import dumps
 from npu_eval.logtext import LOG_NAMES
 from npu_eval.records import read_record, record_text
 
@@ -386,6 +387,15 @@ def test_edited_code_contradicts_the_records_although_resealed(folder):
     assert {f.file for f in verify.verify(folder).findings} == {*RECORDS, "npu_eval/judge.py"}
     assert "was made by code" in whats(folder, RECORDS[0])
     assert "is not the release's: line " in whats(folder, "npu_eval/judge.py")
+
+
+def test_a_version_that_is_a_sentence_is_none(folder):
+    path = folder / "spec.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    value["measured_with"]["version"] = "0.1.7, certified by Huawei"
+    path.write_text(dumps(value), encoding="utf-8")
+    reseal(folder)
+    assert "names no version as this tool names its versions" in whats(folder, "spec.json")
 
 
 def test_a_loosened_criterion_contradicts_the_records(folder):
