@@ -1,8 +1,7 @@
 """SAM 3 (Segment Anything with Concepts): finds and outlines everything in a photo that a few words name.
 
 The network is that of transformers, corrected where that differs from the authors'. The words are `PROMPTS`; each is
-asked of the same image features. Whoever wants other words writes them there and, where one is not in `TOKENS`, gives
-the weights in a folder with the tokenizer.
+asked of the same image features. Whoever wants other words writes them there.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from npu_eval.photos import upright_size
 from npu_eval.sam3 import corrections
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
 from npu_eval.sam3.image_network import OUTPUTS, correct, find, outline, text_features
+from npu_eval.sam3.tokens import LENGTH, padded
 
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
 transformers.logging.disable_progress_bar()
@@ -31,30 +31,6 @@ PROMPTS = ("person", "cat", "cup")
 
 FILES = Path(__file__).resolve().parent / "model"
 """Where a deliverable keeps the configuration of weights that came in a folder."""
-
-START, END, LENGTH = 49406, 49407, 32
-"""CLIP's marks around a text, and the tokens of a text with its padding."""
-
-TOKENS: Mapping[str, tuple[int, ...]] = {
-    "person": (2533,), "bicycle": (11652,), "car": (1615,), "motorcycle": (10297,), "airplane": (16451,),
-    "bus": (2840,), "train": (3231,), "truck": (4629,), "boat": (4440,), "traffic light": (3399, 1395),
-    "fire hydrant": (1769, 8031, 773), "stop sign": (1691, 2292), "parking meter": (5984, 10104), "bench": (8771,),
-    "bird": (3329,), "cat": (2368,), "dog": (1929,), "horse": (4558,), "sheep": (9629,), "cow": (9706,),
-    "elephant": (10299,), "bear": (4298,), "zebra": (22548,), "giraffe": (22826,), "backpack": (14894,),
-    "umbrella": (17143,), "handbag": (22654,), "tie": (3422,), "suitcase": (27792,), "frisbee": (45768,),
-    "skis": (32843,), "snowboard": (33403,), "sports ball": (2054, 1069), "kite": (19867,),
-    "baseball bat": (3470, 6575), "baseball glove": (3470, 16078), "skateboard": (31777,), "surfboard": (10176, 1972),
-    "tennis racket": (5298, 37691), "bottle": (5392,), "wine glass": (2604, 3313), "cup": (1937,), "fork": (13700,),
-    "knife": (8960,), "spoon": (14024,), "bowl": (3814,), "banana": (8922,), "apple": (3055,), "sandwich": (8687,),
-    "orange": (4287,), "broccoli": (19094,), "carrot": (15435,), "hot dog": (2069, 1929), "pizza": (4474,),
-    "donut": (18471,), "cake": (2972,), "chair": (4269,), "couch": (12724,), "potted plant": (48581, 3912),
-    "bed": (2722,), "dining table": (8658, 2175), "toilet": (11071,), "tv": (1583,), "laptop": (10464,),
-    "mouse": (9301,), "remote": (9687,), "keyboard": (13017,), "cell phone": (5533, 1951), "microwave": (24240,),
-    "oven": (12579,), "toaster": (39061,), "sink": (14551,), "refrigerator": (36662,), "book": (1116,),
-    "clock": (6716,), "vase": (20431,), "scissors": (30867,), "teddy bear": (11798, 4298),
-    "hair drier": (2225, 39877), "toothbrush": (36841,),
-}  # fmt: skip
-"""COCO's names in CLIP's vocabulary (bpe_simple_vocab_16e6 of OpenAI's CLIP, MIT), so that no tokenizer is needed."""
 
 
 class Sam3:
@@ -146,23 +122,16 @@ def _configuration() -> Any:
 
 
 def _tokens(prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """(prompts, 32) token numbers and which of them count: by the tokenizer beside the weights, else by the table.
+    """(prompts, 32) token numbers and which of them count: by the tokenizer beside the weights, else by CLIP's own.
 
     Raises:
-        AdapterError: a prompt is in neither.
+        AdapterError: a prompt is empty or too long.
     """
     if (FILES / "tokenizer.json").is_file() or (FILES / "vocab.json").is_file():
         tokenizer = transformers.AutoTokenizer.from_pretrained(FILES, local_files_only=True, trust_remote_code=False)
-        encoded = tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt"
-        )
-        return encoded["input_ids"], encoded["attention_mask"]
-    if unknown := [prompt for prompt in prompts if prompt not in TOKENS]:
-        fix = "use one of COCO's names, or give the weights in a folder with tokenizer.json"
-        raise AdapterError(f"'{unknown[0]}' is in no table of tokens", where="PROMPTS", fix=fix)
-    rows = [(START, *TOKENS[prompt], END) for prompt in prompts]
-    ids = torch.tensor([(*row, *[END] * (LENGTH - len(row))) for row in rows])
-    return ids, torch.tensor([[1] * len(row) + [0] * (LENGTH - len(row)) for row in rows])
+        found = tokenizer(list(prompts), padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
+        return found["input_ids"], found["attention_mask"]
+    return padded(prompts)
 
 
 def create_adapter() -> Sam3:
