@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from npu_deliver import ledger, manifest, versions
 from npu_deliver.needed_packages import SERVER, needed, package_key
@@ -97,10 +98,11 @@ def witnesses(folder: Path) -> Iterator[Finding]:
     for kind, entry in evidence.items():
         file = layout.record(kind)
         try:
-            specs.append(loads(_read(folder, file), file)["spec_sha256"])
-            record = read_record(folder / file, spec_sha256=None)
-        except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
+            record = read_record(folder / file)
+        except DeliverError:
+            specs += _spec_of(folder, file)
             continue
+        specs.append(record.spec_sha256)
         logged = _LOGGED.search(_read(folder, str(entry.get("log"))))
         if logged and logged[1] == entry.get("record_sha256") != record_sha256(record):
             what = f"is not the record {logged[1][:12]}… that its log and summary.json were made from"
@@ -113,6 +115,14 @@ def witnesses(folder: Path) -> Iterator[Finding]:
         yield Finding(file="spec.json", what=f"is not the spec {str(specs[0])[:12]}… that every record was made under")
     if summary.get("model") != to_json(spec_file.model) or summary.get("profile") != spec_file.profile:
         yield Finding(file="spec.json", what="tells other facts of the model than summary.json")
+
+
+def _spec_of(folder: Path, file: str) -> list[Any]:
+    """The spec that a record names which cannot be read as one otherwise; nothing where it names none."""
+    try:
+        return [loads(_read(folder, file), file)["spec_sha256"]]
+    except (DeliverError, ValueError, LookupError, TypeError, RecursionError):
+        return []
 
 
 def _read(folder: Path, file: str) -> str:

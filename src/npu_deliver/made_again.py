@@ -22,9 +22,9 @@ from npu_deliver.png_chunks import chunks
 from npu_deliver.second_look import MARK, Answer
 from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
-from npu_eval.jsonio import from_json, to_json
-from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
-from npu_eval.records import parse_record
+from npu_eval.jsonio import from_json, keep, to_json
+from npu_eval.limits import MAX_PICTURE_BYTES, MAX_RECORD_BYTES, read_bytes, read_text
+from npu_eval.records import Record, parse_record
 
 _DRAWN_WITH = encoding.DRAWN_WITH.encode("latin-1") + b"\0"
 _HEADER = 26
@@ -58,11 +58,19 @@ def answer(question: Mapping[str, Any], *, pictures: bool) -> Answer:
         return Answer(pages={}, refused=str(error), pictures={}, uncompared={})
     if not pictures:
         return Answer(pages=pages, refused="", pictures={}, uncompared={})
-    records = {kind: parse_record(text, kind) for kind, text in question["records"].items()}
+    folder = Path(question["folder"])
+    records = {kind: _record(folder / told["file"], told["sha256"]) for kind, told in question["records"].items()}
     with encoding.quickly():
         drawn = figures.draw(summary, records, question["logs"], language, summary_hash=question["summary_sha256"])
-    wrong, other = _compared(Path(question["folder"]), drawn)
+    wrong, other = _compared(folder, drawn)
     return Answer(pages=pages, refused="", pictures=wrong, uncompared=other)
+
+
+def _record(path: Path, sha256: str) -> Record:
+    """A record of the folder, which whoever asks has read and hashed."""
+    record = parse_record(read_text(path, MAX_RECORD_BYTES), path.name)
+    keep(record, sha256=sha256)
+    return record
 
 
 def nearest(summary: Summary, found: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -24,7 +24,7 @@ from npu_eval.errors import RecordError
 from npu_eval.jsonio import canonical_sha256, from_json, to_json
 from npu_eval.layout import REPORT, SUMMARY
 from npu_eval.limits import MAX_PAGE_BYTES, MAX_TEXT_BYTES, read_bytes
-from npu_eval.records import Record, record_text
+from npu_eval.records import Record, record_sha256
 from npu_eval.stamps import Stamp, stamped_name
 
 _DRAWN_FROM = ("performance", "localisation")
@@ -128,7 +128,11 @@ def check(folder: Path, said: Said, records: Mapping[str, Record], look: Look, k
         "folder": str(folder.resolve()),
         "summary": to_json(summary),
         "summary_sha256": said.sha256,
-        "records": {kind: record_text(record) for kind, record in records.items() if kind in _DRAWN_FROM},
+        "records": {
+            kind: {"file": summary.layout.record(kind), "sha256": record_sha256(record)}
+            for kind, record in records.items()
+            if kind in _DRAWN_FROM
+        },
         "logs": dict(said.logs),
         "pages": found,
     }

@@ -149,12 +149,14 @@ def summarize(
     records: Mapping[str, Record],
     runs: Runs | None = None,
     derived_with: ToolVersion | None = None,
+    logs: Mapping[str, str] | None = None,
 ) -> Summary:
     """What the records of one deliverable come to.
 
     Args:
         runs: what the ledger of the runs comes to; None where there is none.
         derived_with: the version of this tool that says all of it; None where it is not known.
+        logs: path of a log → the text that its record gives, where that was made already.
 
     Raises:
         RecordError: there is none, one is of another spec, or they are not of one run's code, device and weights.
@@ -200,7 +202,7 @@ def summarize(
         dataset=_dataset(records.get("dataset")),
         optimisation=_optimisation(records, spec.criteria),
         localisation=_localisation(records.get("localisation"), spec),
-        evidence=tuple(_evidence(kind, records[kind], spec_file) for kind in LOG_NAMES if kind in records),
+        evidence=tuple(_evidence(kind, records[kind], spec_file, logs or {}) for kind in LOG_NAMES if kind in records),
         runs=runs,
         serve=spec_file.serve,
     )
@@ -319,15 +321,16 @@ def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:
     return {(d.input, d.output): d.candidate_sha256 for d in record.data.differences}
 
 
-def _evidence(kind: str, record: Record, spec_file: SpecFile) -> Evidence:
+def _evidence(kind: str, record: Record, spec_file: SpecFile, logs: Mapping[str, str]) -> Evidence:
     criteria, layout = spec_file.evaluation.criteria, spec_file.layout
-    text = log_text(record, criteria)
+    log = layout.log(log_name(record))
+    text = logs[log] if log in logs else log_text(record, criteria)
     return Evidence(
         experiment=kind,
         command=" ".join(record.command),
         record=layout.record(kind),
         record_sha256=record_sha256(record),
-        log=layout.log(log_name(record)),
+        log=log,
         log_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         started_at=record.started_at,
         finished_at=record.finished_at,

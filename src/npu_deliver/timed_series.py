@@ -119,7 +119,7 @@ def _copies(series: Sequence[Series]) -> Iterator[tuple[Series, Series, int]]:
     seen: dict[tuple[float, ...], tuple[Series, int]] = {}
     told: set[tuple[int, int]] = set()
     for one in series:
-        for start in range(len(one.times_s) - BLOCK + 1):
+        for start in _repeated(one.times_s, counts):
             block = one.times_s[start : start + BLOCK]
             other, there = seen.setdefault(block, (one, start))
             if (other is one and start - there < BLOCK) or len(set(block)) < BLOCK * 3 // 4:
@@ -127,6 +127,15 @@ def _copies(series: Sequence[Series]) -> Iterator[tuple[Series, Series, int]]:
             if (id(one), id(other)) not in told:
                 told.add((id(one), id(other)))
                 yield one, other, _length(one.times_s[start:], other.times_s[there:])
+
+
+def _repeated(times: Sequence[float], counts: Mapping[float, int]) -> Iterator[int]:
+    """Where a block starts of whose times each stands somewhere else, too: no other block can stand in two places."""
+    run = 0
+    for end, time in enumerate(times, start=1):
+        run = run + 1 if counts[time] > 1 else 0
+        if run >= BLOCK:
+            yield end - BLOCK
 
 
 def _length(one: Sequence[float], other: Sequence[float]) -> int:

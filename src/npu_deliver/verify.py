@@ -146,7 +146,7 @@ def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Findi
     parts["ledger"], runs = _check_ledger(folder, spec_file, records)
     derived_with = replace(versions.current(), commit=told.derived.commit) if told.ours and told.derived else None
     try:
-        summary = summarize(spec_file, records, runs, derived_with or told.derived)
+        summary = summarize(spec_file, records, runs, derived_with or told.derived, logs)
     except DeliverError as error:
         return parts | {"statistics": [_finding(error)]}, None, Remade()
     except _UNDERIVABLE as error:

@@ -90,12 +90,16 @@ def loads(text: str, where: str) -> Any:
 _TOO_DEEP = f"not readable as JSON: it holds lists or objects more than {MAX_NESTING} in each other, which is the most"
 
 
+_CONTAINERS = frozenset({dict, list})
+
+
 def _refuse_depth(value: Any, where: str) -> None:
     """What is read by functions that call themselves may not be deeper than Python's stack."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MAX_NESTING):
-        inside = (item for each in level for item in (each.values() if isinstance(each, dict) else each))
-        level = [item for item in inside if isinstance(item, (dict, list))]
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        holding = (items for items in inside if not _CONTAINERS.isdisjoint(map(type, items)))  # few lists of many do
+        level = [item for items in holding for item in items if type(item) in _CONTAINERS]
         if not level:
             return
     raise RecordError(_TOO_DEEP, where=where)

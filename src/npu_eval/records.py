@@ -321,10 +321,9 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
         RecordError: absent, unreadable, of another schema version, or of another spec.
     """
     try:
-        text = read_bytes(path, MAX_RECORD_BYTES).decode("utf-8")
+        record = _stored(read_bytes(path, MAX_RECORD_BYTES), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"cannot be read ({error})", where=path.name) from error
-    record = _stored(text, path.name)
     if spec_sha256 is not None and record.spec_sha256 != spec_sha256:
         raise RecordError(
             f"was made under spec {record.spec_sha256[:12]}, not {spec_sha256[:12]}",
@@ -335,11 +334,14 @@ def read_record(path: Path, *, spec_sha256: str | None = None) -> Record:
 
 
 @functools.lru_cache(maxsize=len(KINDS))
-def _stored(text: str, where: str) -> Record:
-    """The record of a file's text; a folder's checks each read all of its records."""
+def _stored(content: bytes, where: str) -> Record:
+    """The record of a file's content; a folder's checks each read all of its records."""
+    text = content.decode("utf-8")
     record = parse_record(text, where)
-    found = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    if found != record.text_sha256:
+    found = hashlib.sha256(content).hexdigest()
+    if record_text(record) == text:
+        vars(record)["text_sha256"] = found  # as the cached property would find it
+    else:
         keep(record, sha256=found)
     return record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -207,6 +208,7 @@ def host_bound(data: PerformanceData) -> HostBound | None:
     return _host_bound(earlier.batch_size, earlier.enqueue_s, earlier.device_s)
 
 
+@functools.lru_cache(maxsize=64)  # for the log, and twice for the summary
 def _host_bound(size: int, enqueue_s: Sequence[float], device_s: Sequence[float]) -> HostBound:
     enqueue, device = statistics.median(enqueue_s), statistics.median(device_s)
     slow = sum(e > HOST_BOUND * d for e, d in zip(enqueue_s, device_s, strict=True))

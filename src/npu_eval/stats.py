@@ -108,9 +108,13 @@ def stability(samples: Sequence[float]) -> Stability:
     The thresholds are those of pyperf (CV), torch.utils.benchmark (IQR), perf_analyzer (windows) and hyperfine
     (modified z-score, counted but not held against the run).
     """
-    mean, median = statistics.fmean(samples), statistics.median(samples)
-    cv = statistics.stdev(samples) / mean
-    q1, _, q3 = statistics.quantiles(samples, n=4, method="inclusive")
+    return _stability(samples, sorted(samples), statistics.stdev(samples))
+
+
+def _stability(samples: Sequence[float], ordered: Sequence[float], deviation: float) -> Stability:
+    mean, median = statistics.fmean(samples), statistics.median(ordered)
+    cv = deviation / mean
+    q1, _, q3 = statistics.quantiles(ordered, n=4, method="inclusive")
     iqr = (q3 - q1) / median
     quarter = len(samples) // 4
     windows = [
@@ -177,24 +181,25 @@ class Latency:
     peak_memory_bytes: int | None
 
 
+@functools.lru_cache(maxsize=64)  # the log, the verdicts and the summary each ask for them, of 16 batch sizes at most
 def latency(run: LatencyRun) -> Latency:
     """Statistics of one batch size, from its raw samples (at least 4)."""
-    samples = run.samples_s
-    mean = statistics.fmean(samples)
-    estimates = {f"p{p:g}": percentile_estimate(samples, p) for p in PERCENTILES}
+    samples, ordered = run.samples_s, sorted(run.samples_s)
+    mean, deviation = statistics.fmean(samples), statistics.stdev(samples)
+    estimates = {f"p{p:g}": percentile_estimate(ordered, p) for p in PERCENTILES}
     return Latency(
         batch_size=run.batch_size,
         sample_count=len(samples),
         duration_s=math.fsum(samples),
         mean_s=mean,
-        std_s=statistics.stdev(samples),
+        std_s=deviation,
         min_s=min(samples),
         max_s=max(samples),
         percentiles_s={name: value for name, value in estimates.items() if value is not None},
         first_call_s=run.first_call_s,
         warmup_count=len(run.warmup_s),
         warmup_steady=run.warmup_steady,
-        stability=stability(samples),
+        stability=_stability(samples, ordered, deviation),
         peak_memory_bytes=run.peak_memory_bytes,
     )
 
