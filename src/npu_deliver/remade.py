@@ -21,12 +21,15 @@ from npu_deliver.second_look import Answer, Look, Unanswered
 from npu_deliver.summary import Summary, summary_sha256
 from npu_eval import limits
 from npu_eval.errors import RecordError
-from npu_eval.jsonio import canonical_sha256, from_json, to_json
+from npu_eval.jsonio import canonical_sha256, dumps, from_json, to_json
 from npu_eval.layout import REPORT, SUMMARY
 from npu_eval.limits import MAX_PAGE_BYTES, MAX_TEXT_BYTES, read_bytes
 from npu_eval.records import Record, record_sha256
 from npu_eval.stamps import Stamp, stamped_name
 
+_TIMES, _MORE_BYTES = 2, 2**18
+"""A summary of another version may have so many times the bytes of ours, and so many more. One that a stranger filled
+up would take minutes to render, and its pages are none of these records anyway."""
 _DRAWN_FROM = ("performance", "localisation")
 """Records that are drawn themselves, and not only what the summary derives from them."""
 _PLACES = 8
@@ -97,6 +100,11 @@ def said_by(folder: Path, summary: Summary, logs: Mapping[str, str]) -> Said:
         logs: path → the text that its record gives, for a log that the folder does not have.
     """
     found = versions.said(folder)
+    path = folder / summary.layout.at(SUMMARY)
+    size_bytes, ours_bytes = path.stat().st_size if path.is_file() else 0, len(dumps(summary).encode("utf-8"))
+    if size_bytes > _TIMES * ours_bytes + _MORE_BYTES:
+        problem = f"summary.json has {size_bytes} bytes, what this version derives of the records {ours_bytes}"
+        return Said(summary=summary, sha256="", logs=logs, ours=False, problem=problem)
     try:
         theirs = from_json(Summary, otherwise.completed(found, to_json(summary)), SUMMARY)
         theirs = replace(theirs, profile=summary.profile, measured_with=summary.measured_with,  # spec.json's to say

@@ -314,6 +314,26 @@ def test_records_from_which_nothing_can_be_derived_leave_the_pages_of_another_ve
     assert "readme.md: no page or picture could be made again: nothing can be derived from the records" in found
 
 
+def test_a_folder_without_a_summary_is_of_an_unknown_version_and_its_pages_are_not_checked(elsewhere):
+    (elsewhere / "summary.json").unlink()
+    found = [str(each) for each in verify.verify(elsewhere).other.unchecked]
+    assert any(each.startswith("readme.md: no page or picture could be made again: this version") for each in found)
+
+
+def test_a_summary_that_somebody_filled_up_is_not_rendered(elsewhere, monkeypatch):
+    def never(self, question):
+        raise AssertionError("it was rendered")
+
+    monkeypatch.setattr(deliverables.QuickLook, "ask", never)
+    path = elsewhere / "summary.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(dumps(told | {"verdicts": told["verdicts"] * 1000}), encoding="utf-8")
+    reseal(elsewhere)
+    found = [each.what for each in verify.verify(elsewhere).other.unchecked if each.file == "readme.md"]
+    words = r"no page or picture could be made again: summary.json has \d+ bytes, what this version derives .* \d+"
+    assert any(re.fullmatch(words, what) for what in found)
+
+
 def test_a_version_that_is_a_sentence_reaches_no_page_that_holds(elsewhere):
     for name in ("summary.json", "readme.md", "statement.intoto.json"):
         change_file(elsewhere / name, "0.1.7", "0.1.7, certified by Huawei")
