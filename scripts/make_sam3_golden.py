@@ -40,7 +40,7 @@ class OnCpu(TorchFunctionMode):
     ) -> Any:
         """Without the device; memory is not pinned."""
         named = dict(named or {})
-        if getattr(function, "__name__", "") == "pin_memory":
+        if getattr(function, "__name__", "") in ("pin_memory", "cuda"):
             return arguments[0]
         if str(named.get("device", "")).startswith("cuda"):
             named["device"] = "cpu"
@@ -189,6 +189,47 @@ def image_outputs(network: Any) -> Mapping[str, Tensor]:
     return {**stacked, "vision": seen["backbone_fpn"][-1]}
 
 
+def tracker_outputs(network: Any) -> Mapping[str, Tensor]:
+    """One step of the tracker on `tiny.seen`, with and without the choice of memories, and what it makes of a mask.
+
+    ``memory…`` is the frame's coarsest features after attention to the memories; ``masks``, ``overlaps``, ``object``
+    and ``pointer`` what the mask decoder makes of them; ``given…`` of a mask that is given; ``encoded`` a memory.
+    """
+    *fine, coarse = tiny.seen()
+    grid = tuple(coarse.shape[-2:])
+    found = {}
+    for name, chosen in (("memory", True), ("memory_of_the_last", False)):
+        network.use_memory_selection = chosen
+        found[name] = network._prepare_memory_conditioned_features(  # noqa: SLF001
+            frame_idx=tiny.FRAME, is_init_cond_frame=False, current_vision_feats=[coarse.flatten(2).permute(2, 0, 1)],
+            current_vision_pos_embeds=[tiny.drawn("place", 64, 1, tiny.WIDTH)], feat_sizes=[grid],
+            output_dict=_history(), num_frames=tiny.FRAMES,
+        )  # fmt: skip
+    masks, _, overlaps, _, _, pointer, seen = network._forward_sam_heads(  # noqa: SLF001
+        backbone_features=found["memory"], high_res_features=fine, multimask_output=True
+    )
+    given = network._use_mask_as_output(found["memory"], fine, tiny.given())  # noqa: SLF001
+    encoded, _ = network._encode_new_memory(  # noqa: SLF001
+        image=None, current_vision_feats=[coarse.flatten(2).permute(2, 0, 1)], feat_sizes=[grid],
+        pred_masks_high_res=tiny.drawn("found", 1, 1, tiny.SIDE, tiny.SIDE), object_score_logits=torch.tensor([[-1.0]]),
+        is_mask_from_pts=False,
+    )  # fmt: skip
+    return {**found, "masks": masks, "overlaps": overlaps, "pointer": pointer, "object": seen,
+            "given_pointer": given[5], "given_object": given[6], "encoded": encoded,
+            "sure": network.cal_mem_score(seen, overlaps.max(-1)[0])}  # fmt: skip
+
+
+def _history() -> Mapping[str, Mapping[int, Any]]:
+    outputs = {
+        at: {"maskmem_features": kept["memory"], "maskmem_pos_enc": [kept["position"]], "obj_ptr": kept["pointer"],
+             "eff_iou_score": kept["sure"]}
+        for at, kept in tiny.remembered().items()
+    }  # fmt: skip
+    first = {at: outputs[at] for at in tiny.CONDITIONING}
+    others = {at: out for at, out in outputs.items() if at not in first}
+    return {"cond_frame_outputs": first, "non_cond_frame_outputs": others}
+
+
 def main() -> None:
     """Write the names and the outputs."""
     tiny.GOLDEN.mkdir(parents=True, exist_ok=True)
@@ -199,7 +240,9 @@ def main() -> None:
     (tiny.GOLDEN / "names.json").write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
     with OnCpu(), torch.inference_mode():
         found = image_outputs(networks["detector."])
+        tracked = tracker_outputs(networks["tracker."])
     np.savez(tiny.GOLDEN / "outputs.npz", **{name: value.numpy() for name, value in found.items()})
+    np.savez(tiny.GOLDEN / "tracked.npz", **{name: value.numpy() for name, value in tracked.items()})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ WORDS = {"person": (2533,), "fire hydrant": (1769, 8031, 773)}
 def entry(name: str, shape: tuple[int, ...]) -> Tensor:
     """The weights of one name: products keep the size of what goes through them, norms are near 1."""
     drawn = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
+    if name == "tracker.sam_mask_decoder.pred_obj_score_head.layers.2.bias":
+        drawn = drawn + 30  # so that the tracker sees its objects
     if len(shape) > 1:
         drawn = drawn / math.sqrt(math.prod(shape[1:]))
     elif name.endswith("weight"):
@@ -49,8 +51,57 @@ def checkpoint() -> dict[str, Tensor]:
 
 def outputs() -> dict[str, Tensor]:
     """What the authors' network gave for `photo` and `WORDS`: (1, words, …) each; ``vision``: its coarsest features."""
-    with np.load(GOLDEN / "outputs.npz") as stored:
-        return {name: torch.from_numpy(stored[name]) for name in stored.files}
+    return _stored("outputs.npz")
+
+
+def tracked() -> dict[str, Tensor]:
+    """What the authors' tracker gave for `seen`, `remembered` and `given`; see `tracker_outputs` of the script."""
+    return _stored("tracked.npz")
+
+
+def _stored(name: str) -> dict[str, Tensor]:
+    with np.load(GOLDEN / name) as stored:
+        return {entry: torch.from_numpy(stored[entry]) for entry in stored.files}
+
+
+FRAME, FRAMES = 20, 30
+"""The frame that is tracked, of how many."""
+
+CONDITIONING = (0, 4, 8, 12, 16)
+"""Frames with a mask of their own: one more than take part."""
+
+UNSURE = (5, 10, 13, 14, 17, 19)
+"""Frames on which the tracker was not sure of its object; the last before `FRAME` is remembered all the same."""
+
+
+def drawn(name: str, *shape: int) -> Tensor:
+    """Values of a standard normal distribution, by what they are for."""
+    stream = np.random.RandomState(zlib.crc32(name.encode()))
+    return torch.from_numpy(stream.standard_normal(shape).astype(np.float32))
+
+
+def seen() -> list[Tensor]:
+    """A frame's features for the tracker, fine to coarse, (1, channels, h, w)."""
+    grid = SIDE // 14
+    return [drawn("fine", 1, WIDTH // 8, 4 * grid, 4 * grid), drawn("middle", 1, WIDTH // 4, 2 * grid, 2 * grid),
+            drawn("coarse", 1, WIDTH, grid, grid)]  # fmt: skip
+
+
+def remembered() -> dict[int, dict[str, Tensor]]:
+    """Frame → what was kept of it: memory and its position (1, 64, h, w), pointer (1, WIDTH), score."""
+    grid = SIDE // 14
+    return {
+        at: {"memory": drawn(f"memory {at}", 1, 64, grid, grid), "position": drawn(f"position {at}", 1, 64, grid, grid),
+             "pointer": drawn(f"pointer {at}", 1, WIDTH), "sure": torch.tensor(0.0 if at in UNSURE else 0.5)}
+        for at in range(FRAME)
+    }  # fmt: skip
+
+
+def given() -> Tensor:
+    """A mask at the tracker's full size, (1, 1, side, side), 0 or 1."""
+    side = SIDE // 14 * 16
+    coarse = drawn("given", 1, 1, 7, 7)
+    return (torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear") > 0).float()
 
 
 def tokens() -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from npu_eval.sam3.corrections import CLS, IMAGE, MASK_ORDER, VIT_EPSILON
+from npu_eval.sam3.corrections import CLS, IMAGE, MASK_ORDER, PRESENCE, VIT_EPSILON
 
 EPSILON = 1e-5
 """Of the ViT's LayerNorms (sam3/model/vitdet.py)."""
@@ -24,6 +25,9 @@ def correct(detector: nn.Module, corrections: Collection[str] = IMAGE) -> None:
     Args:
         detector: a `Sam3Model`, or the `detector_model` of a `Sam3VideoModel`.
     """
+    if PRESENCE in corrections:
+        decoder: Any = detector.get_submodule("detr_decoder")
+        decoder.clamp_presence_logit_max_val = math.inf
     if VIT_EPSILON not in corrections:
         return
     for module in detector.get_submodule("vision_encoder.backbone").modules():

@@ -94,6 +94,24 @@ def test_the_token_is_what_the_geometry_encoder_says_of_no_box(state: dict[str, 
     assert not torch.allclose(ours[0], ours[1], atol=1e-3)  # it is a word on the image
 
 
+def test_a_presence_that_is_far_from_certain_can_still_be_learned(state: dict[str, Tensor]) -> None:
+    found = {}
+    for which in (corrections.IMAGE, corrections.IMAGE - {corrections.PRESENCE}):
+        detector = network(state, which)
+        bias = detector.detr_decoder.presence_head.layer3.bias
+        with torch.no_grad():
+            bias += 30
+        ids, attention = original_sam3.tokens()
+        with torch.no_grad():
+            seen, words = detector.get_vision_features(original_sam3.photo()), text_features(detector, ids, attention)
+        presence = find(detector, seen, words[:1], attention[:1], which)["presence_logits"]
+        presence.sum().backward()
+        found[which] = (float(presence.detach()), float(bias.grad))
+    assert found[corrections.IMAGE][0] > 25
+    assert found[corrections.IMAGE][1] == 1
+    assert found[corrections.IMAGE - {corrections.PRESENCE}] == (10, 0)
+
+
 def test_only_the_vits_norms_are_corrected(state: dict[str, Tensor]) -> None:
     detector = network(state, corrections.IMAGE)
     found = {name: m.eps for name, m in detector.named_modules() if isinstance(m, nn.LayerNorm)}
