@@ -45,10 +45,13 @@ class BasisModule(nn.Module):
         return bases
 
     def semantic_loss(self, p3: Tensor, truth: Tensor, weight: float) -> Tensor:
-        """Cross-entropy of the semantic head on P3 against (N, H, W) int64 labels, taken at every eighth pixel."""
-        logits = precise(self.seg_head(p3))
-        small = F.interpolate(truth[:, None].to(logits.dtype), scale_factor=1 / 8)[:, 0].long()
-        return F.cross_entropy(logits, small) * weight
+        """Cross-entropy of the semantic head on P3 against (N, h, w) int64 labels of its size (`at_eighths`)."""
+        return F.cross_entropy(precise(self.seg_head(p3)), truth) * weight
+
+
+def at_eighths(labels: Tensor) -> Tensor:
+    """(…, H, W) labels at every eighth pixel, as nearest interpolation picks them: the size of P3."""
+    return labels[..., ::8, ::8]
 
 
 def blend(bases: Tensor, attention: Tensor) -> Tensor:

@@ -22,17 +22,19 @@ from npu_models.detections import (
     Detections,
     Size,
     Target,
-    as_targets,
     as_tensor,
     check_sizes,
     levels,
     no_detections,
 )
+from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import DetectronFPN
-from npu_models.losses import centerness, cross_entropy_sum, focal_sum, giou_loss, nothing_of
-from npu_models.masks import masks_in_boxes, paste_masks, polygons_in_box
+from npu_models.losses import cross_entropy_sum, focal_sum, giou_loss, nothing_of
+from npu_models.mask_targets import MASK_SIDE, MaskEncoder, MaskTargets
+from npu_models.masks import paste_masks
 from npu_models.network import Network, Preprocessing
-from npu_models.points import assign, flatten, grid, span
+from npu_models.point_targets import PointEncoder, PointTargets
+from npu_models.points import flatten, grid, span
 from npu_models.precise import precise
 from npu_models.resnet import DetectronResNet
 from npu_models.towers import flat_tower, initialise_head
@@ -46,7 +48,6 @@ CANDIDATES_PER_LEVEL = 1000
 NMS_IOU = 0.6
 DETECTIONS = 100
 ATTENTION_SIDE = 14
-MASK_SIDE = 56  # BOTTOM_RESOLUTION
 BASIS_SCALE = 0.25  # bases are at a quarter of the input's size
 SEMANTIC_WEIGHT = 0.3
 
@@ -92,6 +93,7 @@ class BlendMask(Network):
 
     def __init__(self, depth: int, variant: str = "Base-BlendMask") -> None:
         rules = VARIANTS[variant]
+        self._levels = rules.levels
         super().__init__(replace(PREPROCESSING, short_side=rules.short_side, long_side=rules.long_side))
         self.backbone = DetectronFPN(DetectronResNet(depth, norms_learn=rules.norms_learn), levels=rules.levels)
         self.proposal_generator = nn.ModuleDict({"fcos_head": _Head(rules)})
@@ -119,7 +121,14 @@ class BlendMask(Network):
         """Threshold, take the top of each level, decode, suppress, keep 100, rescale, clip, blend and paste masks."""
         return self._postprocess(raw, _DenseAttention(levels(raw, "top_p")), image_sizes, output_sizes)
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+    def encoder(self) -> MaskEncoder:
+        """Needs boxes, classes, and masks or polygons; takes semantic maps where all targets have one."""
+        strides, bounds = STRIDES[: self._levels], (*SIZE_BOUNDS[: self._levels], SIZE_BOUNDS[-1])
+        return MaskEncoder(PointEncoder(strides, bounds, CLASSES, radius=CENTER_RADIUS, in_strides=True))
+
+    def losses(
+        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+    ) -> dict[str, Tensor]:
         """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and perhaps ``loss_basis_sem``.
 
         Targets need boxes, classes and masks or polygons, and in training a semantic map: every configuration of the
@@ -129,17 +138,15 @@ class BlendMask(Network):
         Raises:
             ValueError: a target lacks what the losses need.
         """
-        images, targets = as_tensor(batch), as_targets(targets)
-        semantic = all(target.semantic is not None for target in targets)
-        if self.training and not semantic:
+        images = as_tensor(batch)
+        wanted = encoded_for(images, targets, self.encoder(), MaskTargets)
+        if self.training and wanted.semantic is None:
             raise ValueError("BlendMask's semantic loss needs a semantic map in every target")
         raw = self.raw_outputs(images)
-        positive = _positives(raw, targets)
-        losses = _point_losses(raw, positive)
-        losses["loss_mask"] = _mask_loss(raw, positive, targets)
-        if semantic:
-            truth = _padded_semantic(targets, images)
-            losses["loss_basis_sem"] = self.basis_module.semantic_loss(raw["p3"], truth, SEMANTIC_WEIGHT)
+        losses = _point_losses(raw, wanted.points)
+        losses["loss_mask"] = _mask_loss(raw, wanted)
+        if wanted.semantic is not None:
+            losses["loss_basis_sem"] = self.basis_module.semantic_loss(raw["p3"], wanted.semantic, SEMANTIC_WEIGHT)
         return losses
 
     def _dense(self, images: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
@@ -266,92 +273,33 @@ def _masked(
     return Detections(boxes, proposals.scores, proposals.classes, paste_masks(soft, boxes, output_size))
 
 
-@dataclass(frozen=True)
-class _Positives:
-    """The points of a batch that have to find an object.
-
-    ``classes`` (N * L,) of all points, image by image and in each level by level; for the P points with an object
-    ``index`` into those, ``distances`` (P, 4) in strides, ``objects`` (P,) among the objects of the whole batch,
-    ``centers`` (P,).
-    """
-
-    classes: Tensor
-    index: Tensor
-    distances: Tensor
-    objects: Tensor
-    centers: Tensor
-
-
-def _positives(raw: dict[str, Tensor], targets: Sequence[Target]) -> _Positives:
-    sizes = [(x.shape[-2], x.shape[-1]) for x in levels(raw, "logits_p")]
-    steps = STRIDES[: len(sizes)]
-    bounds = (*SIZE_BOUNDS[: len(sizes)], SIZE_BOUNDS[-1])
-    points = [grid(size, stride, precise(raw["bases"])) for size, stride in zip(sizes, steps, strict=True)]
-    strides = torch.cat([place.new_full((len(place), 1), stride) for place, stride in zip(points, steps, strict=True)])
-    classes, distances, objects, first = [], [], [], 0
-    for target in targets:
-        one = assign(points, steps, bounds, target, background=CLASSES, radius=CENTER_RADIUS)
-        classes.append(one.classes)
-        distances.append(one.distances / strides)
-        objects.append(one.objects + first)
-        first += len(target.boxes)
-    every = torch.cat(classes)
-    index = (every < CLASSES).nonzero().squeeze(1)
-    wanted = torch.cat(distances)[index]
-    return _Positives(every, index, wanted, torch.cat(objects)[index], centerness(wanted))
-
-
 def _rows(raw: dict[str, Tensor], prefix: str) -> Tensor:
     """(N * L, C): one output of all points, in the order of `_Positives.classes`."""
     return precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1)).flatten(0, 1)
 
 
-def _point_losses(raw: dict[str, Tensor], positive: _Positives) -> dict[str, Tensor]:
-    count = max(len(positive.index), 1)
-    regression = _rows(raw, "reg_p")[positive.index]
-    center = _rows(raw, "ctr_p")[positive.index, 0]
-    losses = {"loss_fcos_cls": focal_sum(_rows(raw, "logits_p"), positive.classes) / count}
-    location = (giou_loss(regression, positive.distances) * positive.centers).sum()
-    losses["loss_fcos_loc"] = location / positive.centers.sum().clamp(min=1e-6)
-    losses["loss_fcos_ctr"] = cross_entropy_sum(center, positive.centers) / count
-    return losses
+def _point_losses(raw: dict[str, Tensor], wanted: PointTargets) -> dict[str, Tensor]:
+    count = max(len(wanted.positive), 1)
+    regression = _rows(raw, "reg_p")[wanted.positive]
+    center = _rows(raw, "ctr_p")[wanted.positive, 0]
+    location = (giou_loss(regression, wanted.distances) * wanted.centers).sum()
+    return {
+        "loss_fcos_cls": focal_sum(_rows(raw, "logits_p"), wanted.classes) / count,
+        "loss_fcos_loc": location / wanted.centers.sum().clamp(min=1e-6),
+        "loss_fcos_ctr": cross_entropy_sum(center, wanted.centers) / count,
+    }
 
 
-def _mask_loss(raw: dict[str, Tensor], positive: _Positives, targets: Sequence[Target]) -> Tensor:
+def _mask_loss(raw: dict[str, Tensor], wanted: MaskTargets) -> Tensor:
     """Cross-entropy of the blended masks over the objects' own boxes, weighted by centerness."""
-    bases = precise(raw["bases"])
-    if len(positive.index) == 0:
+    points, bases = wanted.points, precise(raw["bases"])
+    if len(points.positive) == 0:
         return nothing_of(bases, *levels(raw, "top_p"))
-    boxes = [target.boxes.to(bases) for target in targets]
-    rois = torch.cat([torch.cat([box.new_full((len(box), 1), k), box], dim=1) for k, box in enumerate(boxes)])
-    cut = roi_align(bases, rois, MASK_SIDE, BASIS_SCALE, 1)[positive.objects]
-    logits = blend(cut, _rows(raw, "top_p")[positive.index])
-    truth = torch.cat([_small_masks(target) for target in targets]).to(logits)[positive.objects]
+    cut = roi_align(bases, wanted.rois.to(bases), MASK_SIDE, BASIS_SCALE, 1)[points.objects]
+    logits = blend(cut, _rows(raw, "top_p")[points.positive])
+    truth = wanted.masks.to(logits)[points.objects]
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten(1).mean(dim=1)
-    return (each * positive.centers).sum() / positive.centers.sum().clamp(min=1e-6)
-
-
-def _small_masks(target: Target) -> Tensor:
-    """(M, 56, 56) bool masks of the objects within their boxes; polygons, where there are any, before masks."""
-    if target.polygons is not None:
-        drawn = [
-            polygons_in_box(rings, box, MASK_SIDE) for rings, box in zip(target.polygons, target.boxes, strict=True)
-        ]
-        return torch.stack(drawn) if drawn else torch.zeros((0, MASK_SIDE, MASK_SIDE), dtype=torch.bool)
-    if target.masks is not None:
-        return masks_in_boxes(target.masks, target.boxes.float(), MASK_SIDE)
-    raise ValueError("BlendMask's mask loss needs masks or polygons in every target")
-
-
-def _padded_semantic(targets: Sequence[Target], images: Tensor) -> Tensor:
-    """(N, H, W) int64, background where the images are padded."""
-    height, width = images.shape[-2:]
-    maps = []
-    for target in targets:
-        assert target.semantic is not None
-        semantic = target.semantic.to(images.device)
-        maps.append(F.pad(semantic, (0, width - semantic.shape[1], 0, height - semantic.shape[0])))
-    return torch.stack(maps)
+    return (each * points.centers).sum() / points.centers.sum().clamp(min=1e-6)
 
 
 class _Head(nn.Module):

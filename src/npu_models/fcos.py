@@ -18,16 +18,17 @@ from npu_models.detections import (
     Detections,
     Size,
     Target,
-    as_targets,
     as_tensor,
     check_sizes,
     levels,
     no_detections,
 )
+from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import FPN
-from npu_models.losses import centerness, cross_entropy_sum, focal_sum, iou_loss
+from npu_models.losses import cross_entropy_sum, focal_sum, iou_loss
 from npu_models.network import Network, Preprocessing
-from npu_models.points import Assignment, assign, flatten, grid, span
+from npu_models.point_targets import PointEncoder, PointTargets
+from npu_models.points import flatten, grid, span
 from npu_models.precise import precise
 from npu_models.resnet import ResNet
 from npu_models.towers import climb, initialise_head, tower
@@ -82,33 +83,35 @@ class FCOS(Network):
             found.append(_select(one, points, image_size, output_size))
         return found
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+    def encoder(self) -> PointEncoder:
+        """Needs boxes and classes."""
+        return PointEncoder(STRIDES, SIZE_BOUNDS, CLASSES)
+
+    def losses(
+        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+    ) -> dict[str, Tensor]:
         """``loss_cls`` focal, ``loss_bbox`` -log IoU, ``loss_centerness``; targets need boxes and classes."""
-        raw = self.raw_outputs(batch)
+        images = as_tensor(batch)
+        wanted = encoded_for(images, targets, self.encoder(), PointTargets)
+        raw = self.raw_outputs(images)
         logits, regression, center = (
             precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1))
             for prefix in ("logits_p", "reg_p", "ctr_p")
         )
-        points = _points(levels(raw, "logits_p"), logits)
-        wanted = [assign(points, STRIDES, SIZE_BOUNDS, target, background=CLASSES) for target in as_targets(targets)]
         return fcos_losses(logits, regression, center, wanted)
 
 
-def fcos_losses(logits: Tensor, regression: Tensor, center: Tensor, wanted: Sequence[Assignment]) -> dict[str, Tensor]:
-    """The losses of (N, L, 80), (N, L, 4) and (N, L, 1) predictions against one assignment an image."""
-    classes = torch.cat([one.classes for one in wanted])
-    positive = (classes < CLASSES).nonzero().squeeze(1)
-    distances = torch.cat([one.distances for one in wanted])[positive]
-    predicted = regression.reshape(-1, 4)[positive]
-    predicted_center = center.reshape(-1)[positive]
-    count = max(len(positive), 1)
-    losses = {"loss_cls": focal_sum(logits.reshape(-1, CLASSES), classes) / count}
-    if len(positive) == 0:
-        return losses | {"loss_bbox": predicted.sum(), "loss_centerness": predicted_center.sum()}
-    weight = centerness(distances)
-    bbox = (iou_loss(predicted, distances) * weight).sum() / weight.sum().clamp(min=1e-6)
-    entropy = cross_entropy_sum(predicted_center, weight) / count
-    return losses | {"loss_bbox": bbox, "loss_centerness": entropy}
+def fcos_losses(logits: Tensor, regression: Tensor, center: Tensor, wanted: PointTargets) -> dict[str, Tensor]:
+    """The losses of (N, L, 80), (N, L, 4) and (N, L, 1) predictions; without an object those of boxes are 0."""
+    predicted = regression.reshape(-1, 4)[wanted.positive]
+    predicted_center = center.reshape(-1)[wanted.positive]
+    count, weight = max(len(wanted.positive), 1), wanted.centers
+    location = (iou_loss(predicted, wanted.distances) * weight).sum()
+    return {
+        "loss_cls": focal_sum(logits.reshape(-1, CLASSES), wanted.classes) / count,
+        "loss_bbox": location / weight.sum().clamp(min=1e-6),
+        "loss_centerness": cross_entropy_sum(predicted_center, weight) / count,
+    }
 
 
 def _points(maps: list[Tensor], like: Tensor) -> list[Tensor]:

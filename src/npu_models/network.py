@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.detections import Batch, Detections, Size, Target
+from npu_models.encoded import Encoded, Encoder
 from npu_models.optimise import optimise
 from npu_models.resize import keep_ratio, resize_opencv, resize_pillow, shortest_edge
 
@@ -127,8 +128,18 @@ class Network(nn.Module, ABC):
         """Raw outputs, made here or elsewhere → the detections of each image, in pixels of its output size."""
 
     @abstractmethod
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+    def encoder(self) -> Encoder:
+        """A function from targets to what `losses` compares with; it holds no weights and may go to another process."""
+
+    @abstractmethod
+    def losses(
+        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+    ) -> dict[str, Tensor]:
         """The original's training losses, by their original names; their plain sum is what training minimises.
 
-        One target an image, a `Target` or a dictionary with its fields. Works in training and in evaluation mode.
+        One target an image, a `Target` or a dictionary with its fields, or all of them as `encoder` made them. Works
+        in training and in evaluation mode.
+
+        Raises:
+            ValueError: a target lacks what the losses need, or was encoded for another family of networks.
         """

@@ -69,6 +69,17 @@ def resize_opencv(image: Tensor, size: Size) -> Tensor:
     return ((rows + 2) >> 2).clamp_(0, 255).to(torch.uint8)
 
 
+def quarter_opencv(images: Tensor) -> Tensor:
+    """(…, H, W) uint8, sides multiples of 4 → (…, H / 4, W / 4) as `resize_opencv`, many times as fast.
+
+    At a scale of exactly a quarter OpenCV's four pixels are the middle ones, its weights a half each, and its fixed
+    point loses nothing before the last rounding.
+    """
+    upper, lower = images[..., 1::4, :], images[..., 2::4, :]
+    parts = [rows[..., first::4].to(torch.int16) for rows in (upper, lower) for first in (1, 2)]
+    return ((parts[0] + parts[1] + parts[2] + parts[3] + 2) >> 2).to(torch.uint8)
+
+
 def _pillow_axis(image: Tensor, size: int) -> Tensor:
     """Resize the first axis with Pillow's triangle filter in 22-bit fixed point."""
     length = image.shape[0]

@@ -19,14 +19,14 @@ from npu_models.detections import (
     Detections,
     Size,
     Target,
-    as_targets,
     as_tensor,
     check_sizes,
     levels,
     no_detections,
 )
+from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import FPN
-from npu_models.grid_targets import GridTarget, assign_cells
+from npu_models.grid_targets import GridEncoder, GridTargets
 from npu_models.losses import dice_loss, focal_sum, nothing_of
 from npu_models.masks import boxes_of_masks
 from npu_models.matrix_nms import decayed_scores
@@ -130,40 +130,39 @@ class SOLOv2(Network):
             for index, (image_size, output_size) in enumerate(zip(image_sizes, output_sizes, strict=True))
         ]
 
-    def losses(self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]]) -> dict[str, Tensor]:
+    def encoder(self) -> GridEncoder:
+        """Needs boxes, classes and masks."""
+        return GridEncoder(GRIDS, self.configuration.scale_ranges, CLASSES)
+
+    def losses(
+        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+    ) -> dict[str, Tensor]:
         """``loss_mask`` Dice and ``loss_cls`` focal, divided as mmdet does; targets need boxes, classes and masks."""
-        raw = self.raw_outputs(batch)
-        logits, kernels, features = levels(raw, "cls_"), levels(raw, "kernel_"), raw["mask_feats"]
-        size = (features.shape[-2], features.shape[-1])
-        grids, ranges = [x.shape[-1] for x in logits], self.configuration.scale_ranges
-        wanted = [
-            assign_cells(target, size, MASK_STRIDE, grids, ranges, background=CLASSES) for target in as_targets(targets)
-        ]
-        positives = sum(int(level.cells.unique().numel()) for image in wanted for level in image)
+        images = as_tensor(batch)
+        wanted = encoded_for(images, targets, self.encoder(), GridTargets)
+        raw = self.raw_outputs(images)
         focal = [
-            focal_sum(flatten(x)[index], image[level].classes.to(x.device))
-            for level, x in enumerate(logits)
-            for index, image in enumerate(wanted)
+            focal_sum(flatten(x)[index], image.grids[level].classes)
+            for level, x in enumerate(levels(raw, "cls_"))
+            for index, image in enumerate(wanted.images)
         ]
         return {
-            "loss_mask": _mask_loss(kernels, features, wanted, positives),
-            "loss_cls": torch.stack(focal).sum() / (positives + 1),
+            "loss_mask": _mask_loss(levels(raw, "kernel_"), raw["mask_feats"], wanted),
+            "loss_cls": torch.stack(focal).sum() / (wanted.positives + 1),
         }
 
 
-def _mask_loss(kernels: list[Tensor], features: Tensor, wanted: list[list[GridTarget]], positives: int) -> Tensor:
+def _mask_loss(kernels: list[Tensor], features: Tensor, wanted: GridTargets) -> Tensor:
     """Dice over all assigned masks, divided by the number of distinct positive cells."""
-    if positives == 0:
+    if wanted.positives == 0:
         return nothing_of(features, *kernels)
-    total = features.new_zeros(())
-    for index, image in enumerate(wanted):
-        for level, target in enumerate(image):
-            if len(target.cells) == 0:
-                continue
-            kernel = flatten(kernels[level])[index][target.cells.to(features.device)]
-            masks = _draw(kernel, features[index])
-            total = total + dice_loss(masks, target.masks.to(features.device).flatten(1)).sum()
-    return total * MASK_WEIGHT / positives
+    total = precise(features.new_zeros(()))
+    for index, image in enumerate(wanted.images):
+        for level, grid in enumerate(image.grids):
+            if len(grid.cells) > 0:
+                masks = _draw(flatten(kernels[level])[index][grid.cells], features[index])
+                total = total + dice_loss(masks, image.masks[grid.objects].flatten(1)).sum()
+    return total * MASK_WEIGHT / wanted.positives
 
 
 def _local_maxima(scores: Tensor) -> Tensor:

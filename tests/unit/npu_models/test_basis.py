@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from npu_models.basis import BasisModule, blend
+from npu_models.basis import BasisModule, at_eighths, blend
 
 
 def test_equal_attention_is_the_mean_of_the_bases():
@@ -28,6 +28,12 @@ def test_bases_are_twice_the_size_of_p3():
 def test_the_semantic_loss_of_a_fresh_head_is_near_that_of_guessing():
     torch.manual_seed(0)
     loss = (
-        BasisModule(80).train().semantic_loss(torch.randn(2, 256, 8, 8), torch.zeros(2, 64, 64, dtype=torch.int64), 0.3)
+        BasisModule(80).train().semantic_loss(torch.randn(2, 256, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64), 0.3)
     )
     assert loss.item() == pytest.approx(0.3 * math.log(81), rel=0.2)
+
+
+def test_every_eighth_label_is_the_one_that_nearest_interpolation_picks():
+    labels = torch.randint(0, 81, (2, 64, 96), generator=torch.Generator().manual_seed(0))
+    wanted = torch.nn.functional.interpolate(labels[:, None].float(), scale_factor=1 / 8)[:, 0].long()
+    assert torch.equal(at_eighths(labels), wanted)

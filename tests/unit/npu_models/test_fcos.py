@@ -7,6 +7,7 @@ import torch
 import npu_models
 from npu_models import Target
 from npu_models.fcos import CLASSES, STRIDES, fcos_losses
+from npu_models.point_targets import gathered
 from npu_models.points import Assignment
 
 NAME = "fcos/r50_caffe_fpn_gn-head_1x"
@@ -123,7 +124,7 @@ def test_size_lists_must_go_with_the_outputs(fresh):
 def test_losses_without_any_object_are_finite_and_reach_every_output():
     logits, regression, center = (torch.zeros((1, 50, n), requires_grad=True) for n in (CLASSES, 4, 1))
     none = Assignment(torch.full((50,), CLASSES), torch.zeros(50, dtype=torch.int64), torch.zeros(50, 4))
-    losses = fcos_losses(logits, regression, center, [none])
+    losses = fcos_losses(logits, regression, center, gathered([none], [0], background=CLASSES))
     assert losses["loss_bbox"].item() == 0
     assert losses["loss_centerness"].item() == 0
     torch.stack(list(losses.values())).sum().backward()

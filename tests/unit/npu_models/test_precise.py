@@ -9,6 +9,7 @@ import torch
 
 from npu_models import losses
 from npu_models.fcos import CLASSES, fcos_losses
+from npu_models.point_targets import gathered
 from npu_models.points import Assignment
 from npu_models.precise import precise
 
@@ -88,7 +89,8 @@ def test_gradients_reach_half_precision_outputs():
         torch.full((1, 4, n), 1.0, dtype=torch.float16, requires_grad=True) for n in (CLASSES, 4, 1)
     )
     one = Assignment(torch.tensor([7, CLASSES, CLASSES, CLASSES]), torch.zeros(4, dtype=torch.int64), torch.ones(4, 4))
-    torch.stack(list(fcos_losses(logits, regression, center, [one]).values())).sum().backward()
+    wanted = gathered([one], [1], background=CLASSES)
+    torch.stack(list(fcos_losses(logits, regression, center, wanted).values())).sum().backward()
     for output in (logits, regression, center):
         assert output.grad.dtype == torch.float16
         assert bool(torch.isfinite(output.grad).all())

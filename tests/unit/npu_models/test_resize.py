@@ -57,6 +57,15 @@ def test_a_quarter_of_a_mask_keeps_the_cells_with_two_of_the_four_middle_pixels(
     assert subject.resize_opencv(mask, (2, 2)).tolist() == [[0, 0], [0, 1]]
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31))
+def test_quarters_of_many_images_are_those_of_each(height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (3, 4 * height, 4 * width), generator=generator, dtype=torch.uint8)
+    wanted = torch.stack([subject.resize_opencv(image, (height, width)) for image in images])
+    assert torch.equal(subject.quarter_opencv(images), wanted)
+
+
 def test_halving_takes_the_mean_of_four():
     image = torch.tensor([[0, 1], [1, 1]], dtype=torch.uint8)[:, :, None]
     assert subject.resize_opencv(image, (1, 1)).item() == 1
