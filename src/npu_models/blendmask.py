@@ -127,7 +127,10 @@ class BlendMask(Network):
         return MaskEncoder(PointEncoder(strides, bounds, CLASSES, radius=CENTER_RADIUS, in_strides=True))
 
     def losses(
-        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+        self,
+        batch: Batch | Tensor,
+        targets: Sequence[Target | Mapping[str, Any]] | Encoded,
+        normalisers: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """``loss_fcos_cls``, ``loss_fcos_loc``, ``loss_fcos_ctr``, ``loss_mask`` and perhaps ``loss_basis_sem``.
 
@@ -143,8 +146,9 @@ class BlendMask(Network):
         if self.training and wanted.semantic is None:
             raise ValueError("BlendMask's semantic loss needs a semantic map in every target")
         raw = self.raw_outputs(images)
-        losses = _point_losses(raw, wanted.points)
-        losses["loss_mask"] = _mask_loss(raw, wanted)
+        count, central = wanted.points.divisors(normalisers)
+        losses = _point_losses(raw, wanted.points, count, central)
+        losses["loss_mask"] = _mask_loss(raw, wanted, central)
         if wanted.semantic is not None:
             losses["loss_basis_sem"] = self.basis_module.semantic_loss(raw["p3"], wanted.semantic, SEMANTIC_WEIGHT)
         return losses
@@ -278,19 +282,18 @@ def _rows(raw: dict[str, Tensor], prefix: str) -> Tensor:
     return precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1)).flatten(0, 1)
 
 
-def _point_losses(raw: dict[str, Tensor], wanted: PointTargets) -> dict[str, Tensor]:
-    count = max(len(wanted.positive), 1)
+def _point_losses(raw: dict[str, Tensor], wanted: PointTargets, count: Tensor, central: Tensor) -> dict[str, Tensor]:
     regression = _rows(raw, "reg_p")[wanted.positive]
     center = _rows(raw, "ctr_p")[wanted.positive, 0]
     location = (giou_loss(regression, wanted.distances) * wanted.centers).sum()
     return {
         "loss_fcos_cls": focal_sum(_rows(raw, "logits_p"), wanted.classes) / count,
-        "loss_fcos_loc": location / wanted.centers.sum().clamp(min=1e-6),
+        "loss_fcos_loc": location / central,
         "loss_fcos_ctr": cross_entropy_sum(center, wanted.centers) / count,
     }
 
 
-def _mask_loss(raw: dict[str, Tensor], wanted: MaskTargets) -> Tensor:
+def _mask_loss(raw: dict[str, Tensor], wanted: MaskTargets, central: Tensor) -> Tensor:
     """Cross-entropy of the blended masks over the objects' own boxes, weighted by centerness."""
     points, bases = wanted.points, precise(raw["bases"])
     if len(points.positive) == 0:
@@ -299,7 +302,7 @@ def _mask_loss(raw: dict[str, Tensor], wanted: MaskTargets) -> Tensor:
     logits = blend(cut, _rows(raw, "top_p")[points.positive])
     truth = wanted.masks.to(logits)[points.objects]
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten(1).mean(dim=1)
-    return (each * points.centers).sum() / points.centers.sum().clamp(min=1e-6)
+    return (each * points.centers).sum() / central
 
 
 class _Head(nn.Module):

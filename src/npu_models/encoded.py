@@ -22,6 +22,15 @@ from npu_models.precise import precise_type
 class Encoded:
     """What the losses of one batch are computed against; the families' own ones hold tensors, and such classes."""
 
+    @property
+    def normalisers(self) -> Tensor:
+        """(k,) what the losses of this batch alone are divided by, all of which depends on targets only.
+
+        A training whose global batch is spread over ranks and accumulated steps averages these and hands the mean to
+        `losses`: its gradient is then that of one large batch. Empty where the original divides by each rank's own.
+        """
+        return torch.zeros(0)
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
         """The same with every tensor on ``device``."""
         moved: Self = _each(self, lambda tensor: tensor.to(device, non_blocking=non_blocking))

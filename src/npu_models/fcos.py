@@ -88,7 +88,10 @@ class FCOS(Network):
         return PointEncoder(STRIDES, SIZE_BOUNDS, CLASSES)
 
     def losses(
-        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+        self,
+        batch: Batch | Tensor,
+        targets: Sequence[Target | Mapping[str, Any]] | Encoded,
+        normalisers: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """``loss_cls`` focal, ``loss_bbox`` -log IoU, ``loss_centerness``; targets need boxes and classes."""
         images = as_tensor(batch)
@@ -98,19 +101,21 @@ class FCOS(Network):
             precise(torch.cat([flatten(x) for x in levels(raw, prefix)], dim=1))
             for prefix in ("logits_p", "reg_p", "ctr_p")
         )
-        return fcos_losses(logits, regression, center, wanted)
+        return fcos_losses(logits, regression, center, wanted, normalisers)
 
 
-def fcos_losses(logits: Tensor, regression: Tensor, center: Tensor, wanted: PointTargets) -> dict[str, Tensor]:
+def fcos_losses(
+    logits: Tensor, regression: Tensor, center: Tensor, wanted: PointTargets, normalisers: Tensor | None = None
+) -> dict[str, Tensor]:
     """The losses of (N, L, 80), (N, L, 4) and (N, L, 1) predictions; without an object those of boxes are 0."""
     predicted = regression.reshape(-1, 4)[wanted.positive]
     predicted_center = center.reshape(-1)[wanted.positive]
-    count, weight = max(len(wanted.positive), 1), wanted.centers
-    location = (iou_loss(predicted, wanted.distances) * weight).sum()
+    count, central = wanted.divisors(normalisers)
+    location = (iou_loss(predicted, wanted.distances) * wanted.centers).sum()
     return {
         "loss_cls": focal_sum(logits.reshape(-1, CLASSES), wanted.classes) / count,
-        "loss_bbox": location / weight.sum().clamp(min=1e-6),
-        "loss_centerness": cross_entropy_sum(predicted_center, weight) / count,
+        "loss_bbox": location / central,
+        "loss_centerness": cross_entropy_sum(predicted_center, wanted.centers) / count,
     }
 
 

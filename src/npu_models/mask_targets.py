@@ -30,6 +30,11 @@ class MaskTargets(Encoded):
     masks: Tensor
     semantic: Tensor | None
 
+    @property
+    def normalisers(self) -> Tensor:
+        """Those of the points; the mask loss is divided by the sum of centerness, too."""
+        return self.points.normalisers
+
 
 @dataclass(frozen=True)
 class MaskEncoder:

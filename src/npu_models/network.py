@@ -133,12 +133,17 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def losses(
-        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+        self,
+        batch: Batch | Tensor,
+        targets: Sequence[Target | Mapping[str, Any]] | Encoded,
+        normalisers: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The original's training losses, by their original names; their plain sum is what training minimises.
 
         One target an image, a `Target` or a dictionary with its fields, or all of them as `encoder` made them. Works
-        in training and in evaluation mode.
+        in training and in evaluation mode. ``normalisers`` are what the losses are divided by where that is not this
+        batch's own: `Encoded.normalisers` averaged over the parts of a global batch. Without them they are averaged
+        here, over the ranks of the process group if there is one, and then every rank has to come here.
 
         Raises:
             ValueError: a target lacks what the losses need, or was encoded for another family of networks.

@@ -13,6 +13,7 @@ from npu_models.detections import Size, Target, as_targets
 from npu_models.encoded import Encoded
 from npu_models.losses import centerness
 from npu_models.points import Assignment, assign, grid
+from npu_models.ranks import mean_over_ranks
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class PointTargets(Encoded):
     """``classes`` (N * L,) of all points, images one after the other; the rest of the P points that have an object.
 
     ``positive`` (P,) their places among all points; ``distances`` (P, 4) in the unit of the network; ``centers`` (P,)
-    their centerness; ``objects`` (P,) the index of the object among those of the whole batch.
+    their centerness; ``objects`` (P,) the index of the object among those of the whole batch; ``sums`` (2,) is P and
+    the sum of ``centers``.
     """
 
     classes: Tensor
@@ -28,6 +30,20 @@ class PointTargets(Encoded):
     distances: Tensor
     centers: Tensor
     objects: Tensor
+    sums: Tensor
+
+    @property
+    def normalisers(self) -> Tensor:
+        """(2,) the number of positive points, and the sum of their centerness."""
+        return self.sums
+
+    def divisors(self, normalisers: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Of losses over points, and of those weighted by centerness: given, or averaged over the ranks.
+
+        Neither is 0 (mmdet's and AdelaiDet's bounds), as a batch may show no object at all.
+        """
+        given = mean_over_ranks(self.sums) if normalisers is None else normalisers.to(self.sums)
+        return given[0].clamp(min=1), given[1].clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
@@ -72,4 +88,6 @@ def gathered(assigned: Sequence[Assignment], objects: Sequence[int], *, backgrou
     distances = torch.cat([one.distances for one in assigned])[positive]
     firsts = [sum(objects[:index]) for index in range(len(objects))]
     every = torch.cat([one.objects + first for one, first in zip(assigned, firsts, strict=True)])
-    return PointTargets(classes, positive, distances, centerness(distances), every[positive])
+    centers = centerness(distances)
+    sums = torch.stack([centers.new_tensor(len(positive)), centers.sum()])
+    return PointTargets(classes, positive, distances, centers, every[positive], sums)

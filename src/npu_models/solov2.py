@@ -135,9 +135,16 @@ class SOLOv2(Network):
         return GridEncoder(GRIDS, self.configuration.scale_ranges, CLASSES)
 
     def losses(
-        self, batch: Batch | Tensor, targets: Sequence[Target | Mapping[str, Any]] | Encoded
+        self,
+        batch: Batch | Tensor,
+        targets: Sequence[Target | Mapping[str, Any]] | Encoded,
+        normalisers: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """``loss_mask`` Dice and ``loss_cls`` focal, divided as mmdet does; targets need boxes, classes and masks."""
+        """``loss_mask`` Dice and ``loss_cls`` focal, divided as mmdet does; targets need boxes, classes and masks.
+
+        Both originals divide by the positive cells of each rank's own images: ``normalisers`` are not used.
+        """
+        del normalisers
         images = as_tensor(batch)
         wanted = encoded_for(images, targets, self.encoder(), GridTargets)
         raw = self.raw_outputs(images)

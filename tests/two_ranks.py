@@ -1,0 +1,125 @@
+"""One process of data-parallel steps on the CPU: python two_ranks.py RANK FOLDER.
+
+Two of them find each other through a file in FOLDER and leave what they computed there; `run` starts them. The same
+functions compute the step of one process with the images of both, in the test's own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+import npu_models
+from npu_models import Target, resnet, solov2
+
+WORLD = 2
+BY_ALL_RANKS = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x")
+BY_EACH_RANK = ("solov2/light_r50_fpn_3x",)
+"""The models whose originals divide by what all ranks count, and those that divide by each rank's own count."""
+SIZE = (64, 64)
+KEPT = 5000
+OBJECTS = {"uneven": (3, 1), "one empty": (3, 0)}
+"""Scene → how many objects the images of each rank show."""
+
+
+class Losses(nn.Module):
+    """A network's losses as a module, which is what data-parallel training wraps."""
+
+    def __init__(self, network: npu_models.Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, targets: Sequence[Target], normalisers: Tensor | None) -> Tensor:
+        """The sum of the losses."""
+        return torch.stack(list(self.network.losses(images, targets, normalisers).values())).sum()
+
+
+def network(name: str) -> npu_models.Network:
+    """The same weights in every process, with one block a stage, in float64 and training mode but for batch norms."""
+    torch.manual_seed(11)
+    with mock.patch.dict(resnet._BLOCKS, {50: (1, 1, 1, 1)}):
+        made = npu_models.build(name).double().train()
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    return made
+
+
+def images(rank: int) -> Tensor:
+    """(2, 3, 64, 64) of noise; the seed decides."""
+    return torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(rank)).double()
+
+
+def targets(rank: int, scene: str) -> list[Target]:
+    """The two images of a rank: rectangles, and everything else that a target can hold."""
+    return [_target(number, 10 * rank + index) for index, number in enumerate((OBJECTS[scene][rank], 0))]
+
+
+def step(model: nn.Module, batch: Tensor, wanted: Sequence[Target], normalisers: Tensor | None = None) -> Any:
+    """The gradients of one step by name: the first values of each."""
+    model.zero_grad(set_to_none=True)
+    model(batch, wanted, normalisers).backward()
+    named = ((key.removeprefix("module.").removeprefix("network."), p.grad) for key, p in model.named_parameters())
+    return {key: grad.flatten()[:KEPT].clone() for key, grad in named if grad is not None}
+
+
+def run(folder: Path) -> Mapping[str, Mapping[str, dict[str, Tensor]]]:
+    """Model → scene → gradients of two ranks; "local" is the uneven scene, divided by each rank's own count.
+
+    Raises AssertionError with what the processes wrote where one of them fails.
+    """
+    commands = [[sys.executable, __file__, str(rank), str(folder)] for rank in range(WORLD)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    try:
+        said = [process.communicate(timeout=240)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+    found: Mapping[str, Mapping[str, dict[str, Tensor]]] = torch.load(folder / "gradients.pt", weights_only=True)
+    return found
+
+
+def _target(objects: int, seed: int) -> Target:
+    generator = torch.Generator().manual_seed(seed)
+    low = (torch.rand(objects, 2, generator=generator) * 24).floor()
+    boxes = torch.cat([low, low + 20 + (torch.rand(objects, 2, generator=generator) * 16).floor()], dim=1)
+    classes = torch.randint(0, 80, (objects,), generator=generator)
+    masks = torch.zeros((objects, *SIZE), dtype=torch.uint8)
+    semantic = torch.zeros(SIZE, dtype=torch.int64)
+    for index, (x1, y1, x2, y2) in enumerate(boxes.long().tolist()):
+        masks[index, y1:y2, x1:x2] = 1
+        semantic[y1:y2, x1:x2] = classes[index] + 1
+    return Target(boxes, classes, masks, semantic=semantic)
+
+
+def _steps(name: str, rank: int) -> dict[str, dict[str, Tensor]]:
+    model = network(name)
+    parallel = nn.parallel.DistributedDataParallel(Losses(model), broadcast_buffers=False)
+    found = {scene: step(parallel, images(rank), targets(rank, scene)) for scene in OBJECTS}
+    if name in BY_ALL_RANKS:
+        wanted = model.encoder()(targets(rank, "uneven"), SIZE, torch.float64)
+        found["local"] = step(parallel, images(rank), targets(rank, "uneven"), wanted.normalisers)
+    return found
+
+
+def _main(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    solov2.GRIDS = (8, 6, 4, 3, 2)  # type: ignore[assignment]  # a fiftieth of the cells, and the same code
+    dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=WORLD)
+    found = {name: _steps(name, rank) for name in (*BY_ALL_RANKS, *BY_EACH_RANK)}
+    if rank == 0:
+        torch.save(found, folder / "gradients.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), Path(sys.argv[2]))
