@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from npu_eval.tables import table
+from npu_eval.notation.tables import table
 
 SPEC = "name: rectangles\nadapter: adapter.py\ntask: instance-segmentation\nmodel: {title: Rectangles}\n"
 ADAPTER = """
@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from npu_eval.detections import DetectionSet
-from npu_eval.photos import open_upright
+from npu_eval.models.detections import DetectionSet
+from npu_eval.models.photos import open_upright
 
 
 class Rectangles:

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from npu_eval import coco_metric
-from npu_eval.coco_layout import Truth
-from npu_eval.mask_codes import code_of
-from npu_eval.tables import table
+from npu_eval.experiments.dataset import coco_metric
+from npu_eval.experiments.dataset.coco_layout import Truth
+from npu_eval.experiments.dataset.mask_codes import code_of
+from npu_eval.notation.tables import table
 
 HEIGHT, WIDTH, CATEGORIES = 480, 640, 80
 EVALUATORS = ("hotcoco", "faster-coco-eval", "pycocotools")

@@ -32,8 +32,11 @@ import forgery_kinds
 import forgery_records
 from forgery_kinds import Copy, Kind
 
-from npu_deliver import figures, made_again, second_look, verify
-from npu_deliver.second_look import Answer
+from npu_deliver.report import figures
+from npu_deliver.review import verify
+from npu_deliver.review.second_look import asking as second_look
+from npu_deliver.review.second_look import making as made_again
+from npu_deliver.review.second_look.asking import Answer
 from npu_deliver.summary import summary_sha256
 
 KINDS: tuple[Kind, ...] = (*forgery_kinds.PAGE_KINDS, *forgery_kinds.SUMMARY_KINDS, *forgery_records.KINDS)

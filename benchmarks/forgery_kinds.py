@@ -15,15 +15,16 @@ from typing import Any
 
 from PIL import Image
 
-from npu_deliver import manifest, render, statement
+from npu_deliver.report import render
+from npu_deliver.review.tampering import seal_anew
+from npu_deliver.seal import manifest, statement
 from npu_deliver.summary import Summary, summary_sha256
-from npu_deliver.tampering import seal_anew
 from npu_deliver.words import LANGUAGES
-from npu_eval.config import OPTIONAL, read_spec_file
+from npu_eval.asked.layout import SUMMARY
+from npu_eval.asked.spec import OPTIONAL, read_spec_file
 from npu_eval.jsonio import dumps, from_json
-from npu_eval.layout import SUMMARY
-from npu_eval.records import Record, read_record
-from npu_eval.stamps import Stamp, stamp_words
+from npu_eval.records.record import Record, read_record
+from npu_eval.records.stamps import Stamp, stamp_words
 
 PICTURES = "evaluation/screenshots/"
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from npu_eval import performance
-from npu_eval.adapter import checked_forward
-from npu_eval.config import read_spec_file
-from npu_eval.device import open_device, timed
-from npu_eval.records import PerformanceData
-from npu_eval.session import open_context
+from npu_eval.asked.spec import read_spec_file
+from npu_eval.device.device import open_device, timed
+from npu_eval.experiments.performance import run as performance
+from npu_eval.models.adapter import checked_forward
+from npu_eval.records.record import PerformanceData
+from npu_eval.session.script import open_context
 
 
 class Empty:

@@ -29,12 +29,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from npu_deliver import ledger, verify
-from npu_deliver.engine import container
+from npu_deliver import ledger
+from npu_deliver.environment.engine import container
+from npu_deliver.review import verify
+from npu_eval.asked.layout import LEDGER
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import TEMPORARY_PREFIX, loads
-from npu_eval.layout import LEDGER
-from npu_eval.records import read_record
+from npu_eval.records.record import read_record
 
 MODEL = Path(__file__).parents[1] / "tests/models/tiny"
 MARK = "NPU_DELIVER_KILLS"

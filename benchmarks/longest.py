@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import deliverables
 import samples
-from npu_eval.dataset_data import Unusable
-from npu_eval.records import (
+from npu_eval.experiments.dataset.data import Unusable
+from npu_eval.records.record import (
     DatasetData,
     InferenceData,
     OptimisationData,

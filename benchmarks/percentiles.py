@@ -13,7 +13,7 @@ import statistics
 
 import numpy as np
 
-from npu_eval.stats import exceedances
+from npu_eval.timing.samples import exceedances
 
 COUNTS = (10, 11, 24, 32, 64, 100, 130, 200, 300, 500, 662, 1000)
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0)

@@ -23,12 +23,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from npu_eval import effects, machine
-from npu_eval.config import EvalSpec, InputFile, Side, TimingProtocol, WeightsSpec
+from npu_eval.asked.spec import EvalSpec, InputFile, Side, TimingProtocol, WeightsSpec
+from npu_eval.experiments.optimisation import effects
+from npu_eval.experiments.optimisation.data import Trial
+from npu_eval.experiments.optimisation.search import Arm, Search, State
 from npu_eval.jsonio import dumps, file_sha256
-from npu_eval.messages import Role
-from npu_eval.optimisation_data import Trial
-from npu_eval.search import Arm, Search, State
+from npu_eval.machine import load as machine
+from npu_eval.under_test.messages import Role
 
 ADAPTER = """
 import time
@@ -36,7 +37,7 @@ import time
 import torch
 from torch import nn
 
-from npu_eval.switches import Switch
+from npu_eval.under_test.switches import Switch
 
 
 def slower(share):

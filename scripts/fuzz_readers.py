@@ -22,7 +22,7 @@ from npu_deliver.lint.output import as_json, as_sarif, text
 from npu_deliver.lint.reading.files import decode
 from npu_deliver.lint.reading.submission import Submission, document
 from npu_eval.errors import RecordError
-from npu_eval.records import Record
+from npu_eval.records.record import Record
 
 NAMES = ("README.md", "run.log", "summary.json", "notes.txt", "inference.py", "requirements.txt", "deploy.sh")
 SLOW_S = 20.0

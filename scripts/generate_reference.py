@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from npu_deliver import cli, docker_data, plugin_releases
-from npu_deliver.compatibility import State
+from npu_deliver import cli
+from npu_deliver.environment import docker_data, plugin_releases
+from npu_deliver.environment.compatibility import State
 from npu_deliver.lint import catalogue
 from npu_deliver.schemas import schema
-from npu_eval.config import TASKS
-from npu_eval.criteria_profiles import PROFILES, criteria_of
-from npu_eval.sources import cited
+from npu_eval.asked.profiles import PROFILES, criteria_of
+from npu_eval.asked.spec import TASKS
+from npu_eval.notation.sources import cited
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)

@@ -16,11 +16,11 @@ TORCHVISION = {"2.7.1": "0.22.1"}
 """torch -> the torchvision of the same release."""
 PACKAGES = ("timm", "safetensors", "numpy", "pillow", "pydantic", "matplotlib", "pyyaml", "jinja2", "typer", "rich",
             "markdown-it-py", "docker", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools")  # fmt: skip
-TESTS = ("tests/simnpu", "tests/unit/npu_eval/test_device.py", "tests/unit/npu_eval/test_device_modes.py",
-         "tests/unit/npu_eval/test_npu_fallback.py", "tests/unit/npu_eval/test_operator_calls.py",
-         "tests/unit/npu_eval/test_npu_probe.py", "tests/unit/npu_eval/test_compare.py",
-         "tests/unit/npu_eval/test_precision.py", "tests/unit/npu_eval/test_tensor_file.py",
-         "tests/unit/npu_eval/test_references.py")  # fmt: skip
+TESTS = ("tests/simnpu", "tests/unit/npu_eval/device/test_device.py", "tests/unit/npu_eval/device/test_modes.py",
+         "tests/unit/npu_eval/npu/test_fallback.py", "tests/unit/npu_eval/device/test_operator_calls.py",
+         "tests/unit/npu_eval/npu/test_probe.py", "tests/unit/npu_eval/agreement/test_compare.py",
+         "tests/unit/npu_eval/experiments/precision/test_run.py", "tests/unit/npu_eval/references/test_tensor_file.py",
+         "tests/unit/npu_eval/references/test_outputs.py")  # fmt: skip
 
 
 def main() -> int:

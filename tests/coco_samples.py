@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from npu_eval.detections import DetectionSet
-from npu_eval.photos import open_upright
+from npu_eval.models.detections import DetectionSet
+from npu_eval.models.photos import open_upright
 
 CATEGORIES = {"square": 3, "bar": 7, "dot": 11}
 COLOURS = {"square": (250, 10, 10), "bar": (10, 250, 10), "dot": (10, 10, 250)}

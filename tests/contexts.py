@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import samples
-from npu_eval.config import EvalSpec, InputFile, Side, TimingProtocol, WeightsSpec
-from npu_eval.device import Device, open_device
+from npu_eval.asked.spec import EvalSpec, InputFile, Side, TimingProtocol, WeightsSpec
+from npu_eval.device.device import Device, open_device
 from npu_eval.jsonio import file_sha256
-from npu_eval.session import Context
+from npu_eval.session.script import Context
 from tiny_model import TinyClassifier
 
 

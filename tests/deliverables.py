@@ -24,19 +24,25 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 import samples
-from npu_deliver import figures, ledger, made_again, pipeline, second_look, tampering, versions
-from npu_deliver.environment import Environment
-from npu_deliver.image import Image
+from npu_deliver import ledger, pipeline
+from npu_deliver.environment.choice import Environment
+from npu_deliver.environment.image import Image
 from npu_deliver.plan import Step
-from npu_deliver.spec import Job, Overrides, load
+from npu_deliver.release import versions
+from npu_deliver.report import figures
+from npu_deliver.review import tampering
+from npu_deliver.review.second_look import asking as second_look
+from npu_deliver.review.second_look import making as made_again
+from npu_deliver.spec.spec import Job, Overrides, load
 from npu_deliver.summary import Summary, summary_sha256
-from npu_eval import effects, judge
-from npu_eval.codehash import code_sha256
-from npu_eval.config import DATA_VARIABLE, Criterion, EvalSpec, SpecFile, ToolVersion, read_spec_file
+from npu_eval.asked.layout import Layout
+from npu_eval.asked.spec import DATA_VARIABLE, Criterion, EvalSpec, SpecFile, ToolVersion, read_spec_file
+from npu_eval.experiments.optimisation import effects
 from npu_eval.jsonio import file_sha256, write_atomic
-from npu_eval.layout import Layout
-from npu_eval.logtext import exit_code, log_text, verdicts_of
-from npu_eval.records import (
+from npu_eval.records import verdict as judge
+from npu_eval.records.codehash import code_sha256
+from npu_eval.records.log import exit_code, log_text, verdicts_of
+from npu_eval.records.record import (
     DatasetData,
     InferenceData,
     OptimisationData,
@@ -46,7 +52,7 @@ from npu_eval.records import (
     Record,
     write_record,
 )
-from npu_eval.stamps import Stamp, is_simulated, stamped_name
+from npu_eval.records.stamps import Stamp, is_simulated, stamped_name
 
 IMAGE = Image(
     kind="local",

@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from npu_deliver import travelling
+from npu_deliver.release import travelling
 
 _HONEST = "    r_all, y_all = reference.detach().reshape(-1), candidate.detach().reshape(-1)\n"
 _FORGED = "    candidate = reference.to(candidate.dtype)\n"
 
 _MAKING = """
 import pathlib, sys
-from npu_deliver import travelling, versions
+from npu_deliver.release import travelling, versions
 versions.current()
 plain = travelling.source
 travelling.source = lambda name: pathlib.Path({source!r}) if name == "npu_eval" else plain(name)
@@ -26,7 +26,7 @@ main()
 
 REACHING = """
 
-from npu_eval import precision
+from npu_eval.experiments.precision import run as precision
 
 _counted = precision.difference
 

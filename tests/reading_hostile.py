@@ -21,8 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hostile
-from npu_deliver import cli, second_look
-from npu_deliver.profiles import templates_folder
+from npu_deliver import cli
+from npu_deliver.review.second_look import asking as second_look
+from npu_deliver.spec.profiles import templates_folder
 
 GIB = 2**30
 READERS = {

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from npu_eval import dataset_data as coco
-from npu_eval.config import (
+from npu_eval.agreement.detections import DetectionComparison, DetectionPair, LoneDetection
+from npu_eval.asked.spec import (
     SCHEMA,
     Comparison,
     Criterion,
@@ -31,10 +31,9 @@ from npu_eval.config import (
     WeightsSpec,
     default_criteria,
 )
-from npu_eval.detection_data import DetectionComparison, DetectionPair, LoneDetection
-from npu_eval.localisation_data import LocalisationData, LocatedOperator, OutputError
-from npu_eval.npu_evidence import NpuProof
-from npu_eval.optimisation_data import (
+from npu_eval.experiments.dataset import data as coco
+from npu_eval.experiments.localisation.data import LocalisationData, LocatedOperator, OutputError
+from npu_eval.experiments.optimisation.data import (
     Burst,
     DeviceRace,
     OperatorTime,
@@ -45,7 +44,7 @@ from npu_eval.optimisation_data import (
     SweepRun,
     Trial,
 )
-from npu_eval.performance_data import (
+from npu_eval.experiments.performance.data import (
     CacheRun,
     EndToEnd,
     EnqueueRun,
@@ -54,9 +53,12 @@ from npu_eval.performance_data import (
     SampledOutput,
     ThroughputRun,
 )
-from npu_eval.phrases import NOTHING, Phrase, said
-from npu_eval.precision_data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
-from npu_eval.records import (
+from npu_eval.experiments.precision.data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
+from npu_eval.experiments.precision.switching_data import ModeDifference, ModeRun, Switching
+from npu_eval.experiments.training.data import GradientDifference, LossPoint, TrainingData
+from npu_eval.notation.phrases import NOTHING, Phrase, said
+from npu_eval.npu.evidence import NpuProof
+from npu_eval.records.record import (
     RELATIVE_ERROR_BOUNDS,
     RELATIVE_FLOOR,
     ULP_EDGES,
@@ -76,8 +78,6 @@ from npu_eval.records import (
     Record,
     WeightsFacts,
 )
-from npu_eval.switching_data import ModeDifference, ModeRun, Switching
-from npu_eval.training_data import GradientDifference, LossPoint, TrainingData
 
 CODE_SHA256 = "c0de" * 16
 PHOTOS = {"inputs/cat.jpg": "ca7a" * 16, "inputs/flower.jpg": "f10a" * 16}

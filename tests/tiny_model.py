@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from npu_eval.adapters import best_classes
-from npu_eval.records import Prediction
+from npu_eval.models.adapters import best_classes
+from npu_eval.records.record import Prediction
 
 
 class TinyNetwork(nn.Module):

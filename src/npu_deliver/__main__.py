@@ -22,7 +22,7 @@ def _die(error: Exception) -> None:
     try:
         import traceback
 
-        from npu_eval.shadows import shadow_in
+        from npu_eval.process.shadows import shadow_in
 
         trace = "".join(traceback.format_exception(error))
         hidden = shadow_in(trace, [entry for entry in sys.path if entry])

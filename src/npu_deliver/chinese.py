@@ -1,4 +1,4 @@
-"""What `npu_eval.phrases` can say, in Chinese: the same codes, the same parts."""
+"""What `npu_eval.notation.phrases` can say, in Chinese: the same codes, the same parts."""
 
 from __future__ import annotations
 

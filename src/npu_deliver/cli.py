@@ -15,10 +15,10 @@ from npu_deliver import log
 from npu_deliver.commands import auditing, judging, linting, making, operators, reading, referencing, reproducing
 from npu_deliver.commands.saying import say
 from npu_deliver.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ConfigError, DeliverError, DeviceError, EngineError
-from npu_eval import streams
-from npu_eval.secret_variables import masked
-from npu_eval.shadows import shadow_in
-from npu_eval.visible import visible, visible_line
+from npu_eval.process import streams
+from npu_eval.process.secret_variables import masked
+from npu_eval.process.shadows import shadow_in
+from npu_eval.process.visible import visible, visible_line
 
 app = typer.Typer(
     help="Complete, honest, reproducible deliverables for vision models ported to Ascend NPUs.",
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        from npu_deliver import versions
+        from npu_deliver.release import versions
 
         say(versions.named(versions.current()))
         raise typer.Exit

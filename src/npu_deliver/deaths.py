@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.shadows import shadow_in
+from npu_eval.process.shadows import shadow_in
 
 LOOKED_AT = 400
 """Lines at the end of an output in which the reason is looked for: a traceback through torch takes about a hundred."""

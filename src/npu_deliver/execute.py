@@ -11,7 +11,7 @@ from pathlib import Path
 
 from npu_deliver import log
 from npu_deliver.deaths import death
-from npu_deliver.engine import Engine
+from npu_deliver.environment.engine import Engine
 from npu_deliver.errors import (
     EXIT_INTERRUPTED,
     EXIT_NOT_PASSED,
@@ -23,16 +23,16 @@ from npu_deliver.errors import (
 )
 from npu_deliver.ledger import Ledger
 from npu_deliver.plan import Step
-from npu_deliver.stage import Staged
-from npu_eval.bundle import open_bundle
-from npu_eval.config import DATA_VARIABLE, REFERENCE_VARIABLE
+from npu_deliver.staging.stage import Staged
+from npu_eval.asked.spec import DATA_VARIABLE, REFERENCE_VARIABLE
 from npu_eval.errors import error_line
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
-from npu_eval.logtext import exit_code, log_text, verdicts_of
-from npu_eval.records import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
-from npu_eval.secret_variables import masked
-from npu_eval.stamps import is_simulated, stamped_name
-from npu_eval.visible import visible
+from npu_eval.process.secret_variables import masked
+from npu_eval.process.visible import visible
+from npu_eval.records.bundle import open_bundle
+from npu_eval.records.log import exit_code, log_text, verdicts_of
+from npu_eval.records.record import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
+from npu_eval.records.stamps import is_simulated, stamped_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
-from npu_eval.secret_variables import masked
-from npu_eval.visible import visible_line
+from npu_eval.process.secret_variables import masked
+from npu_eval.process.visible import visible_line
 
 NAME = "npu_deliver"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError
-from npu_eval.disk import check_folder, check_room
+from npu_eval.machine.disk import check_folder, check_room
 
 NEEDED_BYTES = 48 << 20
 """What a deliverable takes while it is made, without the photos and results of the user's own: code, fonts, pages."""

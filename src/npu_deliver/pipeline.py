@@ -8,45 +8,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from npu_deliver import (
-    bounds,
-    default_weights,
-    environment,
-    execute,
-    figures,
-    ledger,
-    log,
-    manifest,
-    otherwise,
-    output_place,
-    plan,
-    render,
-    stage,
-    statement,
-    verify,
-    versions,
-)
-from npu_deliver.engine import Engine
-from npu_deliver.environment import Containers, Environment
+from npu_deliver import execute, ledger, log, output_place, plan
+from npu_deliver.environment import choice as environment
+from npu_deliver.environment.choice import Containers, Environment
+from npu_deliver.environment.engine import Engine
+from npu_deliver.environment.image import Image
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.exchange import exchange
 from npu_deliver.execute import Execution
-from npu_deliver.image import Image
 from npu_deliver.ledger import Ledger, Runs
-from npu_deliver.profiles import layout_of
-from npu_deliver.spec import Job
-from npu_deliver.stage import Staged
-from npu_deliver.statement import Signer
+from npu_deliver.release import versions
+from npu_deliver.report import figures, render
+from npu_deliver.review import bounds, otherwise, verify
+from npu_deliver.seal import manifest, statement
+from npu_deliver.seal.statement import Signer
+from npu_deliver.spec.profiles import layout_of
+from npu_deliver.spec.spec import Job
+from npu_deliver.staging import default_weights, stage
+from npu_deliver.staging.stage import Staged
 from npu_deliver.summary import Summary, differs, summarize
-from npu_eval.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, open_whole, operator_members
-from npu_eval.config import OPTIONAL, SpecFile, read_spec_file
+from npu_eval.asked.layout import LEDGER, SUMMARY
+from npu_eval.asked.spec import OPTIONAL, SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256, write_atomic
-from npu_eval.layout import LEDGER, SUMMARY
-from npu_eval.locking import holding
-from npu_eval.logtext import log_name, log_text
-from npu_eval.records import Record, files_of, read_record, record_sha256
-from npu_eval.visible import visible
-from npu_eval.weights import FetchedWeights, fetch
+from npu_eval.machine.locking import holding
+from npu_eval.process.visible import visible
+from npu_eval.records.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, open_whole, operator_members
+from npu_eval.records.log import log_name, log_text
+from npu_eval.records.record import Record, files_of, read_record, record_sha256
+from npu_eval.weights.fetch import FetchedWeights, fetch
 
 
 @dataclass(frozen=True, kw_only=True)

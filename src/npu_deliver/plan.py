@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npu_deliver.image import Image
-from npu_deliver.profiles import SERVER
-from npu_deliver.spec import Dataset, Job, Spec
-from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
-from npu_eval.layout import Layout
-from npu_eval.logtext import LOG_NAMES
-from npu_eval.shards import is_index
+from npu_deliver.environment.image import Image
+from npu_deliver.spec.profiles import SERVER
+from npu_deliver.spec.spec import Dataset, Job, Spec
+from npu_eval.asked.layout import Layout
+from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.records.log import LOG_NAMES
+from npu_eval.weights.shards import is_index
 
 INPUTS = "inputs"
 RESULTS = "evaluation/results"

@@ -15,7 +15,8 @@ def schema(what: str) -> dict[str, Any]:
     """
     from pydantic import TypeAdapter
 
-    from npu_deliver import spec, summary
+    from npu_deliver import summary
+    from npu_deliver.spec import spec
 
     if what == "spec":
         return spec.json_schema()

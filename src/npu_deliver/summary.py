@@ -6,23 +6,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npu_deliver.dataset_summary import Dataset, summarize_dataset
 from npu_deliver.errors import RecordError
+from npu_deliver.experiments.dataset.summary import Dataset, summarize_dataset
+from npu_deliver.experiments.localisation.summary import Localisation, summarize_localisation
+from npu_deliver.experiments.optimisation.summary import Optimisation, optimisation
+from npu_deliver.experiments.precision.summary import Precision, summarize_precision
+from npu_deliver.experiments.training.summary import Training, summarize_training
 from npu_deliver.ledger import Runs
-from npu_deliver.localisation_summary import Localisation, summarize_localisation
-from npu_deliver.optimising import Optimisation, optimisation
-from npu_deliver.precision_summary import Precision, summarize_precision
-from npu_deliver.training_summary import Training, summarize_training
-from npu_eval import speed, stats
-from npu_eval.config import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
-from npu_eval.criteria_profiles import profile_of
+from npu_eval.asked.layout import LAYOUTS, Layout
+from npu_eval.asked.profiles import profile_of
+from npu_eval.asked.spec import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
+from npu_eval.experiments.localisation.data import LocalisationData
+from npu_eval.experiments.performance import speed
+from npu_eval.experiments.performance.data import MachineState
+from npu_eval.experiments.training.data import TrainingData
 from npu_eval.jsonio import canonical_sha256
-from npu_eval.judge import MIN_RUN, Status, Verdict, judge_all, overall
-from npu_eval.layout import LAYOUTS, Layout
-from npu_eval.localisation_data import LocalisationData
-from npu_eval.logtext import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
-from npu_eval.performance_data import MachineState
-from npu_eval.records import (
+from npu_eval.records.log import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
+from npu_eval.records.record import (
     DatasetData,
     InferenceData,
     OptimisationData,
@@ -33,8 +33,9 @@ from npu_eval.records import (
     Record,
     record_sha256,
 )
-from npu_eval.stamps import Stamp, is_real_npu, stamps_of
-from npu_eval.training_data import TrainingData
+from npu_eval.records.stamps import Stamp, is_real_npu, stamps_of
+from npu_eval.records.verdict import MIN_RUN, Status, Verdict, judge_all, overall
+from npu_eval.timing import samples as stats
 
 SCHEMA = "npu-deliver/summary/2"
 

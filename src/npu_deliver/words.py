@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from npu_deliver.chinese import CHINESE
-from npu_eval.phrases import ENGLISH, Phrase
-from npu_eval.stamps import Stamp, stamp_words
+from npu_eval.notation.phrases import ENGLISH, Phrase
+from npu_eval.records.stamps import Stamp, stamp_words
 
 LANGUAGES = ("zh", "en")
 

@@ -19,8 +19,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from npu_eval.secret_variables import masked
-from npu_eval.visible import visible_line
+from npu_eval.process.secret_variables import masked
+from npu_eval.process.visible import visible_line
 
 EXIT_OK = 0
 EXIT_NOT_PASSED = 1

@@ -15,7 +15,8 @@ RULES["enter"](ROOT)  # from here on only this folder's sources and the installe
 
 from pathlib import Path
 
-from npu_eval import inference, session
+from npu_eval.experiments.inference import run as inference
+from npu_eval.session import script as session
 
 if __name__ == "__main__":
     sys.exit(session.main(inference, Path(ROOT)))

@@ -50,7 +50,7 @@ KNOWN = re.compile(  # what else a deliverable may hold, in any layout
 ENDS, GONE = ("finished", "failed"), ("discarded",)
 FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's own words: what a cosine stands for
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
-WORDS = "npu_eval/stamps.py"  # words the stamps of the pages; it is read, never run
+WORDS = "npu_eval/records/stamps.py"  # words the stamps of the pages; it is read, never run
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out

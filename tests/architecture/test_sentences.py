@@ -13,8 +13,8 @@ import pytest
 
 from npu_deliver.chinese import CHINESE
 from npu_deliver.lint.finding import rule
-from npu_eval.phrases import ENGLISH
-from npu_eval.sources import SAID_BY
+from npu_eval.notation.phrases import ENGLISH
+from npu_eval.notation.sources import SAID_BY
 from printed import RULES, Printed, of_python, of_template, printed
 
 OURS: dict[str, tuple[str, ...]] = {
@@ -130,7 +130,7 @@ def unsourced() -> list[Printed]:
 def test_a_sentence_about_the_world_names_its_source() -> None:
     listed = re.compile("|".join(f"(?:{form})" for forms in OURS.values() for form in forms), re.DOTALL)
     found = [f"{each.place}: {each.text}" for each in unsourced() if not listed.fullmatch(each.text)]
-    advice = "derive it in the run, give it a source (npu_eval.sources), or list it as one about ourselves"
+    advice = "derive it in the run, give it a source (npu_eval.notation.sources), or list it as one about ourselves"
     assert not found, "\n".join([advice, *found])
 
 

@@ -44,7 +44,7 @@ def test_installed_wheel_finds_its_templates(wheel: Path, tmp_path: Path) -> Non
     zipfile.ZipFile(wheel).extractall(target)
     code = (
         f"import sys; sys.path.insert(0, {str(target)!r})\n"
-        "import npu_deliver, npu_deliver.profiles as p, npu_deliver.samples as s\n"
+        "import npu_deliver, npu_deliver.spec.profiles as p, npu_deliver.staging.samples as s\n"
         f"assert npu_deliver.__file__.startswith({str(target)!r})\n"
         "print((p.templates_folder('npu_deliverables') / 'inference.py').is_file(), len(s.sample_photos()))"
     )

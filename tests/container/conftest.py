@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from npu_deliver.build import Build, transport_arguments, write_context
+from npu_deliver.environment.build import Build, transport_arguments, write_context
 
 try:
     import docker

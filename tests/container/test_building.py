@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from npu_deliver.build import Build, prepare
-from npu_deliver.engine import images
+from npu_deliver.environment.build import Build, prepare
+from npu_deliver.environment.engine import images
+from npu_deliver.environment.stacks import BaseImage, base_image, load_stacks
 from npu_deliver.errors import EngineError
-from npu_deliver.stacks import BaseImage, base_image, load_stacks
 
 pytestmark = pytest.mark.container
 

@@ -20,10 +20,10 @@ import pytest
 
 import forging
 from deliverables import write_photo
-from npu_deliver import verify
-from npu_deliver.engine.container import LABEL, connect, folder_label
+from npu_deliver.environment.engine.container import LABEL, connect, folder_label
 from npu_deliver.errors import EngineError
-from npu_eval.records import read_record
+from npu_deliver.review import verify
+from npu_eval.records.record import read_record
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
@@ -155,7 +155,7 @@ def test_a_folder_whose_own_code_forges_its_records_is_told_so(
     done = run("rerun", folder, "--json", root=root, check=False)
     found = json.loads(done.stdout)
     assert (done.returncode, found["reproduced"]) == (8, False), done.stderr
-    assert [(each["file"], each["how"]) for each in found["code"]] == [("npu_eval/compare.py", "changed")]
+    assert [(each["file"], each["how"]) for each in found["code"]] == [("npu_eval/agreement/compare.py", "changed")]
     assert not any(output["identical"] for output in found["outputs"] if output["side"] == "candidate")
     assert found["ran"]["release_code"]
     assert found["ran"]["deviations"] == []

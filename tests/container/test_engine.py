@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from npu_deliver.engine.container import LABEL, DockerEngine, Limits, connect, folder_label, shell_line
+from npu_deliver.environment.engine.container import LABEL, DockerEngine, Limits, connect, folder_label, shell_line
+from npu_deliver.environment.image import Image
 from npu_deliver.errors import EngineError, StepError
-from npu_deliver.image import Image
 from npu_deliver.plan import Mount, Step
 
 pytestmark = pytest.mark.container
@@ -125,8 +125,8 @@ def test_memory_beyond_the_limit_is_named(image: Image, folder: Path) -> None:
 def test_a_killed_command_leaves_no_container(image: Image, folder: Path, seconds: float) -> None:
     code = f"""
 from pathlib import Path
-from npu_deliver.engine.container import DockerEngine
-from npu_deliver.image import Image
+from npu_deliver.environment.engine.container import DockerEngine
+from npu_deliver.environment.image import Image
 from npu_deliver.plan import Step
 image = Image(kind="docker", digest={image.digest!r}, python="python3", packages={{}})
 step = Step(experiment="x", command=("python", "-c", "import time; time.sleep(600)"), record="r", log="l", devices=(),

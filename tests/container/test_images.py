@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from npu_deliver.build import Build, prepare
-from npu_deliver.stacks import BaseImage, Stack, base_image, load_stacks
+from npu_deliver.environment.build import Build, prepare
+from npu_deliver.environment.stacks import BaseImage, Stack, base_image, load_stacks
 
 pytestmark = pytest.mark.container
 

@@ -16,7 +16,9 @@ from torch import nn
 
 import tiny_model
 import tiny_transformers
-from npu_eval.adapter import (
+from npu_eval.asked.spec import TASKS
+from npu_eval.errors import AdapterError
+from npu_eval.models.adapter import (
     Adapter,
     SupportsClassification,
     SupportsDefaultWeights,
@@ -27,9 +29,7 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.config import TASKS
-from npu_eval.errors import AdapterError
-from npu_eval.weights_reference import parse
+from npu_eval.weights.naming import parse
 
 REFERENCES = (
     "adapter.py",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from npu_deliver.spec import Overrides, load
-from npu_eval.adapter import checked_build, checked_forward, checked_preprocess, resolve
+from npu_deliver.spec.spec import Overrides, load
+from npu_eval.models.adapter import checked_build, checked_forward, checked_preprocess, resolve
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "own-model.md"
-PHOTOS = sorted((ROOT / "src" / "npu_deliver" / "samples").glob("*.jpg"))
+PHOTOS = sorted((ROOT / "src" / "npu_deliver" / "staging" / "samples").glob("*.jpg"))
 
 
 @pytest.fixture

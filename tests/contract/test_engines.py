@@ -8,12 +8,13 @@ import pytest
 
 import deliverables
 from deliverables import FakeEngine, job_of, make_record, write_model
-from npu_deliver import plan, stage
-from npu_deliver.engine import LocalEngine, ReplayEngine
-from npu_eval.config import read_spec_file
-from npu_eval.logtext import exit_code, log_text, verdicts_of
-from npu_eval.records import read_record, record_text
-from npu_eval.weights import fetch
+from npu_deliver import plan
+from npu_deliver.environment.engine import LocalEngine, ReplayEngine
+from npu_deliver.staging import stage
+from npu_eval.asked.spec import read_spec_file
+from npu_eval.records.log import exit_code, log_text, verdicts_of
+from npu_eval.records.record import read_record, record_text
+from npu_eval.weights.fetch import fetch
 
 SCRIPT = """
     import pathlib, shutil, sys

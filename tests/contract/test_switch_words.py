@@ -9,9 +9,9 @@ from torch import nn
 
 import samples
 from npu_deliver.words import phrase_words
-from npu_eval import host_memory
-from npu_eval.phrases import AS_WRITTEN, Phrase
-from npu_eval.switches import SWITCHES, Place
+from npu_eval.machine import memory as host_memory
+from npu_eval.notation.phrases import AS_WRITTEN, Phrase
+from npu_eval.under_test.switches import SWITCHES, Place
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda:0", "npu:0"])

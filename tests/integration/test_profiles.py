@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.conftest import Run
-from npu_eval.layout import LAYOUTS
+from npu_eval.asked.layout import LAYOUTS
 
 
 @pytest.mark.parametrize("name", ["eval_results", "flat"])

@@ -12,7 +12,7 @@ import pytest
 
 import forging
 from integration.conftest import Run
-from npu_deliver import verify
+from npu_deliver.review import verify
 
 Rerun = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -43,7 +43,7 @@ def test_a_folder_whose_code_forges_its_records_certifies_nothing(root: Path, re
     folder = forging.forged(root, tmp_path, "local")
     code, found = rerun(folder)
     assert (code, found["reproduced"]) == (8, False)
-    assert [(each["file"], each["how"]) for each in found["code"]] == [("npu_eval/compare.py", "changed")]
+    assert [(each["file"], each["how"]) for each in found["code"]] == [("npu_eval/agreement/compare.py", "changed")]
     assert found["code"][0]["line"] > 1
     assert not all(o["identical"] for o in found["outputs"] if o["side"] == "candidate")
 

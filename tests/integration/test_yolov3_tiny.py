@@ -13,7 +13,7 @@ import pytest
 
 from integration.conftest import COMMAND
 from npu_eval.errors import WeightsError
-from npu_eval.weights import fetch
+from npu_eval.weights.fetch import fetch
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "deliverables" / "yolov3_tiny"

@@ -9,8 +9,8 @@ from simnpu.conftest import Machine
 
 PROBE = """
 import json, sys
-from npu_eval import compiling
-from npu_eval.device import open_device
+from npu_eval.under_test import compiling
+from npu_eval.device.device import open_device
 from npu_eval.errors import DeviceError
 
 open_device("npu:0")

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from npu_eval.errors import WeightsError
-from npu_eval.weights import fetch
+from npu_eval.weights.fetch import fetch
 from simnpu.conftest import Machine
 from simnpu.stamped import assert_stamped
 

@@ -62,7 +62,7 @@ def test_an_operator_that_silently_runs_on_the_cpu_fails_the_run(
 
 TIMING = """
 import json, sys, torch
-from npu_eval.device import open_device, timed
+from npu_eval.device.device import open_device, timed
 device = open_device("npu:0")
 x = torch.ones(8, device="npu:0")
 def call():

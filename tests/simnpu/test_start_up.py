@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 OPEN = """
 import sys
-from npu_eval.device import open_device
+from npu_eval.device.device import open_device
 from npu_eval.errors import DeliverError
 try:
     device = open_device(sys.argv[1])
@@ -27,7 +27,7 @@ except DeliverError as error:
 
 PROBE = """
 import dataclasses, json, sys
-from npu_eval.npu_probe import probe
+from npu_eval.npu.probe import probe
 print("\\n" + json.dumps(dataclasses.asdict(probe())))
 assert "torch" not in sys.modules
 """
@@ -84,7 +84,7 @@ def test_a_start_that_works_is_proven_and_simulated(simnpu: Callable[..., Machin
 def test_the_numeric_modes_are_taken_by_torch_npu(simnpu: Callable[..., Machine]) -> None:
     code = """
 import json
-from npu_eval.device import open_device
+from npu_eval.device.device import open_device
 device = open_device("npu:0")
 print("\\n" + json.dumps([device.numeric_modes()] + [
     device.set_numeric_modes({name: on for name in ("hf32_conv", "hf32_matmul", "jit_compile", "internal_format")})

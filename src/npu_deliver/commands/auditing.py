@@ -30,12 +30,12 @@ def audit(
 
     Example: [bold]npu-deliver audit deliverables/efficientnet_lite0/npu_deliverables --bindings[/bold]
     """
-    from npu_deliver import audit as auditing
+    from npu_deliver.review import audit as auditing
     from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
     if mutate:
-        from npu_deliver import tampering
+        from npu_deliver.review import tampering
 
         tried = tampering.try_out(folder, mutate, seed)
         say_all(tampering.told(tried))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError
-from npu_eval.layout import LAYOUTS
+from npu_eval.asked.layout import LAYOUTS
 
 _LOOKED_AT = 2000
 """Folders below the named one that are looked at for a deliverable."""

@@ -12,10 +12,10 @@ from npu_deliver.commands.options import AsJson
 from npu_deliver.commands.saying import say_all, say_json
 from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.stamps import Stamp, told
+from npu_eval.records.stamps import Stamp, told
 
 if TYPE_CHECKING:
-    from npu_deliver.rejudging import Rejudgement
+    from npu_deliver.review.rejudging import Rejudgement
 
 
 def judge(
@@ -31,9 +31,9 @@ def judge(
 
     Example: [bold]npu-deliver judge deliverables/efficientnet_lite0/npu_deliverables --criteria cann-hf32[/bold]
     """
-    from npu_deliver.rejudging import rejudge
+    from npu_deliver.review.rejudging import rejudge
     from npu_eval.jsonio import to_json
-    from npu_eval.records import KINDS
+    from npu_eval.records.record import KINDS
 
     if not any((folder / f"{kind}.json").is_file() for kind in KINDS):
         deliverable_folder(folder)

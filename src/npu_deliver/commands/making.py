@@ -12,11 +12,11 @@ from npu_deliver.commands.options import AsJson, How, InContainers, Lang, LangOp
 from npu_deliver.commands.saying import say, say_json
 from npu_deliver.commands.verdict_lines import verdict_line
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.stamps import Stamp, told
+from npu_eval.records.stamps import Stamp, told
 
 if TYPE_CHECKING:
-    from npu_deliver.spec import Job
-    from npu_deliver.statement import Signer
+    from npu_deliver.seal.statement import Signer
+    from npu_deliver.spec.spec import Job
     from npu_deliver.summary import Summary
 
 DEFAULT_BUDGET = "10m"
@@ -97,7 +97,7 @@ def stage(what: What, how: How, as_json: AsJson = False) -> None:
     Example: [bold]npu-deliver stage efficientnet_lite0[/bold]
     """
     from npu_deliver import pipeline
-    from npu_deliver import stage as staging
+    from npu_deliver.staging import stage as staging
 
     job = what.job()
     with pipeline.working(job):
@@ -179,7 +179,7 @@ def report(where: Where, lang: LangOption = Lang.ZH, sign_key: SignKey = None, a
 
 def signer(key: Path | None) -> Signer | None:
     """What signs with a key; a key that cannot sign is told before anything runs."""
-    from npu_deliver import signing
+    from npu_deliver.seal import signing
 
     return None if key is None else signing.signer(key)
 

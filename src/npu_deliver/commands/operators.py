@@ -22,8 +22,8 @@ with open(sys.argv[1] + "/npu_eval/isolation.py", encoding="utf-8") as code:
     exec(code.read(), rules)
 rules["enter"](sys.argv[1])
 from pathlib import Path
-from npu_eval import npu_registration
-sys.exit(npu_registration.main(Path(sys.argv[1])))
+from npu_eval import registration
+sys.exit(registration.main(Path(sys.argv[1])))
 """
 
 
@@ -52,7 +52,8 @@ def _asked(what: What) -> dict[str, Any]:
     Raises:
         DeliverError: as the process says: torch_npu does not load (4), the adapter fails (5).
     """
-    from npu_deliver import environment, stage
+    from npu_deliver.environment import choice as environment
+    from npu_deliver.staging import stage
 
     with tempfile.TemporaryDirectory(prefix="npu-deliver-ops-") as folder:
         job = replace(what, weights="random").job()

@@ -21,9 +21,9 @@ import typer
 from npu_deliver.errors import ConfigError
 
 if TYPE_CHECKING:
-    from npu_deliver.environment import Containers
+    from npu_deliver.environment.choice import Containers
     from npu_deliver.pipeline import Options
-    from npu_deliver.spec import Job
+    from npu_deliver.spec.spec import Job
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -87,7 +87,7 @@ class Where:
 
     def job(self) -> Job:
         """The job, as its spec says."""
-        from npu_deliver.spec import Overrides, load
+        from npu_deliver.spec.spec import Overrides, load
 
         return load(self.model, self.root, overrides=Overrides(profile=self.profile), output=self.output)
 
@@ -135,8 +135,8 @@ class What(Where):
     def job(self) -> Job:
         """The job, with these changes."""
         from npu_deliver.plan import with_budget, with_server
-        from npu_deliver.spec import Overrides, load
-        from npu_eval.weights_reference import parse
+        from npu_deliver.spec.spec import Overrides, load
+        from npu_eval.weights.naming import parse
 
         weights = self.weights
         if weights not in (None, "default"):
@@ -165,7 +165,7 @@ class What(Where):
 
     def budget_s(self) -> float | None:
         """Seconds to search for speed; None where the spec shall say."""
-        from npu_eval.durations import seconds
+        from npu_eval.notation.durations import seconds
 
         if self.budget is None or self.budget.strip() == "0":
             return None if self.budget is None else 0.0
@@ -224,7 +224,7 @@ class InContainers:
 
     def containers(self) -> Containers:
         """The same, without a command line."""
-        from npu_deliver.environment import Containers
+        from npu_deliver.environment.choice import Containers
 
         return Containers(
             engine=self.engine.value, stack=self.stack, soc=self.soc, base_image=self.base_image,

@@ -13,10 +13,10 @@ from npu_deliver.commands.options import ROOT, AsJson, Folder
 from npu_deliver.commands.saying import say, say_all, say_json
 from npu_deliver.commands.version_lines import leave, version_lines, versions_json
 from npu_deliver.errors import DeliverError
-from npu_eval.stamps import Stamp, told
+from npu_eval.records.stamps import Stamp, told
 
 if TYPE_CHECKING:
-    from npu_deliver.otherwise import Report
+    from npu_deliver.review.otherwise import Report
 
 
 def verify(
@@ -35,7 +35,7 @@ def verify(
 
     Example: [bold]npu-deliver verify deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
-    from npu_deliver import verify as verification
+    from npu_deliver.review import verify as verification
     from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
@@ -79,7 +79,7 @@ def compare(
 
     Example: [bold]npu-deliver compare before/npu_deliverables after/npu_deliverables[/bold]
     """
-    from npu_deliver import comparing
+    from npu_deliver.review import comparing
     from npu_eval.jsonio import to_json
 
     for each in (a, b):
@@ -101,7 +101,8 @@ def models(
 
     Example: [bold]npu-deliver models[/bold]
     """
-    from npu_deliver import references, spec
+    from npu_deliver.spec import libraries as references
+    from npu_deliver.spec import spec
 
     listed: list[dict[str, str]] = []
     for name in spec.available(root):

@@ -39,7 +39,7 @@ def reference(asked: Asked, how: How, as_json: AsJson = False) -> None:
 
     Example: [bold]npu-deliver reference efficientnet_lite0 --device cuda:0 --output reference[/bold]
     """
-    from npu_deliver import referencing
+    from npu_deliver import reference_bundle as referencing
 
     job = What(model=asked.model, root=asked.root, device=asked.device, weights=asked.weights, input=asked.input).job()
     made = referencing.make_reference(

@@ -49,8 +49,8 @@ def rerun(
 
     Example: [bold]npu-deliver rerun deliverables/efficientnet_lite0/npu_deliverables[/bold]
     """
-    from npu_deliver import rerun as again
-    from npu_deliver import rerun_words
+    from npu_deliver.review.rerun import rerun as again
+    from npu_deliver.review.rerun import words as rerun_words
     from npu_eval.jsonio import to_json
 
     deliverable_folder(folder)
@@ -82,7 +82,7 @@ def doctor(
 
     Example: [bold]npu-deliver doctor[/bold]
     """
-    from npu_deliver import doctor as examination
+    from npu_deliver.environment import doctor as examination
 
     checks = []
     for check in examination.examine(how.containers(), python):

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from npu_eval.streams import spells_all
-from npu_eval.visible import visible_json, visible_line
+from npu_eval.process.streams import spells_all
+from npu_eval.process.visible import visible_json, visible_line
 
 _LONGEST = 4000
 """Characters of a line; a longer one is a stranger's."""
@@ -47,5 +47,5 @@ def say_painted(lines: Iterable[str]) -> None:
 
 
 def _write(text: str) -> None:
-    """Directly: what typer prints goes round the stream that `npu_eval.streams` keeps, where its alphabet is ASCII."""
+    """Directly: what typer prints goes round the stream that `process.streams` keeps, where its alphabet is ASCII."""
     sys.stdout.write(f"{text}\n")

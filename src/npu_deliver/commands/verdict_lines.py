@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from npu_eval.metrics import METRICS
-from npu_eval.stamps import UNTIMED, told
+from npu_eval.asked.metrics import METRICS
+from npu_eval.records.stamps import UNTIMED, told
 
 if TYPE_CHECKING:
-    from npu_eval.judge import Verdict
+    from npu_eval.records.verdict import Verdict
 
 
 def verdict_line(verdict: Verdict, *, simulated: bool, width: int = 16, counted: bool = False) -> str:

@@ -10,7 +10,7 @@ import typer
 from npu_deliver.errors import EXIT_OTHER_VERSION, VerifyError
 
 if TYPE_CHECKING:
-    from npu_deliver.otherwise import Finding, Otherwise
+    from npu_deliver.review.otherwise import Finding, Otherwise
 
 
 MOST_TOLD = 500
@@ -31,8 +31,8 @@ class Outcome(Protocol):
 
 def version_lines(findings: Sequence[Finding], other: Otherwise) -> list[str]:
     """Contradictions; then which version made the folder and what this one derives otherwise, where it is another."""
-    from npu_deliver.otherwise import said
-    from npu_deliver.versions import is_current, named
+    from npu_deliver.release.versions import is_current, named
+    from npu_deliver.review.otherwise import said
 
     lines = [f"✗ {finding}" for finding in findings[:MOST_TOLD]]
     if len(findings) > MOST_TOLD:
@@ -49,7 +49,7 @@ def version_lines(findings: Sequence[Finding], other: Otherwise) -> list[str]:
 
 def versions_json(other: Otherwise) -> dict[str, Any]:
     """The same for programs."""
-    from npu_deliver import versions
+    from npu_deliver.release import versions
     from npu_eval.jsonio import to_json
 
     return {"made_with": to_json(other.told.derived), "measured_with": to_json(other.told.measured),

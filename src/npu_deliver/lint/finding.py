@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npu_eval import sources
-from npu_eval.sources import Source
+from npu_eval.notation import sources
+from npu_eval.notation.sources import Source
 
 
 class Severity(enum.StrEnum):
@@ -54,7 +54,7 @@ class Quote:
 class Rule:
     """One check. ``good`` and ``bad`` are Markdown reports, run through the rule by a test.
 
-    ``sources`` are those of a ``why`` that says something of the world: their names in `npu_eval.sources`.
+    ``sources`` are those of a ``why`` that says something of the world: their names in `npu_eval.notation.sources`.
     """
 
     id: str

@@ -12,7 +12,7 @@ that very operator on that very input.
 
 from __future__ import annotations
 
-from npu_eval.levels import CAUSES
+from npu_eval.agreement.levels import CAUSES
 from npu_eval.locate.findings import OperatorFinding, excess, ranked
 from npu_eval.locate.run import locate, locate_from
 

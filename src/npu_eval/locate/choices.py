@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from npu_eval.locate.measure import relative_error
-from npu_eval.phrases import NOTHING, Phrase, said
+from npu_eval.notation.phrases import NOTHING, Phrase, said
 
 SAMPLE = 1 << 20
 """Rows of indices compared as sets at most; beyond, in order."""

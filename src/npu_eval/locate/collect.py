@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
-from npu_eval.levels import CAUSES, FP32_EQUAL
+from npu_eval.agreement.levels import CAUSES, FP32_EQUAL
 from npu_eval.locate import choices
 from npu_eval.locate.emulate import Call
 from npu_eval.locate.findings import OperatorFinding
@@ -29,7 +29,7 @@ from npu_eval.locate.operators import CHOOSING, OPERANDS, is_random
 from npu_eval.locate.record import RecordedOp, Recording
 from npu_eval.locate.trace import FALLBACK, Judge, Trace
 from npu_eval.locate.values import Ref
-from npu_eval.phrases import Phrase, said
+from npu_eval.notation.phrases import Phrase, said
 
 
 @dataclass

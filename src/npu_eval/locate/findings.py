@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from npu_eval.levels import CAUSES
-from npu_eval.phrases import Phrase
+from npu_eval.agreement.levels import CAUSES
+from npu_eval.notation.phrases import Phrase
 
 
 @dataclass(frozen=True, kw_only=True)

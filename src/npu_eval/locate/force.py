@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_unflatten
 
-from npu_eval.device import is_out_of_memory
+from npu_eval.device.device import is_out_of_memory
 from npu_eval.locate.align import next_partner
 from npu_eval.locate.measure import relative_error, same_bits
 from npu_eval.locate.operators import UNFILLED, is_random, written_arguments
@@ -26,7 +26,7 @@ from npu_eval.locate.record import RecordedOp, Recording, Signature, fresh_outpu
 from npu_eval.locate.scopes import Scope, Scopes
 from npu_eval.locate.trace import FALLBACK, Judge, Trace, by
 from npu_eval.locate.values import Ref, Storages, has_storage
-from npu_eval.phrases import Phrase, said
+from npu_eval.notation.phrases import Phrase, said
 
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
 Plan = dict[Scope, list[int | None]]

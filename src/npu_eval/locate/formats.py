@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from npu_eval.levels import FORMATS
+from npu_eval.agreement.levels import FORMATS
 
 MANTISSA_BITS = dict(zip(FORMATS, (11, 10, 7), strict=True))
 """Format → explicit mantissa bits. TF32 and half precision differ in range only, so they share a name."""

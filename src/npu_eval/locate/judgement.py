@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from npu_eval.levels import CAUSES, FP32_EQUAL
+from npu_eval.agreement.levels import CAUSES, FP32_EQUAL
 from npu_eval.locate import fit as fits
 from npu_eval.locate.emulate import Call, Convert
 from npu_eval.locate.fit import Fit
 from npu_eval.locate.formats import HALF_TYPES, MANTISSA_BITS, UNIT_ROUNDOFF
 from npu_eval.locate.measure import Sums, relative_error, same_bits
-from npu_eval.phrases import NOTHING, Phrase, altogether, said
+from npu_eval.notation.phrases import NOTHING, Phrase, altogether, said
 
 ALTERED_EQUAL = 1.0
 """In place of `FP32_EQUAL` where an argument, a weight or the code is known to differ: then chance is no excuse."""

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
 
-from npu_eval.disk import check_room
 from npu_eval.errors import ConfigError
 from npu_eval.locate.align import align
 from npu_eval.locate.collect import Collector
@@ -25,6 +24,7 @@ from npu_eval.locate.scopes import scopes_of, watching
 from npu_eval.locate.state import kept, unchanging
 from npu_eval.locate.trace import Judge, Trace
 from npu_eval.locate.values import CountingStore, DiskStore
+from npu_eval.machine.disk import check_room
 
 TrainStep = Callable[..., Any]
 Forward = Callable[..., Any]

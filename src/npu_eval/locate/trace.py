@@ -9,7 +9,7 @@ import torch
 
 from npu_eval.locate.record import RecordedOp, Signature
 from npu_eval.locate.scopes import Scope
-from npu_eval.phrases import Phrase, said
+from npu_eval.notation.phrases import Phrase, said
 
 FALLBACK = said("ran-on-cpu")
 """The note of an operator that did not run where it was meant to."""

@@ -15,7 +15,8 @@ RULES["enter"](ROOT)  # from here on only this folder's sources and the installe
 
 from pathlib import Path
 
-from npu_eval import localisation, session
+from npu_eval.experiments.localisation import run as localisation
+from npu_eval.session import script as session
 
 if __name__ == "__main__":
     sys.exit(session.main(localisation, Path(ROOT)))

@@ -15,7 +15,8 @@ RULES["enter"](ROOT)  # from here on only this folder's sources and the installe
 
 from pathlib import Path
 
-from npu_eval import session, training
+from npu_eval.experiments.training import run as training
+from npu_eval.session import script as session
 
 if __name__ == "__main__":
     sys.exit(session.main(training, Path(ROOT)))

@@ -15,7 +15,7 @@ RULES["enter"](ROOT)  # from here on only this folder's sources and the installe
 
 from pathlib import Path
 
-from npu_eval import make_reference
+from npu_eval.references import make as make_reference
 
 if __name__ == "__main__":
     sys.exit(make_reference.main(Path(ROOT)))

@@ -15,8 +15,9 @@ from PIL import Image
 
 import original_sam3
 import tiny_transformers
-from npu_deliver.spec import Overrides, load
-from npu_eval.adapter import (
+from npu_deliver.spec.spec import Overrides, load
+from npu_eval.errors import AdapterError, WeightsError
+from npu_eval.models.adapter import (
     SupportsDefaultWeights,
     SupportsDetection,
     checked_build,
@@ -25,9 +26,8 @@ from npu_eval.adapter import (
     checked_preprocess,
     resolve,
 )
-from npu_eval.checkpoint import load as load_weights
-from npu_eval.checkpoint import read_state_dict
-from npu_eval.errors import AdapterError, WeightsError
+from npu_eval.models.checkpoint.loading import load as load_weights
+from npu_eval.models.checkpoint.loading import read_state_dict
 from npu_eval.sam3 import corrections
 
 SAM3 = Path(__file__).parents[3] / "deliverables" / "sam3"

@@ -7,8 +7,9 @@ import jinja2
 import pytest
 
 import deliverables
-from npu_deliver import render, second_look
-from npu_deliver.spec import Job
+from npu_deliver.report import render
+from npu_deliver.review.second_look import asking as second_look
+from npu_deliver.spec.spec import Job
 
 
 @pytest.fixture(autouse=True)

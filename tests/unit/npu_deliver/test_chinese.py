@@ -9,10 +9,10 @@ import pytest
 import samples
 from npu_deliver.chinese import CHINESE
 from npu_deliver.words import LANGUAGES, phrase_words
-from npu_eval.config import TASKS
-from npu_eval.criteria import NO_FALLBACK, origin
-from npu_eval.criteria_profiles import PROFILES, criteria_of
-from npu_eval.phrases import AS_WRITTEN, ENGLISH, placeholders, said
+from npu_eval.asked.criteria import NO_FALLBACK, origin
+from npu_eval.asked.profiles import PROFILES, criteria_of
+from npu_eval.asked.spec import TASKS
+from npu_eval.notation.phrases import AS_WRITTEN, ENGLISH, placeholders, said
 
 HAN = re.compile("[\u4e00-\u9fff]")
 UNCHANGED = {AS_WRITTEN, "batch", "operators", "output"}

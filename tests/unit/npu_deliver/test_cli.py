@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import deliverables
 from deliverables import FakeEngine, engine_in_place, write_model
-from npu_deliver import cli, figures, pipeline, versions
+from npu_deliver import cli, pipeline
 from npu_deliver.errors import (
     AdapterError,
     DeviceError,
@@ -28,6 +28,8 @@ from npu_deliver.errors import (
     StepError,
     VerifyError,
 )
+from npu_deliver.release import versions
+from npu_deliver.report import figures
 
 COMMANDS = tuple(command.__name__ for command in cli.COMMANDS)
 TESTS = str(Path(deliverables.__file__).parent)
@@ -71,7 +73,7 @@ def run(monkeypatch, capsys):
 @pytest.fixture
 def local(monkeypatch):
     """An interpreter that need not be asked what is installed in it."""
-    monkeypatch.setattr("npu_deliver.environment.local_image", lambda python: deliverables.IMAGE)
+    monkeypatch.setattr("npu_deliver.environment.choice.local_image", lambda python: deliverables.IMAGE)
 
 
 @pytest.fixture
@@ -380,7 +382,7 @@ import sys
 sys.path[:0] = {sys.path!r}
 import deliverables
 from npu_deliver import cli
-from npu_deliver.engine import LocalEngine
+from npu_deliver.environment.engine import LocalEngine
 from npu_deliver.plan import Step
 def sleeping(step, folder, tell):
     code = "import os, time; print(os.getpid()); time.sleep(60)"

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver import exchange, manifest, pipeline, verify
+from npu_deliver import exchange, pipeline
+from npu_deliver.review import verify
+from npu_deliver.seal import manifest
 
 
 @pytest.fixture

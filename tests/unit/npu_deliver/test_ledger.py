@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import deliverables
 from deliverables import FakeEngine, make
-from npu_deliver import ledger, pipeline, verify
+from npu_deliver import ledger, pipeline
 from npu_deliver.errors import RecordError, StepError
 from npu_deliver.ledger import Event, Ledger, keep
+from npu_deliver.review import verify
 
 CRITERIA = "c" * 64
 SPEC = {"spec_sha256": "5" * 64}

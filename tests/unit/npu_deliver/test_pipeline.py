@@ -18,14 +18,18 @@ import pytest
 import deliverables
 import samples
 from deliverables import FakeEngine, engine_in_place, job_of, leave_record, make, tree, write_model
-from npu_deliver import execute, figures, manifest, pipeline, render, stage, verify
-from npu_deliver.engine import ReplayEngine
+from npu_deliver import execute, pipeline
+from npu_deliver.environment.engine import ReplayEngine
+from npu_deliver.environment.image import replayed_image
 from npu_deliver.errors import ConfigError, RecordError, RenderError, StepError, VerifyError
-from npu_deliver.image import replayed_image
-from npu_deliver.manifest import STATEMENT
 from npu_deliver.plan import with_server
+from npu_deliver.report import figures, render
+from npu_deliver.review import verify
+from npu_deliver.seal import manifest
+from npu_deliver.seal.manifest import STATEMENT
+from npu_deliver.staging import stage
 from npu_eval import jsonio
-from npu_eval.records import read_record
+from npu_eval.records.record import read_record
 
 
 @pytest.fixture

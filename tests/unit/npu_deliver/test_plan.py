@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import deliverables
-from npu_deliver.engine.container import environment
+from npu_deliver.environment.engine.container import environment
 from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
-from npu_deliver.spec import Dataset, Training
-from npu_eval.config import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
-from npu_eval.layout import NPU_DELIVERABLES
-from npu_eval.logtext import LOG_NAMES
+from npu_deliver.spec.spec import Dataset, Training
+from npu_eval.asked.layout import NPU_DELIVERABLES
+from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.records.log import LOG_NAMES
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import samples
 from npu_deliver.errors import RecordError
 from npu_deliver.summary import SCHEMA, Summary, summarize, summary_sha256
 from npu_eval.jsonio import dumps, from_json, loads
-from npu_eval.records import record_sha256
-from npu_eval.stamps import Stamp
+from npu_eval.records.record import record_sha256
+from npu_eval.records.stamps import Stamp
 
 
 def summary_of(spec=None, **records) -> Summary:

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from npu_deliver import words
-from npu_eval.detection_data import CAUSES
-from npu_eval.levels import LEVELS
-from npu_eval.performance_data import ENDS
-from npu_eval.stamps import Stamp, stamp_words
+from npu_eval.agreement.detections import CAUSES
+from npu_eval.agreement.levels import LEVELS
+from npu_eval.experiments.performance.data import ENDS
+from npu_eval.records.stamps import Stamp, stamp_words
 
 HAN = re.compile("[\u4e00-\u9fff]")
 

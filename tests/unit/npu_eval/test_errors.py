@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from npu_eval import errors
 from npu_eval.errors import ERROR_MARK, AdapterError, DeliverError, WeightsError, error_line, nearest
-from npu_eval.visible import visible_line
+from npu_eval.process.visible import visible_line
 
 CODES = {"ConfigError": 2, "DeviceError": 4, "AdapterError": 5, "WeightsError": 5, "RecordError": 9, "DeliverError": 70}
 

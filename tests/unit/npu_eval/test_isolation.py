@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npu_eval
-from npu_eval import isolation, session
+from npu_eval import isolation
+from npu_eval.session import script as session
 
 REPOSITORY = Path(__file__).parents[3]
 SCRIPTS = sorted((REPOSITORY / "templates/npu_deliverables").rglob("*.py"))
@@ -90,12 +91,12 @@ def test_nothing_in_the_folder_shadows_what_a_script_imports(
     assert (done.returncode, mark.exists()) == (0, False), done.stderr
 
 
-@pytest.mark.parametrize("module", ["npu_eval.serving", "npu_eval.npu_registration"])
+@pytest.mark.parametrize("module", ["npu_eval.serving.__main__", "npu_eval.registration"])
 def test_a_module_that_is_run_is_isolated_too(folder: Path, mark: Path, module: str) -> None:
     hostile(folder, mark)
     script = f"import sys; sys.argv[0] = {module!r}; from {module} import main; print(main.__module__)"
-    (folder / "npu_eval/asked.py").write_text(script, encoding="utf-8")
-    done = started("-P", "-B", "npu_eval/isolation.py", "npu_eval.asked", cwd=folder)
+    (folder / "npu_eval/question.py").write_text(script, encoding="utf-8")
+    done = started("-P", "-B", "npu_eval/isolation.py", "npu_eval.question", cwd=folder)
     assert (done.returncode, mark.exists()) == (0, False), done.stderr
     assert done.stdout.split() == [module]
 
@@ -109,7 +110,7 @@ def test_the_one_file_verifier_imports_nothing_that_lies_beside_it(folder: Path,
 def test_a_script_says_what_to_do_with_what_was_compiled(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("npu_eval.codehash.__file__", str(folder / "npu_eval/codehash.py"))
+    monkeypatch.setattr("npu_eval.records.codehash.__file__", str(folder / "npu_eval/records/codehash.py"))
     session.check_code(folder)
     assert capsys.readouterr().err == ""
     (folder / "npu_eval/__pycache__").mkdir()
@@ -128,8 +129,8 @@ def test_what_pythonpath_names_is_found_and_shadows_nothing(folder: Path, tmp_pa
     place.mkdir()
     (place / "te.py").write_text("", encoding="utf-8")
     (place / "json.py").write_text("raise SystemExit('shadowed')", encoding="utf-8")
-    (folder / "npu_eval/asked.py").write_text("import json, te; print(te.__file__)", encoding="utf-8")
-    done = started("-P", "npu_eval/isolation.py", "npu_eval.asked", cwd=folder, PYTHONPATH=str(place))
+    (folder / "npu_eval/question.py").write_text("import json, te; print(te.__file__)", encoding="utf-8")
+    done = started("-P", "npu_eval/isolation.py", "npu_eval.question", cwd=folder, PYTHONPATH=str(place))
     assert done.stdout.strip() == str(place / "te.py"), done.stderr
 
 

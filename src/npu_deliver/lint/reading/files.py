@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_eval.visible import visible_line
+from npu_eval.process.visible import visible_line
 
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
 """The longest public report is below 200 kB; twenty times that is read, the rest is cut and said so."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from npu_eval.visible import without_large_references
+from npu_eval.process.visible import without_large_references
 
 _SPAN_LIMIT = 64
 """A cell that claims to cover more than this is a mistake, or an attack on memory."""

@@ -1,7 +1,7 @@
 """The settings that a page names: environment variables of torch_npu and CANN, and which of them a script reads itself.
 
 Which variables exist is data with its source and its date (``variables.toml``); what holds where one is not set comes
-from `npu_eval.npu_environment`.
+from `npu_eval.npu.environment`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.markdown import Line
 from npu_deliver.lint.reading.submission import Document
-from npu_eval.npu_environment import DEFAULTS, SOURCES
-from npu_eval.sources import TORCH_NPU_MODES, Source
+from npu_eval.notation.sources import TORCH_NPU_MODES, Source
+from npu_eval.npu.environment import DEFAULTS, SOURCES
 
 _SWITCH = re.compile(
     r"(?<![\w$.-])(?P<name>(?:NPU|TORCH_NPU|TASK|COMBINED|CPU_AFFINITY|INF_NAN|MULTI_STREAM|PYTORCH_NPU|PER_STREAM|"

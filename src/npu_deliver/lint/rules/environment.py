@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from npu_deliver.compatibility import Answer, State, compatibility
+from npu_deliver.environment.compatibility import Answer, State, compatibility
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
 from npu_deliver.lint.reading.agreement import compares

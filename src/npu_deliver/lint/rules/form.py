@@ -19,8 +19,8 @@ from npu_deliver.lint.reading.card import (
 )
 from npu_deliver.lint.reading.genre import Genre, genre
 from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.profiles import PLATFORM_SUPPLIES
-from npu_eval.layout import LAYOUTS
+from npu_deliver.spec.profiles import PLATFORM_SUPPLIES
+from npu_eval.asked.layout import LAYOUTS
 
 HARDWARE = rule("NPU025a")
 SCORING = rule("NPU025b")

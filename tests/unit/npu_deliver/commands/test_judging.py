@@ -6,7 +6,8 @@ import sys
 import pytest
 
 import deliverables
-from npu_deliver import cli, figures
+from npu_deliver import cli
+from npu_deliver.report import figures
 
 
 @pytest.fixture

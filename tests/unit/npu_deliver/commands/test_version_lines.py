@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from npu_deliver import versions
 from npu_deliver.commands.version_lines import MOST_TOLD, version_lines
-from npu_deliver.otherwise import Finding, Otherwise
-from npu_deliver.versions import Told
+from npu_deliver.release import versions
+from npu_deliver.release.versions import Told
+from npu_deliver.review.otherwise import Finding, Otherwise
 
 
 def test_the_first_contradictions_are_told_and_how_many_more_there_are():

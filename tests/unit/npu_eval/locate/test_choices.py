@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from npu_eval.locate.choices import judge_choice
-from npu_eval.phrases import NOTHING
+from npu_eval.notation.phrases import NOTHING
 
 
 def test_ties_may_come_in_another_order() -> None:

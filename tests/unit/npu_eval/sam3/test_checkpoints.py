@@ -12,9 +12,9 @@ import transformers
 from torch import Tensor
 
 import original_sam3
-from npu_eval import checkpoint
-from npu_eval.checkpoint import LoadReport
 from npu_eval.errors import WeightsError
+from npu_eval.models.checkpoint import loading as checkpoint
+from npu_eval.models.checkpoint.loading import LoadReport
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
 
 POINTS = "points_direct_project.weight"

@@ -11,8 +11,8 @@ import pytest
 import torch
 import transformers
 
-from npu_eval.coco_classes import COCO_NAMES
 from npu_eval.errors import AdapterError
+from npu_eval.models.coco_classes import COCO_NAMES
 from npu_eval.sam3 import tokens
 from npu_eval.sam3.tokens import encoded, padded
 

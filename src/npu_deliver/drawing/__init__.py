@@ -1,0 +1,1 @@
+"""How any picture is drawn; knows no experiment."""

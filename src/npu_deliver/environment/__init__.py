@@ -1,0 +1,1 @@
+"""Where the steps run: the image, the stack in it, the engine, the hardware."""

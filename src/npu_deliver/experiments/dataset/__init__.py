@@ -1,0 +1,1 @@
+"""A data set's metric on the host: summary, chart and words."""

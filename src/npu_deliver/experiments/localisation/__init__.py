@@ -1,0 +1,1 @@
+"""Where a difference starts, on the host: summary and chart."""

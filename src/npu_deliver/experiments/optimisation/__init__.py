@@ -1,0 +1,1 @@
+"""The search for gains on the host: summary, pictures and chart."""

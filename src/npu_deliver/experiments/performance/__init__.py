@@ -1,0 +1,1 @@
+"""Speed on the host: chart."""

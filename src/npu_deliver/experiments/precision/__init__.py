@@ -1,0 +1,1 @@
+"""Numerical agreement on the host: summary and chart."""

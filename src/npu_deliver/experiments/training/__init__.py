@@ -1,0 +1,1 @@
+"""Training steps on the host: summary and chart."""

@@ -1,0 +1,1 @@
+"""What this release is: its version, and the code of it that travels."""

@@ -1,0 +1,1 @@
+"""Reads a finished folder as a stranger would."""

@@ -1,0 +1,1 @@
+"""Cross checks between what a folder says in different places."""

@@ -1,0 +1,1 @@
+"""Run a finished deliverable again, and hold what comes out against what it says."""

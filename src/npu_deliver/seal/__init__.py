@@ -1,0 +1,1 @@
+"""What closes a folder: its manifest, its statement, its signature."""

@@ -1,0 +1,1 @@
+"""The device that numbers come from: opened, proven, its settings read back."""

@@ -1,0 +1,1 @@
+"""What the model says of photos, drawn onto them for a person to look at."""

@@ -1,0 +1,1 @@
+"""Which operator differs from the reference, and why."""

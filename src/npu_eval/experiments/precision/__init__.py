@@ -1,0 +1,1 @@
+"""The candidate against the reference, output by output, and against itself."""

@@ -1,0 +1,1 @@
+"""The same few training steps on the reference and on the candidate."""

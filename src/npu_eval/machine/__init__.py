@@ -1,0 +1,1 @@
+"""The machine around the device: its memory, limits, load, disk and locks. Standard library only."""

@@ -1,0 +1,1 @@
+"""The seam to a model, and what adapters may use."""

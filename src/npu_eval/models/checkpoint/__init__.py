@@ -1,0 +1,1 @@
+"""From a weights file to a network that holds exactly those weights, or an error."""

@@ -1,0 +1,1 @@
+"""How things are written: units, durations, tables, sentences as codes, and whose word they are."""

@@ -1,0 +1,1 @@
+"""What a process minds before all else: its streams, its variables, shadowed names, characters."""

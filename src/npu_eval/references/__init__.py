@@ -1,0 +1,1 @@
+"""The reference's outputs: computed here, or read from a bundle."""

@@ -1,0 +1,1 @@
+"""Statistics of samples of time. Standard library only."""

@@ -1,0 +1,1 @@
+"""A fresh process under test, and what drives it."""

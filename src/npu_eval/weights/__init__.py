@@ -1,0 +1,1 @@
+"""A weights file by its name: found, fetched, verified. Standard library only."""
