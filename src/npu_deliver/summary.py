@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,6 +144,11 @@ class Summary:
     def layout(self) -> Layout:
         """Where the files of the deliverable lie."""
         return LAYOUTS[self.profile]
+
+    @functools.cached_property
+    def content_sha256(self) -> str:
+        """Hash of everything that it says, made once: every picture that is drawn from it is asked for it."""
+        return canonical_sha256(self)
 
 
 def summarize(
@@ -341,4 +347,4 @@ def _evidence(kind: str, record: Record, spec_file: SpecFile, logs: Mapping[str,
 
 def summary_sha256(summary: Summary) -> str:
     """Hash of the summary's content; pictures that are drawn from the summary carry it."""
-    return canonical_sha256(summary)
+    return summary.content_sha256

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import functools
 import io
-import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -158,31 +157,35 @@ def terminal_png(
 
 def _log_rows(lines: Sequence[str]) -> list[Row]:
     """Every line as styled rows, the middle left out when they are too many."""
-    texts = [_plain(line) for line in lines]
-    styled = [
-        _cells(text, _styles(text, after)) for text, after in itertools.zip_longest(texts, texts[1:], fillvalue="")
-    ]
-    blocks = [_fold(cells, MAX_COLUMNS) for cells in styled]
-    if sum(map(len, blocks)) <= MAX_ROWS:
-        return [row for block in blocks for row in block]
+    if len(lines) <= MAX_ROWS:
+        rows = [row for number in range(len(lines)) for row in _block(lines, number)]
+        if len(rows) <= MAX_ROWS:
+            return rows
     half = (MAX_ROWS - 1) // 2
-    head, tail = _fitting(blocks, half), _fitting(blocks[::-1], half)
-    middle = blocks[head : len(blocks) - tail]
-    noun = "line" if len(middle) == 1 else "lines"
-    notice = f"⋯⋯ {len(middle)} {noun} left out · 此处省略 {len(middle)} 行 ⋯⋯"
-    kept_head = [row for block in blocks[:head] for row in block]
-    kept_tail = [row for block in blocks[len(blocks) - tail :] for row in block]
+    head = _fitting((_block(lines, number) for number in range(len(lines))), half)
+    tail = _fitting((_block(lines, number) for number in reversed(range(len(lines)))), half)[::-1]
+    left = len(lines) - len(head) - len(tail)
+    noun = "line" if left == 1 else "lines"
+    notice = f"⋯⋯ {left} {noun} left out · 此处省略 {left} 行 ⋯⋯"
+    kept_head, kept_tail = ([row for block in blocks for row in block] for blocks in (head, tail))
     return [*kept_head, *_plain_rows(notice, MAX_COLUMNS, _Style(YELLOW)), *kept_tail]
 
 
-def _fitting(blocks: Sequence[list[Row]], budget: int) -> int:
-    """How many blocks from the start have at most ``budget`` rows together."""
-    used = 0
-    for number, block in enumerate(blocks):
-        used += len(block)
-        if used > budget:
-            return number
-    return len(blocks)
+def _block(lines: Sequence[str], number: int) -> list[Row]:
+    """The rows of one line, at least one; whether it is a heading, the line after it tells."""
+    text, after = _plain(lines[number]), _plain(lines[number + 1]) if number + 1 < len(lines) else ""
+    return _fold(_cells(text, _styles(text, after)), MAX_COLUMNS)
+
+
+def _fitting(blocks: Iterable[list[Row]], budget: int) -> list[list[Row]]:
+    """The first blocks that have at most ``budget`` rows together; none is made that is not asked for."""
+    found: list[list[Row]] = []
+    for block in blocks:
+        budget -= len(block)
+        if budget < 0:
+            break
+        found.append(block)
+    return found
 
 
 def _plain(line: str) -> str:

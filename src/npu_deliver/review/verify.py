@@ -145,7 +145,7 @@ def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Findi
         return parts | {"statistics": [underivable]}, None, Remade()
     parts["summary"] = list(_check_summary(folder, summary))
     said = remade.derived(summary, logs) if told.ours else remade.said_by(folder, summary, logs)
-    parts["pages"] = _check_said_pages(folder, said, summary)
+    parts["pages"] = []  # they are told before the pictures
     parts["pictures"] = list(picture_sources.check(folder, summary, hashed=told.ours))
     parts["inputs"] = list(_check_inputs(folder, summary))
     parts["requirements"] = list(belonging.requirements(folder, spec_file, summary.provenance.versions))
@@ -153,8 +153,8 @@ def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Findi
         what = "is missing" if summary.serve else "is not asked for by spec.json"
         parts["server"] = [Finding(file=SERVER, what=what)]
     again = remade.check(folder, said, records, look, parts["pictures"])
-    if told.ours and again.answered:  # tells what should stand there, too
-        parts["pages"] = [each for each in parts["pages"] if not each.what.endswith(_UNSAID)]
+    anew = told.ours and again.answered  # which finds every numeral that should not stand there, and says what should
+    parts["pages"] = _check_said_pages(folder, said, summary, numerals=not anew)
     return parts | ({"remade": list(again.findings)} if told.ours else {}), summary, again
 
 
@@ -306,15 +306,15 @@ _MOST_STRAYS = 1000
 """So many numerals of a page that come from nowhere are named; a page of nothing else is no page of ours."""
 
 
-def _check_said_pages(folder: Path, said: Said, summary: Summary) -> list[Finding]:
+def _check_said_pages(folder: Path, said: Said, summary: Summary, *, numerals: bool) -> list[Finding]:
     """Pages, held against what their own summary says; against ours where nothing can be made of that."""
     with contextlib.suppress(RecordError, *_UNDERIVABLE):
-        return list(_check_pages(folder, said.summary))
-    return list(_check_pages(folder, summary))
+        return list(_check_pages(folder, said.summary, numerals=numerals))
+    return list(_check_pages(folder, summary, numerals=numerals))
 
 
-def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
-    allowed = allowed_numbers(summary)
+def _check_pages(folder: Path, summary: Summary, *, numerals: bool) -> Iterator[Finding]:
+    allowed = allowed_numbers(summary) if numerals else None
     simulated = Stamp.SIMULATED in summary.stamps
     for plain in pages(summary.layout):
         page = stamped_name(plain, simulated=simulated)
@@ -325,8 +325,9 @@ def _check_pages(folder: Path, summary: Summary) -> Iterator[Finding]:
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(file=page, what=f"cannot be read ({error})")
             continue
-        for line, numeral in itertools.islice(stray_numerals(text, plain, allowed, summary.layout), _MOST_STRAYS):
-            yield Finding(file=page, what=f"line {line}: {numeral} {_UNSAID}")
+        stray = iter(()) if allowed is None else stray_numerals(text, plain, allowed, summary.layout)
+        for line, numeral in itertools.islice(stray, _MOST_STRAYS):
+            yield Finding(file=page, what=f"line {line}: {numeral} is not what the records say there")
         yield from _check_stamps(page, text, summary)
         for picture in _PICTURE.findall(text):
             if not limits.is_file(folder, picture):

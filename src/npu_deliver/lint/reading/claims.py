@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from npu_deliver.lint.finding import Span
 from npu_deliver.lint.reading.label import many, meaning
 from npu_deliver.lint.reading.quantity import Quantity
 from npu_deliver.lint.reading.ratios import ratios
@@ -69,7 +71,7 @@ def _checkable(claim: Quantity) -> bool:
 
 def _of_speedup(document: Document, claim: Quantity) -> tuple[tuple[Quantity, Quantity], ...]:
     if claim.table < 0:
-        own, others = _spoken(document, [q for q in document.facts(_measured) if q.at == claim.at])
+        own, others = _spoken(document, document.facts(_measured_by_line).get(claim.at, []))
         return tuple(_pairs(own, others))
     if not _heads_speedups(document, claim):
         return ()
@@ -89,7 +91,7 @@ def _heads_speedups(document: Document, claim: Quantity) -> bool:
 
 def _of_gain(document: Document, claim: Quantity) -> tuple[tuple[Quantity, Quantity], ...]:
     if claim.table < 0:
-        near = [q for q in document.facts(_measured) if q.at == claim.at]
+        near = document.facts(_measured_by_line).get(claim.at, [])
         kinds = [kind for kind in (*_TIMES, "throughput") if sum(q.kind == kind for q in near) == 2]
         if len(kinds) != 1 or len(near) > 3:
             return ()
@@ -108,19 +110,35 @@ def _measured(document: Document) -> list[Quantity]:
     ]
 
 
+def _measured_by_line(document: Document) -> dict[Span, list[Quantity]]:
+    found: dict[Span, list[Quantity]] = defaultdict(list)
+    for q in document.facts(_measured):
+        found[q.at].append(q)
+    return found
+
+
+def _measured_by_table(document: Document) -> dict[int, list[Quantity]]:
+    found: dict[int, list[Quantity]] = defaultdict(list)
+    for q in document.facts(_measured):
+        found[q.table].append(q)
+    return found
+
+
+def _bases(document: Document) -> list[Quantity]:
+    return [q for q in document.facts(_measured) if _BASE.search(f"{q.context} {q.at.text}")]
+
+
 def _in_table(document: Document, claim: Quantity) -> tuple[list[Quantity], list[Quantity]]:
     """(what the claim's own row or column measured, what it may be compared with)."""
-    every = document.facts(_measured)
-    here = [q for q in every if q.table == claim.table]
+    here = document.facts(_measured_by_table).get(claim.table, [])
     header = document.structure.tables[claim.table].header[claim.column] or ""
     if any(q.column == claim.column for q in here) or meaning(header) is None:
         own, others = [q for q in here if q.row == claim.row or q.column == claim.column], here
     else:
         own = [q for q in here if q.row == claim.row]
         others = [q for q in here if q.row != claim.row] + own
-    anywhere = many(claim.at.text)
-    bases = [q for q in every if q.table != claim.table and (anywhere or _BASE.search(f"{q.context} {q.at.text}"))]
-    return own, others + bases
+    bases = document.facts(_measured if many(claim.at.text) else _bases)
+    return own, others + [q for q in bases if q.table != claim.table]
 
 
 def _spoken(document: Document, near: list[Quantity]) -> tuple[list[Quantity], list[Quantity]]:

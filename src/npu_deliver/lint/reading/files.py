@@ -12,17 +12,21 @@ from pathlib import Path
 
 from npu_eval.process.visible import visible_line
 
-FILE_LIMIT_BYTES = 4 * 1024 * 1024
-"""The longest public report is below 200 kB; twenty times that is read, the rest is cut and said so."""
-TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
+FILE_LIMIT_BYTES = 512 * 1024
+"""The longest public report is below 200 kB; more than twice that is read, the rest is cut and said so."""
+WRITTEN_LIMIT_BYTES = 768 * 1024
+"""Of all pages, logs and results of one submission: a MiB of sentences full of numbers takes eight seconds to read."""
+CODE_LIMIT_BYTES = 2 * 1024 * 1024
+"""Of all its code and settings, in which no numbers are held against each other."""
 FILES_LIMIT = 4000
 """Of one submission; a checkout of many is read whole, one submission after the other."""
 DEPTH_LIMIT = 24
-WALK_LIMIT = 1_000_000
+WALK_LIMIT = 200_000
 """Files of a tree that are looked at; the largest public model zoo has 85,000."""
 LINE_LIMIT = 4000
 """Longer lines are machine output; people read none, and pattern matching stays linear in this."""
-LINES_LIMIT = 60_000
+LINES_LIMIT = 20_000
+"""Of all pages, logs and results of one submission, and of all its code: a line takes a quarter of a millisecond."""
 _GAP = " " * 80
 _WIDE = re.compile(rf"\s{{{len(_GAP)},}}")
 """A wider gap between words says no more, and patterns that begin with any space would go over it once for each."""
@@ -42,6 +46,7 @@ TEXT_SUFFIXES = {
     ".csv",
     "",
 }
+_PAGES = {".md", ".markdown", ".rst"}
 _READ_BY_PEOPLE = {".md", ".markdown", ".txt", ".log", ".json", ".rst"}
 _SKIPPED = {".git", "__pycache__", "node_modules", ".venv", "venv", ".mypy_cache", ".pytest_cache"}
 
@@ -78,20 +83,25 @@ class Folder:
 
 
 class Budget:
-    """How much may still be read of one submission."""
+    """How much may still be read of one submission: of what people read, and of the rest."""
 
     def __init__(self) -> None:
-        self.bytes = TOTAL_LIMIT_BYTES
+        self.bytes = {True: WRITTEN_LIMIT_BYTES, False: CODE_LIMIT_BYTES}
+        self.lines = dict.fromkeys((True, False), LINES_LIMIT)
         self.files = FILES_LIMIT
 
-    def take(self, size: int) -> int:
+    def take(self, size: int, *, written: bool) -> int:
         """How many of so many bytes may be read; they are spent."""
-        if self.files <= 0:
+        if self.files <= 0 or not self.lines[written]:
             return 0
         self.files -= 1
-        granted = max(0, min(size, FILE_LIMIT_BYTES, self.bytes))
-        self.bytes -= granted
+        granted = max(0, min(size, FILE_LIMIT_BYTES, self.bytes[written]))
+        self.bytes[written] -= granted
         return granted
+
+    def spend(self, lines: int, *, written: bool) -> None:
+        """So many lines were read."""
+        self.lines[written] -= lines
 
 
 def walk(root: Path) -> Iterator[str]:
@@ -111,27 +121,34 @@ def walk(root: Path) -> Iterator[str]:
 
 def read_files(root: Path, names: Iterable[str], shown: str) -> tuple[tuple[Raw, ...], tuple[Problem, ...]]:
     """What is readable of some files of one submission, and what stood in the way; ``shown`` is the root as named."""
-    budget = Budget()
-    raws: list[Raw] = []
-    problems: list[Problem] = []
+    names, budget = list(names), Budget()
+    raws: dict[str, Raw] = {}
+    problems: dict[str, Problem] = {}
     beyond: list[str] = []
-    for name in names:
+    for name in sorted(names, key=_rank):
         path, label = root / name, f"{shown}/{name}" if shown else name
         suffix = path.suffix.lower()
         if suffix == ".zip":
-            problems.append(_zip_problem(path, label))
+            problems[name] = _zip_problem(path, label)
         elif suffix in TEXT_SUFFIXES:
             raw, problem = read_file(path, label, budget, inside=root)
-            raws += [raw] if raw else []
+            raws |= {name: raw} if raw else {}
             if problem and problem.what == "budget":
                 beyond.append(label)
             elif problem and problem.what == "encoding" and suffix not in _READ_BY_PEOPLE:
                 continue  # somebody's code in GBK: it was read, and no reader of the report sees it
             elif problem:
-                problems.append(problem)
+                problems[name] = problem
+    told = [problems[name] for name in names if name in problems]
     if beyond:
-        problems.append(Problem(file=beyond[0], what="budget", detail=f"{len(beyond)} files from here on"))
-    return tuple(raws), tuple(problems)
+        told.append(Problem(file=beyond[0], what="budget", detail=f"{len(beyond)} files from here on"))
+    return tuple(raws[name] for name in names if name in raws), tuple(told)
+
+
+def _rank(name: str) -> int:
+    """Pages before logs and results, where not everything can be read."""
+    path = Path(name.lower())
+    return 0 if path.name.startswith("readme") else 1 if path.suffix in _PAGES else 2
 
 
 def read_folder(root: Path, shown: str) -> Folder:
@@ -143,24 +160,32 @@ def read_folder(root: Path, shown: str) -> Folder:
 
 def read_file(path: Path, label: str, budget: Budget, *, inside: Path | None) -> tuple[Raw | None, Problem | None]:
     """One file's text and what stood in the way of reading it; a link is read only if it stays inside."""
+    written = path.suffix.lower() in _READ_BY_PEOPLE
     try:
         if path.is_symlink() and (inside is None or not path.resolve().is_relative_to(inside.resolve())):
             return None, Problem(file=label, what="link", detail="link")
         kind = path.stat()
         if not stat.S_ISREG(kind.st_mode):
             return None, Problem(file=label, what="special", detail="special file")
-        granted = budget.take(kind.st_size)
+        granted = budget.take(kind.st_size, written=written)
         if kind.st_size and not granted:
             return None, Problem(file=label, what="budget", detail=f"{kind.st_size} bytes")
         with path.open("rb") as stream:
             data = stream.read(granted)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError before Python 3.13
         return None, Problem(file=label, what="unreadable", detail=type(error).__name__)
-    return decode(data, label, cut=kind.st_size > granted)
+    raw, problem = decode(data, label, cut=kind.st_size > granted, most=budget.lines[written])
+    budget.spend(len(raw.lines) if raw else 0, written=written)
+    return raw, problem
 
 
-def decode(data: bytes, label: str, *, cut: bool = False) -> tuple[Raw | None, Problem | None]:
-    """Bytes as text: UTF-8, UTF-16 with its mark, or GB 18030; anything else is read with replacement, and said so."""
+def decode(data: bytes, label: str, *, cut: bool = False, most: int = LINES_LIMIT) -> tuple[Raw | None, Problem | None]:
+    """Bytes as text: UTF-8, UTF-16 with its mark, or GB 18030; anything else is read with replacement, and said so.
+
+    Args:
+        cut: whether these are only the first bytes of the file.
+        most: how many of its lines are kept.
+    """
     problem: Problem | None = None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", errors="replace")
@@ -171,9 +196,9 @@ def decode(data: bytes, label: str, *, cut: bool = False) -> tuple[Raw | None, P
         if len(_CONTROL.findall(text, 0, 4096)) > len(text[:4096]) // 20:
             return None, Problem(file=label, what="binary", detail="control characters")
     lines = text.splitlines()
-    if cut or len(lines) > LINES_LIMIT:
-        problem = Problem(file=label, what="cut", detail=f"{len(data)} bytes, {min(len(lines), LINES_LIMIT)} lines")
-    kept = tuple(_WIDE.sub(_GAP, line[:LINE_LIMIT]) for line in lines[:LINES_LIMIT])
+    if cut or len(lines) > most:
+        problem = Problem(file=label, what="cut", detail=f"{len(data)} bytes, {min(len(lines), most)} lines")
+    kept = tuple(_WIDE.sub(_GAP, line[:LINE_LIMIT]) for line in lines[:most])
     return Raw(file=label, lines=kept, text=text), problem
 
 

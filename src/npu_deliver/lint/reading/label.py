@@ -242,8 +242,8 @@ def dtypes(text: str) -> tuple[str, ...]:
 
 
 def batches(text: str) -> tuple[int, ...]:
-    """The batch sizes that a text names."""
-    return tuple(dict.fromkeys(int(m) for m in BATCH.findall(text)))
+    """The batch sizes that a text names; the batch with the number 0 is none."""
+    return tuple(dict.fromkeys(size for m in BATCH.findall(text) if (size := int(m)) > 0))
 
 
 def many(text: str) -> bool:

@@ -69,9 +69,13 @@ def stepped(document: Document) -> list[Paced]:
     return [found for group in document.quantities.groups for found in _of_step(document, group)]
 
 
+_MOST_SIZES = 64
+"""A text that names more batch sizes than this numbers its batches, and says nothing of how large they are."""
+
+
 def batch_of(document: Document, group: Group) -> tuple[int, ...]:
     """The batch sizes that a measurement may have had, from its own words outwards; empty where nothing says."""
-    own = [q for q in group.quantities if q.kind == "batch"]
+    own = [q for q in group.quantities if q.kind == "batch" and q.number.value >= 1]
     if own:
         return tuple(int(q.number.value) for q in own)
     return _in_flight(document, group) or batches(group.context) or document.batches_of(group.section)
@@ -103,7 +107,7 @@ def _of_latency(document: Document, group: Group) -> Iterator[Paced]:
         return
     known = batch_of(document, group)
     sizes = _sizes(group, known)
-    if sizes is None:
+    if sizes is None or len(known) > _MOST_SIZES:
         return
     if group.shape != "row" or _ONE_IMAGE.search(group.context):
         sizes |= {1}
@@ -116,7 +120,11 @@ def _of_latency(document: Document, group: Group) -> Iterator[Paced]:
 def _of_step(document: Document, group: Group) -> Iterator[Paced]:
     times = [q for q in group.quantities if q.kind == "step_time" and q.number.unit == "s" and q.number.value > 0]
     rates = _rates(group) if len(times) == 1 else []
-    if len(rates) == 1 and (known := batch_of(document, group)) and (sizes := _sizes(group, known)):
+    if (
+        len(rates) == 1
+        and 0 < len(known := batch_of(document, group)) <= _MOST_SIZES
+        and (sizes := _sizes(group, known))
+    ):
         per_pass = 0 if _WHOLE_BATCH.search(group.context) else min(known)
         yield Paced(rates[0], tuple(times), frozenset(sizes), stated=True, per_pass=per_pass)
 

@@ -54,6 +54,8 @@ def _distinct(quantities: list[Quantity]) -> list[Quantity]:
             quantity.number.span.meets(other.number.span) or _of_two_trials(quantity, other) for other in distinct
         ):
             distinct.append(quantity)
+        if len(distinct) > _SERIES:  # so many are no two values of one quantity, whatever the others are
+            break
     return distinct
 
 

@@ -180,3 +180,42 @@ def test_a_text_file_is_a_page_only_where_it_is_written_as_one(name: str, text: 
     raw, _ = reading.decode(text.encode("utf-8"), name)
     assert raw is not None
     assert document(raw, name).kind == kind
+
+
+def test_pages_are_read_before_logs_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"a{number}.log").write_text(f"step {number} loss 0.5 in this line\n" * 12_000, encoding="utf-8")
+    (tmp_path / "readme.md").write_text("# r\n\n权重：$weight\n", encoding="utf-8")
+    result = lint([tmp_path])
+    assert [f for f in result.findings if f.rule == "NPU001"]
+    assert any("only its beginning" in what for what in _unread(result))
+    assert any("2 files from here on" in what for what in _unread(result))
+
+
+def test_code_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    budget = reading.Budget()
+    assert budget.take(10**9, written=True) == reading.FILE_LIMIT_BYTES
+    assert budget.take(10**9, written=True) == reading.WRITTEN_LIMIT_BYTES - reading.FILE_LIMIT_BYTES
+    assert budget.take(1, written=True) == 0
+    assert budget.take(1, written=False) == 1
+    budget.spend(reading.LINES_LIMIT, written=False)
+    assert budget.take(1, written=False) == 0
+
+
+def test_a_batch_with_the_number_0_is_no_batch_size(tmp_path: Path) -> None:
+    """A log that numbers its batches from 0."""
+    (tmp_path / "README.md").write_text(
+        "# r\n\nNPU: Ascend 910B\n\nbatch 0, latency 5.2 ms and 46.3 FPS\n", encoding="utf-8"
+    )
+    assert any(
+        "46.3 FPS × 5.2 ms = 0.2408, which should be the batch size, 1" in f.message.en
+        for f in lint([tmp_path]).findings
+    )
+
+
+@pytest.mark.parametrize(("most", "blamed"), [(8, True), (200, False)])
+def test_batches_that_are_numbered_say_nothing_of_how_large_they_are(tmp_path: Path, most: int, blamed: bool) -> None:
+    numbered = "\n\n".join(f"batch {number}" for number in range(2, most))
+    page = f"# r\n\nNPU: Ascend 910B\n\n{numbered}\n\n[run] latency 5.2 ms, 4600 images/s\n"
+    (tmp_path / "README.md").write_text(page, encoding="utf-8")
+    assert any("4600 images/s × 5.2 ms" in f.message.en for f in lint([tmp_path]).findings) is blamed
