@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import npu_models
 from npu_models import Target, resnet, solov2
+from npu_models.sync_norm import synchronise
 
 WORLD = 2
 BY_ALL_RANKS = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x")
@@ -43,14 +44,50 @@ class Losses(nn.Module):
 
 
 def network(name: str) -> npu_models.Network:
-    """The same weights in every process, with one block a stage, in float64 and training mode but for batch norms."""
+    """The same weights in every process, with one block a stage, in float64 and training mode but for batch norms.
+
+    Those of the semantic head of BlendMask are never computed over the ranks.
+    """
     torch.manual_seed(11)
     with mock.patch.dict(resnet._BLOCKS, {50: (1, 1, 1, 1)}):
         made = npu_models.build(name).double().train()
-    for module in made.modules():
+    return norms(made, training=False)
+
+
+def norms(made: npu_models.Network, *, training: bool) -> npu_models.Network:
+    """Put the batch norms that the original computes over all ranks into training mode, or all into evaluation mode."""
+    chosen = made.norms_over_ranks()
+    for name, module in made.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+            module.train(training and name in chosen)
     return made
+
+
+def normed(norm: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+    """What a batch norm of 3 channels gives for a (N, 3, h, w) batch, its gradients, and what it remembers."""
+    batch = batch.clone().requires_grad_()
+    for _ in range(2):
+        norm.zero_grad()
+        batch.grad = None
+        given = norm(batch)
+        (given * torch.linspace(-1, 2, given[0].numel()).view(given[0].shape)).square().sum().backward()
+    named = {"given": given.detach(), "input": batch.grad} | {key: p.grad for key, p in norm.named_parameters()}
+    return {key: value for key, value in (named | dict(norm.named_buffers())).items() if value is not None}
+
+
+def fresh_norm() -> nn.BatchNorm2d:
+    """A plain one in float64, with weights that are not those of a fresh one."""
+    norm = nn.BatchNorm2d(3).double()
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([0.5, 1.0, 2.0]))
+        norm.bias.copy_(torch.tensor([-1.0, 0.0, 1.0]))
+    return norm
+
+
+def uneven_batch(rank: int) -> Tensor:
+    """(2, 3, 5, 7) on the first rank, (1, 3, 5, 7) on the second, far from a mean of 0."""
+    generator = torch.Generator().manual_seed(70 + rank)
+    return torch.randn(2 - rank, 3, 5, 7, generator=generator).double() * (1 + rank) + 3
 
 
 def images(rank: int) -> Tensor:
@@ -72,7 +109,8 @@ def step(model: nn.Module, batch: Tensor, wanted: Sequence[Target], normalisers:
 
 
 def run(folder: Path) -> Mapping[str, Mapping[str, dict[str, Tensor]]]:
-    """Model → scene → gradients of two ranks; "local" is the uneven scene, divided by each rank's own count.
+    """Model → scene → gradients of two ranks; "local" is the uneven scene, divided by each rank's own count, and
+    "synchronised" the same with norms in training. "norm" → "first" is what one norm had on the first rank.
 
     Raises AssertionError with what the processes wrote where one of them fails.
     """
@@ -108,6 +146,19 @@ def _steps(name: str, rank: int) -> dict[str, dict[str, Tensor]]:
     if name in BY_ALL_RANKS:
         wanted = model.encoder()(targets(rank, "uneven"), SIZE, torch.float64)
         found["local"] = step(parallel, images(rank), targets(rank, "uneven"), wanted.normalisers)
+    if model.norms_over_ranks():
+        made = norms(network(name).synchronise_norms(), training=True)
+        parallel = nn.parallel.DistributedDataParallel(Losses(made), broadcast_buffers=False)
+        found["synchronised"] = step(parallel, images(rank), targets(rank, "uneven"))
+    return found
+
+
+def _synchronised_norm(rank: int) -> dict[str, Tensor]:
+    holder = nn.Sequential(fresh_norm())
+    synchronise(holder, ["0"])
+    found = normed(holder[0], uneven_batch(rank))
+    for key in ("weight", "bias"):
+        dist.all_reduce(found[key])
     return found
 
 
@@ -116,6 +167,7 @@ def _main(rank: int, folder: Path) -> None:
     solov2.GRIDS = (8, 6, 4, 3, 2)  # type: ignore[assignment]  # a fiftieth of the cells, and the same code
     dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=WORLD)
     found = {name: _steps(name, rank) for name in (*BY_ALL_RANKS, *BY_EACH_RANK)}
+    found["norm"] = {"first": _synchronised_norm(rank)}
     if rank == 0:
         torch.save(found, folder / "gradients.pt")
     dist.destroy_process_group()

@@ -121,6 +121,11 @@ class BlendMask(Network):
         """Threshold, take the top of each level, decode, suppress, keep 100, rescale, clip, blend and paste masks."""
         return self._postprocess(raw, _DenseAttention(levels(raw, "top_p")), image_sizes, output_sizes)
 
+    def norms_over_ranks(self) -> tuple[str, ...]:
+        """All batch norms (``NORM: SyncBN``) but those of the semantic head, which are plain ones in the original."""
+        norms = [name for name, module in self.named_modules() if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm)]
+        return tuple(name for name in norms if not name.startswith("basis_module.seg_head."))
+
     def encoder(self) -> MaskEncoder:
         """Needs boxes, classes, and masks or polygons; takes semantic maps where all targets have one."""
         strides, bounds = STRIDES[: self._levels], (*SIZE_BOUNDS[: self._levels], SIZE_BOUNDS[-1])

@@ -20,6 +20,7 @@ from npu_models.detections import Batch, Detections, Size, Target
 from npu_models.encoded import Encoded, Encoder
 from npu_models.optimise import optimise
 from npu_models.resize import keep_ratio, resize_opencv, resize_pillow, shortest_edge
+from npu_models.sync_norm import synchronise
 
 DIVISOR = 32  # padded sizes are multiples of the coarsest stride of the backbone, in all three originals
 
@@ -115,6 +116,19 @@ class Network(nn.Module, ABC):
             self.eval()
             optimise(self)
             self.optimised = True
+        return self
+
+    def norms_over_ranks(self) -> tuple[str, ...]:
+        """The names of the batch norms that the original computes over all ranks in training; most have none."""
+        return ()
+
+    def synchronise_norms(self) -> Self:
+        """Let those norms be computed over all ranks, in place.
+
+        To be called on the device of the training, before the network is wrapped for it. Parameters and buffers keep
+        their names; without a process group nothing else changes either.
+        """
+        synchronise(self, self.norms_over_ranks())
         return self
 
     @abstractmethod

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import npu_models
+import two_ranks
 from npu_models import Batch, Detections, Network, Target
 
 NAMES = {
@@ -117,6 +118,12 @@ def _step(full: int, kept: int) -> int:
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)  # a busy machine loses more by spinning threads than these sizes gain
+
+
+@pytest.fixture(scope="session")
+def of_two(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What two processes of a data-parallel step computed; see `two_ranks.run`."""
+    return two_ranks.run(tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,8 @@ import two_ranks
 from npu_models.ranks import mean_over_ranks
 
 
-@pytest.fixture(scope="module")
-def of_two(tmp_path_factory):
-    return two_ranks.run(tmp_path_factory.mktemp("ranks"))
-
-
-def together(name, scene):
-    model = two_ranks.Losses(two_ranks.network(name))
+def together(name, scene, *, norms=False):
+    model = two_ranks.Losses(two_ranks.norms(two_ranks.network(name), training=norms))
     images = torch.cat([two_ranks.images(rank) for rank in range(two_ranks.WORLD)])
     wanted = [target for rank in range(two_ranks.WORLD) for target in two_ranks.targets(rank, scene)]
     return two_ranks.step(model, images, wanted)
@@ -45,6 +40,13 @@ def test_two_ranks_have_the_gradients_of_one_process_with_all_images(name, of_tw
         assert max(distances.values()) <= 1e-12, (scene, distances)
     divided_alone = farthest(found["local"], together(name, "uneven"))
     assert min(divided_alone.values()) > 1e-2
+
+
+@pytest.mark.slow
+def test_two_ranks_have_the_gradients_of_one_process_with_norms_in_training_too(of_two):
+    name = "blendmask/R_50_1x"
+    distances = farthest(of_two[name]["synchronised"], together(name, "uneven", norms=True))
+    assert max(distances.values()) <= 1e-9, distances  # norms of 64 pixels magnify the last bits
 
 
 @pytest.mark.slow
