@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - the name the field uses
 from npu_models.detections import Batch, Detections, Size, Target
 from npu_models.encoded import Encoded, Encoder
 from npu_models.optimise import optimise
-from npu_models.resize import keep_ratio, resize_opencv, resize_pillow, shortest_edge
+from npu_models.resize import Library, Resizer, keep_ratio, resize_as, shortest_edge
 from npu_models.sync_norm import synchronise
 
 DIVISOR = 32  # padded sizes are multiples of the coarsest stride of the backbone, in all three originals
@@ -36,7 +36,7 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     rgb: bool
-    library: Literal["pillow", "opencv"]
+    library: Library
     short_side: int = 800
     long_side: int = 1333
 
@@ -45,10 +45,9 @@ class Preprocessing:
         rule = shortest_edge if self.library == "pillow" else keep_ratio
         return rule(size, self.short_side, self.long_side)
 
-    def resized(self, image: Tensor) -> Tensor:
+    def resized(self, image: Tensor, resizer: Resizer = resize_as) -> Tensor:
         """(H, W, 3) uint8 → the same at the size the network is used at."""
-        size = self.size_of((int(image.shape[0]), int(image.shape[1])))
-        return resize_pillow(image, size) if self.library == "pillow" else resize_opencv(image, size)
+        return resizer(image, self.size_of((int(image.shape[0]), int(image.shape[1]))), self.library)
 
     def normalised(self, image: Tensor, like: Tensor) -> Tensor:
         """(H, W, 3) uint8 BGR → (3, H, W), with the device and, from float32 up, the type of ``like``."""
@@ -59,8 +58,16 @@ class Preprocessing:
         return (pixels - mean) / std
 
 
-def make_batch(images: Sequence[Tensor], preprocessing: Preprocessing, like: Tensor, resize: bool = True) -> Batch:
+def make_batch(
+    images: Sequence[Tensor],
+    preprocessing: Preprocessing,
+    like: Tensor,
+    resize: bool = True,
+    resizer: Resizer = resize_as,
+) -> Batch:
     """(H, W, 3) uint8 BGR images of any sizes → one padded batch with the device and the type of ``like``.
+
+    ``resizer`` may be another way to the same bits: this package's own needs no library, and takes its time.
 
     Raises ValueError for anything that is not such an image.
     """
@@ -69,7 +76,7 @@ def make_batch(images: Sequence[Tensor], preprocessing: Preprocessing, like: Ten
     for image in images:
         if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[-1] != 3 or 0 in image.shape:
             raise ValueError(f"an image must be (H, W, 3) uint8 in BGR order, not {tuple(image.shape)} {image.dtype}")
-    ready = [preprocessing.resized(image) if resize else image for image in images]
+    ready = [preprocessing.resized(image, resizer) if resize else image for image in images]
     sizes = tuple((int(image.shape[0]), int(image.shape[1])) for image in ready)
     height, width = (-(-max(side) // DIVISOR) * DIVISOR for side in zip(*sizes, strict=True))
     padded = [

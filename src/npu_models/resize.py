@@ -8,6 +8,8 @@ enters a network here with the same integers as in the original and no compariso
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +18,11 @@ from npu_models.detections import Size
 
 _PILLOW_BITS = 32 - 8 - 2  # Pillow's Resample.c: room for a byte and two bits of head room in 32 bits
 _OPENCV_BITS = 11  # OpenCV's imgproc/resize: INTER_RESIZE_COEF_BITS
+
+Library = Literal["pillow", "opencv"]
+"""Whose bilinear resizing a model was trained with."""
+Resizer = Callable[[Tensor, Size, Library], Tensor]
+"""(H, W, 3) uint8, a size and a library → the image at that size as the library resizes it."""
 
 
 def shortest_edge(size: Size, shortest: int, longest: int) -> Size:
@@ -34,6 +41,11 @@ def keep_ratio(size: Size, bound_a: int, bound_b: int) -> Size:
     height, width = size
     scale = min(max(bound_a, bound_b) / max(height, width), min(bound_a, bound_b) / min(height, width))
     return max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1)
+
+
+def resize_as(image: Tensor, size: Size, library: Library) -> Tensor:
+    """(H, W, 3) uint8 → the same at ``size`` as ``library`` resizes it; a `Resizer` that needs no library."""
+    return resize_pillow(image, size) if library == "pillow" else resize_opencv(image, size)
 
 
 def resize_pillow(image: Tensor, size: Size) -> Tensor:

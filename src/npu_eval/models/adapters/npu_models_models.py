@@ -15,6 +15,7 @@ from npu_eval.errors import AdapterError
 from npu_eval.models.coco_classes import COCO_NAMES
 from npu_eval.models.detections import DetectionSet, mask_size
 from npu_eval.models.photos import open_upright, upright_size
+from npu_eval.models.resizing import resize_fast
 from npu_eval.models.shapes import ShapesImage
 from npu_models.checkpoint import unwrapped
 from npu_models.network import make_batch
@@ -88,7 +89,7 @@ class Detector:
     def preprocess(self, photos: Sequence[Path]) -> Tensor:
         """Photos as (N, 3, H, W) float32: the original's resizing to the bit, its normalisation, then its padding."""
         images = [torch.from_numpy(np.asarray(open_upright(photo))[..., ::-1].copy()) for photo in photos]
-        return make_batch(images, self._shape.preprocessing, torch.empty(0)).tensor
+        return make_batch(images, self._shape.preprocessing, torch.empty(0), resizer=resize_fast).tensor
 
     def forward(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         """Every output of the heads by its name; what follows is `detections`."""
