@@ -6,6 +6,7 @@
 #   REPORT_LANG=zh     zh or en      TIER=standard     smoke, standard or publish      FRESH=1     run every step anew
 #   EMA=1 or 0         averaged weights of a file, or those before averaging
 #   NUM_CLASSES=10     of a timm: or torchvision: model; 0: features   LABELS=file   its class names, one a line
+#   WORDS="shoe, cup"  what sam3 looks for; coco80: COCO's names
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
 #   ANNOTATIONS=file   its annotation file, where the folder has several
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
@@ -40,7 +41,7 @@ containers   = $(call option,ENGINE,--engine) $(call option,STACK,--stack) $(cal
 signed       = $(call option,SIGN_KEY,--sign-key)
 profile      = $(call option,PROFILE,--profile)
 flags        = $(profile) $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
-               $(if $(EMA),$(if $(filter 0 no false,$(EMA)),--no-ema,--ema)) $(call option,NUM_CLASSES,--num-classes) $(call option,LABELS,--labels) \
+               $(if $(EMA),$(if $(filter 0 no false,$(EMA)),--no-ema,--ema)) $(call option,NUM_CLASSES,--num-classes) $(call option,LABELS,--labels) $(call option,WORDS,--words) \
                $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,ANNOTATIONS,--annotations) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
                $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
@@ -49,7 +50,7 @@ given        = $(if $(MODEL),,$(error name a model: make $@ MODEL=efficientnet_l
 given_folder = $(if $(DIR),,$(given))
 
 help:
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,19s/^# ?//p' Makefile
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'; sed -nE '2,20s/^# ?//p' Makefile
 
 setup:
 	@$(set_up) runtime,timm$(if $(DATA),$(comma)dataset)$(if $(filter transformers:% sam3,$(MODEL)),$(comma)transformers)

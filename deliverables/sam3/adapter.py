@@ -1,7 +1,7 @@
 """SAM 3 (Segment Anything with Concepts): finds and outlines everything in a photo that a few words name.
 
-The network is that of transformers, corrected where that differs from the authors'. The words are `PROMPTS`; each is
-asked of the same image features. Whoever wants other words writes them there.
+The network is that of transformers, corrected where that differs from the authors'. Each word is
+asked of the same image features: those of the spec (`words`, `--words`), or `WORDS`.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from npu_eval.sam3.tokens import LENGTH, padded
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
 transformers.logging.disable_progress_bar()
 
-PROMPTS = ("person", "cat", "cup")
-"""What is looked for. Each costs a run of everything behind the image encoder."""
+WORDS = ("person", "cat", "cup")
+"""What is looked for where nobody says. Each costs a run of everything behind the image encoder."""
 
 FILES = Path(__file__).resolve().parent / "model"
 """Where a deliverable keeps the configuration of weights that came in a folder."""
 
 
 class Sam3:
-    """SAM 3 with text prompts: a class is a prompt."""
+    """SAM 3 with words: a class is a word."""
 
     task = "instance-segmentation"
-    class_names = PROMPTS
     score_cutoff = 0.05
     max_detections = 100
     corrections = corrections.IMAGE
     """What of the library is brought to what the authors' network does; see `npu_eval.sam3.corrections`."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str]) -> None:
+        self.class_names = tuple(words)
         self._config = _configuration()
         side = self._config.vision_config.backbone_config.image_size
         self._processor = transformers.Sam3ImageProcessor(size={"height": side, "width": side})
         if any((FILES / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
             self._processor = transformers.AutoImageProcessor.from_pretrained(FILES, local_files_only=True)
-        self._tokens, self._attention = _tokens(PROMPTS)
+        self._tokens, self._attention = _tokens(self.class_names)
 
     def default_weights(self) -> str:
         """The authors' own checkpoint, which the hub gives to people who have accepted its licence."""
@@ -77,9 +77,9 @@ class Sam3:
         return photo_batch(photos, lambda image: self._processor(images=image, return_tensors="pt")["pixel_values"][0])
 
     def forward(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
-        """`OUTPUTS`, each (N, prompts, …): logits and boxes (0 to 1) of 200 queries, their masks on a 288 x 288 grid.
+        """`OUTPUTS`, each (N, words, …): logits and boxes (0 to 1) of 200 queries, their masks on a 288 x 288 grid.
 
-        The image is encoded once for all prompts.
+        The image is encoded once for all words.
         """
         network: Any = model
         ids, attention = self._tokens.to(batch.device), self._attention.to(batch.device)
@@ -87,8 +87,8 @@ class Sam3:
         return find(network, seen, text_features(network, ids, attention), attention, self.corrections)
 
     def detections(self, outputs: Mapping[str, Tensor], photos: Sequence[Path]) -> list[DetectionSet]:
-        """The authors' rule: score = object x presence of the prompt; a mask is where its logit, brought to the photo's
-        size, is above 0; the best of all prompts.
+        """The authors' rule: score = object x presence of the word; a mask is where its logit, brought to the photo's
+        size, is above 0; the best of all words.
 
         No suppression of overlaps: a query is an object.
         """
@@ -97,7 +97,7 @@ class Sam3:
 
     def _of_photo(self, found: Mapping[str, Tensor], photo: Path) -> DetectionSet:
         height, width = upright_size(photo)
-        scores = found["pred_logits"].sigmoid() * found["presence_logits"].sigmoid()  # (prompts, queries)
+        scores = found["pred_logits"].sigmoid() * found["presence_logits"].sigmoid()  # (words, queries)
         best, places = scores.flatten().sort(descending=True, stable=True)
         places = places[best > self.score_cutoff][: self.max_detections]
         masks = found["pred_masks"].flatten(0, 1)
@@ -121,19 +121,19 @@ def _configuration() -> Any:
     return config
 
 
-def _tokens(prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """(prompts, 32) token numbers and which of them count: by the tokenizer beside the weights, else by CLIP's own.
+def _tokens(words: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """(words, 32) token numbers and which of them count: by the tokenizer beside the weights, else by CLIP's own.
 
     Raises:
-        AdapterError: a prompt is empty or too long.
+        AdapterError: a word is empty or too long.
     """
     if (FILES / "tokenizer.json").is_file() or (FILES / "vocab.json").is_file():
         tokenizer = transformers.AutoTokenizer.from_pretrained(FILES, local_files_only=True, trust_remote_code=False)
-        found = tokenizer(list(prompts), padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
+        found = tokenizer(list(words), padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
         return found["input_ids"], found["attention_mask"]
-    return padded(prompts)
+    return padded(words)
 
 
-def create_adapter() -> Sam3:
-    """The adapter."""
-    return Sam3()
+def create_adapter(words: Sequence[str] = WORDS) -> Sam3:
+    """The adapter for some words, each a class."""
+    return Sam3(words)

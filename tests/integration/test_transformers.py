@@ -51,7 +51,8 @@ def test_a_whole_deliverable_of_a_small_sam3(root: Path, command: Run) -> None:
     shutil.copytree(SAM3, root / "sam3", ignore=shutil.ignore_patterns("npu_deliverables", ".*", "__pycache__"))
     checkpoint = tiny_transformers.write_sam3(root.parent / "small-sam3")
     made = command("deliver", "sam3", "--weights", str(checkpoint), "--device", "cpu", "--tier", "smoke",
-                   "--budget", "0", "--input", str(root / "tiny" / "photos"), "--json")  # fmt: skip
+                   "--budget", "0", "--words", "shoe, hot dog", "--input", str(root / "tiny" / "photos"),
+                   "--json")  # fmt: skip
     assert made.returncode in (0, 1), made.stderr  # random weights give objects of nearly equal scores
     folder = root / "sam3" / "npu_deliverables"
     assert command("verify", str(folder)).returncode == 0
@@ -59,3 +60,6 @@ def test_a_whole_deliverable_of_a_small_sam3(root: Path, command: Run) -> None:
     outputs = {entry["output"] for entry in record["data"]["differences"]}
     assert outputs == {"pred_logits", "pred_boxes", "pred_masks", "presence_logits", "semantic_seg"}
     assert (folder / "model/config.json").is_file()
+    asked = json.loads((folder / "spec.json").read_text(encoding="utf-8"))["evaluation"]["classes"]
+    assert asked == {"count": 2, "names": ["shoe", "hot dog"]}
+    assert (folder / "npu_eval/sam3/vocabulary/merges.txt.gz").is_file()

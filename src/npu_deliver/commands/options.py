@@ -112,6 +112,9 @@ class What(Where):
     labels: Annotated[
         Path | None, typer.Option("--labels", help="The file of its class names: a name a line, or JSON")
     ] = None
+    words: Annotated[
+        str | None, typer.Option("--words", help="What to look for, e.g. 'shoe, person', or coco80 (sam3)")
+    ] = None
     input: Input = None
     tier: Annotated[Tier | None, typer.Option("--tier", help="Duration of the latency measurement")] = None
     criteria: Annotated[
@@ -150,6 +153,7 @@ class What(Where):
             ema=self.ema,
             num_classes=self.num_classes,
             labels=self.labels,
+            words=self.words,
             input=self.input,
             tier=tier,
             data=self.data,

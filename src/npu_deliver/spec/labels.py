@@ -1,12 +1,19 @@
-"""A file of class names as people have them: a name a line, a JSON list, or a JSON object from index to name."""
+"""Names that a user gives: a file of class names as people have them (a name a line, a JSON list, a JSON object from
+index to name), and the words that a model is to look for.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from npu_deliver.errors import SpecError
+from npu_eval.models.coco_classes import COCO_NAMES
+
+COCO80 = "coco80"
+"""The word that stands for the 80 names of COCO's classes."""
 
 _MOST_BYTES = 16 * 2**20
 """ImageNet-21k's names have about 1 MiB."""
@@ -37,6 +44,27 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if not names:
         raise SpecError("holds no label", where=where, fix="write one name a line, in the model's order")
     return tuple(names)
+
+
+def words_of(given: str | Sequence[str]) -> tuple[str, ...]:
+    """The words to look for: of a list, or of a text with commas between them; ``coco80`` for COCO's names.
+
+    Raises:
+        ValueError: a word is empty, or there twice; case and blanks make no other word.
+    """
+    if isinstance(given, str) and given.strip().lower() == COCO80:
+        return COCO_NAMES
+    words = [" ".join(word.split()) for word in (given.split(",") if isinstance(given, str) else given)]
+    seen: dict[str, str] = {}
+    for place, word in enumerate(words, start=1):
+        if not word:
+            raise ValueError(f"word {place} is empty")
+        if word.casefold() in seen:
+            raise ValueError(f"'{word}' is there twice; case and blanks make no other word")
+        seen[word.casefold()] = word
+    if not words:
+        raise ValueError("there is no word")
+    return tuple(words)
 
 
 def _lines(text: str) -> list[str]:

@@ -25,6 +25,7 @@ class Overrides:
     ema: bool | None = None
     num_classes: int | None = None
     labels: Path | None = None
+    words: str | None = None
 
 
 def overridden(values: dict[str, Any], overrides: Overrides, where: str) -> dict[str, Any]:
@@ -76,6 +77,8 @@ def _classes(overrides: Overrides) -> dict[str, Any]:
             changes["task"] = "features"
     if overrides.labels is not None:
         changes["labels"] = str(overrides.labels.absolute())
+    if overrides.words is not None:
+        changes["words"] = overrides.words
     return changes
 
 

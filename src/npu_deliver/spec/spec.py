@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from npu_deliver.errors import SpecError, nearest
 from npu_deliver.spec import libraries as references
+from npu_deliver.spec.labels import words_of
 from npu_deliver.spec.libraries import GENERIC_TASK, Task, takes_classes
 from npu_deliver.spec.overrides import Overrides, overridden
 from npu_deliver.spec.reading import read_yaml
@@ -189,6 +190,10 @@ class Spec(_Strict):
         default=None, ge=0, description="Outputs of a timm: or torchvision: classifier; 0 (timm): features alone"
     )
     labels: str | None = Field(default=None, description="Its labels beside the spec: a name a line, or JSON")
+    words: list[str] | str | None = Field(
+        default=None,
+        description="What a model that is asked looks for, e.g. shoe, person; coco80: COCO's names",
+    )
     inputs: list[str] | None = Field(default=None, description="Photos or folders beside the spec; default: samples")
     dataset: Dataset | None = Field(default=None, description="A data set on which the model is evaluated")
     requirements: list[str] = Field(default=[], description="Packages that adapter.py imports beyond torch and numpy")
@@ -200,6 +205,10 @@ class Spec(_Strict):
     def _classes(self) -> Spec:
         if (self.num_classes, self.labels) != (None, None) and not takes_classes(self.adapter):
             raise ValueError("num_classes and labels are for timm: and torchvision:; other models have their own")
+        if self.words is not None:
+            if ":" in self.adapter:
+                raise ValueError("words are for an adapter.py whose model is asked for them, such as sam3's")
+            words_of(self.words)
         if self.num_classes == 0 and (self.task != "features" or not self.adapter.startswith("timm:")):
             raise ValueError("num_classes 0 compares the features of a timm: model; its task is features")
         return self

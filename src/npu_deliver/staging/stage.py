@@ -21,7 +21,7 @@ from npu_deliver.plan import INPUTS, RESULTS, scripts_left_out
 from npu_deliver.release import versions
 from npu_deliver.release.travelling import code
 from npu_deliver.seal import manifest
-from npu_deliver.spec.labels import read_labels
+from npu_deliver.spec.labels import read_labels, words_of
 from npu_deliver.spec.libraries import portable
 from npu_deliver.spec.spec import Job, Spec
 from npu_deliver.staging.samples import sample_photos
@@ -243,7 +243,10 @@ def _spec_file(job: Job, inputs: dict[str, Path], weights: FetchedWeights | None
 
 
 def _classes(spec: Spec) -> Classes | None:
-    """The classes that the spec gives a model by name."""
+    """The classes that the spec gives a model by name, or the words that it gives one that is asked."""
+    if spec.words is not None:
+        words = words_of(spec.words)
+        return Classes(count=len(words), names=words)
     if spec.num_classes is None and spec.labels is None:
         return None
     names = () if spec.labels is None else read_labels(Path(spec.labels))

@@ -108,7 +108,9 @@ class WeightsSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """The classes of a model by name that was trained anew: how many, and their names where somebody gave them."""
+    """The classes of a model by name that was trained anew: how many, and their names where somebody gave them; or the
+    words that a model looks for.
+    """
 
     count: int
     names: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import math
 import sys
 import traceback
@@ -145,21 +146,22 @@ def resolve(reference: str, root: Path, classes: Classes | None = None) -> Adapt
     Args:
         reference: ``timm:<model>`` or another generic reference, or the path of an `adapter.py` relative to ``root``.
         root: the deliverable's folder.
-        classes: those of a model of a library that was trained on others than the library's.
+        classes: those of a model of a library that was trained on others than the library's; or the words that an
+            adapter.py is asked for, whose `create_adapter` has a parameter ``words``.
 
     Raises:
         AdapterError: there is no such adapter, it does not load, or it lacks a part of the contract; or it brings its
             classes itself.
     """
     library, colon, name = reference.partition(":")
-    if classes is not None and library not in _WITH_CLASSES:
+    if classes is not None and colon and library not in _WITH_CLASSES:
         raise AdapterError("has classes of its own", where=reference, fix="take num_classes and labels out")
     if colon and library in GENERIC:
         adapter = _generic(library, name, root, classes)
     elif colon:
         raise AdapterError(f"'{library}:' is no known model library", where=reference, fix=nearest(library, GENERIC))
     else:
-        adapter = _from_file(root / reference)
+        adapter = _from_file(root / reference, classes)
     return adapter
 
 
@@ -182,7 +184,7 @@ def _generic(library: str, name: str, root: Path, classes: Classes | None) -> Ad
     return adapter
 
 
-def _from_file(path: Path) -> Adapter:
+def _from_file(path: Path, classes: Classes | None) -> Adapter:
     if not path.is_file():
         raise AdapterError("the adapter file does not exist", where=str(path), fix="name a file or e.g. timm:resnet50")
     spec = importlib.util.spec_from_file_location("adapter", path)
@@ -195,8 +197,10 @@ def _from_file(path: Path) -> Adapter:
     create = getattr(module, "create_adapter", None)
     if not callable(create):
         raise AdapterError("defines no function create_adapter()", where=path.name, fix="see docs/how-to/own-model.md")
+    if classes is not None and "words" not in inspect.signature(create).parameters:
+        raise AdapterError("its create_adapter() takes no words", where=path.name, fix="take words out (--words)")
     with calling(path.name):
-        adapter = create()
+        adapter = create() if classes is None else create(words=classes.names)
     missing = [part for part in ("task", "build", "preprocess", "forward") if not hasattr(adapter, part)]
     if missing:
         raise AdapterError(f"its adapter has no '{missing[0]}'", where=path.name, fix="see docs/how-to/own-model.md")

@@ -16,6 +16,7 @@ from PIL import Image
 import original_sam3
 import tiny_transformers
 from npu_deliver.spec.spec import Overrides, load
+from npu_eval.asked.spec import Classes
 from npu_eval.errors import AdapterError, WeightsError
 from npu_eval.models.adapter import (
     SupportsDefaultWeights,
@@ -160,6 +161,24 @@ def test_any_word_has_tokens_without_a_tokenizers_file(adapter: Any) -> None:
     assert attention.sum(dim=1).tolist() == [3, 5]
     with pytest.raises(AdapterError, match="has 31 tokens"):
         module._tokens(("cat", "a " * 31))
+
+
+def test_its_classes_are_the_words_that_it_is_asked(deliverable: Path) -> None:
+    adapter: Any = resolve("adapter.py", deliverable, Classes(count=2, names=("shoe", "hot dog")))
+    sys.modules.pop("adapter", None)
+    assert adapter.class_names == ("shoe", "hot dog")
+    network = checked_build(adapter, "sam3")
+    found = checked_forward(adapter, network, checked_preprocess(adapter, [deliverable / "a.png"], "sam3"), "sam3")
+    assert found["pred_logits"].shape == (1, 2, 6)
+    job = load("sam3", SAM3.parent, overrides=Overrides(words="shoe, hot dog"))
+    assert job.spec.words == "shoe, hot dog"
+
+
+def test_a_word_that_is_too_long_is_named(deliverable: Path) -> None:
+    word = "very " * 30 + "long"
+    with pytest.raises(AdapterError, match=r"'very very .* long' has 31 tokens, and the network takes 30"):
+        resolve("adapter.py", deliverable, Classes(count=1, names=(word,)))
+    sys.modules.pop("adapter", None)
 
 
 def test_another_models_configuration_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from npu_deliver.errors import SpecError
-from npu_deliver.spec.labels import read_labels
+from npu_deliver.spec.labels import read_labels, words_of
+from npu_eval.models.coco_classes import COCO_NAMES
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,33 @@ def test_files_that_are_no_labels(tmp_path: Path) -> None:
     for name in ("b", "absent", "."):
         with pytest.raises(SpecError, match="cannot be read"):
             read_labels(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("shoe", ("shoe",)),
+        (" shoe ,yellow   school bus", ("shoe", "yellow school bus")),
+        (["shoe", "salt, pepper"], ("shoe", "salt, pepper")),
+        ("鞋子,Person", ("鞋子", "Person")),
+        ("COCO80 ", COCO_NAMES),
+    ],
+)
+def test_words_are_a_list_or_a_text_with_commas(given, words):
+    assert words_of(given) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", "word 1 is empty"),
+        ("shoe, ,cat", "word 2 is empty"),
+        ("shoe,", "word 2 is empty"),
+        ([], "there is no word"),
+        ("cat,dog,Cat", "'Cat' is there twice"),
+        (["hot dog", "hot  dog "], "'hot dog' is there twice"),
+    ],
+)
+def test_empty_words_and_twins_are_refused(given, told):
+    with pytest.raises(ValueError, match=told):
+        words_of(given)

@@ -262,6 +262,12 @@ def test_averaged_weights_and_classes_from_the_command_line(tmp_path):
     )
 
 
+def test_words_of_the_command_line_replace_those_of_the_spec(tmp_path):
+    text = GOOD + "words: [cup, hot dog]\n"
+    assert load(tmp_path, text).spec.words == ["cup", "hot dog"]
+    assert load(tmp_path, text, words="shoe, person").spec.words == "shoe, person"
+
+
 def test_labels_start_beside_the_spec(tmp_path):
     text = GOOD.replace("adapter.py", "timm:resnet18") + "num_classes: 2\nlabels: l.txt\n"
     assert load(tmp_path, text).spec.labels == str(tmp_path / "tiny" / "l.txt")
@@ -279,6 +285,9 @@ def test_labels_start_beside_the_spec(tmp_path):
         ),
         ("torchvision:resnet18", "num_classes: 0", "num_classes 0 compares the features of a timm: model"),
         ("timm:resnet18", "num_classes: -1", "num_classes: input should be greater than or equal to 0"),
+        ("timm:resnet18", "words: cat", "words are for an adapter.py whose model is asked for them"),
+        ("adapter.py", "words: [cat, ' Cat ']", "'Cat' is there twice; case and blanks make no other word"),
+        ("adapter.py", "words: 'cat,,dog'", "word 2 is empty"),
     ],
 )
 def test_classes_that_do_not_fit_are_told(tmp_path, adapter, more, told):

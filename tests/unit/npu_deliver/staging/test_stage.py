@@ -310,6 +310,14 @@ def test_classes_and_their_names_travel(tmp_path):
         assert found.task == ("features" if changes.get("num_classes") == 0 else "classification")
 
 
+def test_words_travel_as_the_classes_that_they_are(tmp_path):
+    write_model(tmp_path)
+    assert staged(job_of(tmp_path)).spec.evaluation.classes is None
+    found = staged(job_of(tmp_path, words="shoe,  yellow   bus")).spec.evaluation
+    assert found.classes == Classes(count=2, names=("shoe", "yellow bus"))
+    assert staged(job_of(tmp_path, words="coco80")).spec.evaluation.classes.count == 80
+
+
 def test_as_many_labels_as_classes(tmp_path):
     (tmp_path / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
     overrides = Overrides(weights="random", labels=tmp_path / "labels.txt", num_classes=3)

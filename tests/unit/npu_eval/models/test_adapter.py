@@ -106,6 +106,17 @@ def test_an_adapter_that_does_not_load_is_named_with_the_reason(tmp_path: Path, 
     assert refusal("adapter.py", write(tmp_path, text)).startswith(told)
 
 
+def test_words_go_to_an_adapter_that_takes_them(tmp_path: Path) -> None:
+    words = Classes(count=2, names=("shoe", "cup"))
+    asked = GOOD.replace("def create_adapter():", "def create_adapter(words=('cat',)):")
+    asked = asked.replace("    return Tiny()", "    made = Tiny()\n    made.words = words\n    return made")
+    given: Any = resolve("adapter.py", write(tmp_path, asked), words)
+    usual: Any = resolve("adapter.py", tmp_path)
+    assert (given.words, usual.words) == (("shoe", "cup"), ("cat",))
+    with pytest.raises(AdapterError, match=r"adapter\.py: its create_adapter\(\) takes no words"):
+        resolve("adapter.py", write(tmp_path, GOOD), words)
+
+
 def test_a_syntax_error_is_placed_in_the_adapter_and_not_in_the_import_system(tmp_path: Path) -> None:
     line = refusal("adapter.py", write(tmp_path, "x = 1\ndef create_adapter(:\n"))
     assert "(adapter.py, line 2)" in line
@@ -325,6 +336,6 @@ def test_classes_are_for_the_libraries_that_build_any_number_of_them(tmp_path):
     pytest.importorskip("timm")
     found = seam.resolve("timm:test_resnet", tmp_path, Classes(count=2, names=("a", "b")))
     assert found.class_names == ("a", "b")
-    for reference in ("adapter.py", "npu_models:fcos/r50_caffe_fpn_gn-head_1x", "transformers:x/y"):
+    for reference in ("npu_models:fcos/r50_caffe_fpn_gn-head_1x", "transformers:x/y"):
         with pytest.raises(AdapterError, match="has classes of its own"):
             seam.resolve(reference, tmp_path, Classes(count=2))
