@@ -28,7 +28,7 @@ MAX_BYTES = 1024 * MIB
 """Of all files together; the masks of a data set of 5000 photos are 150 MiB."""
 MAX_RECORD_BYTES = 64 * MIB
 """Of a record: the most that a run writes of quick calls is 3.2 MiB for each batch size, of which a spec has 16 at
-most; to verify that takes half a minute."""
+most; to verify that takes some ten seconds."""
 MAX_DOCUMENT_BYTES = 16 * MIB
 """Of any other JSON document: a summary of 64 photos with 100 repeats is 6 MiB, a manifest of 10,000 files 2 MiB."""
 MAX_DOCUMENTS_BYTES = 192 * MIB

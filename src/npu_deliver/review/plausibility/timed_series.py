@@ -8,6 +8,7 @@ Times of a device's own events are left out, as their steps are those of the dev
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ CHANCE = 1e-9
 
 PROPORTIONAL = 2e-7
 """Two series whose times have one ratio to within this are one series and its multiple, rounding apart."""
+
+_RATIO_STEP = 5 * PROPORTIONAL
+"""Ratios, as logarithms, that are told apart; those of a series and its multiple lie within one step of each other."""
+
+_MOST_ALIKE = 8
+"""So many series of one length and one ratio are kept to compare others with."""
 
 
 @dataclass(frozen=True)
@@ -143,14 +150,20 @@ def _length(one: Sequence[float], other: Sequence[float]) -> int:
 
 
 def _multiples(series: Sequence[Series]) -> Iterator[tuple[Series, Series, float]]:
-    """(a series, an earlier one of its length, the ratio that all their times have)."""
-    by_length: dict[int, list[Series]] = {}
-    for one in series:
-        earlier = by_length.setdefault(len(one.times_s), [])
-        for other in earlier:
+    """(a series, an earlier one of its length, the ratio that all their times have).
+
+    Only series whose first two times have one ratio are held against each other: each against each would take the
+    square of their number.
+    """
+    alike: dict[tuple[int, int], list[tuple[int, Series]]] = {}
+    for number, one in enumerate(series):
+        length, step = len(one.times_s), round(math.log(one.times_s[1] / one.times_s[0]) / _RATIO_STEP)
+        earlier = sorted(each for near in (-1, 0, 1) for each in alike.get((length, step + near), ()))
+        for _, other in earlier if len(set(one.times_s)) >= FEWEST // 2 else ():
             ratio = one.times_s[0] / other.times_s[0]
-            same = all(abs(a - ratio * b) <= PROPORTIONAL * a for a, b in zip(one.times_s, other.times_s, strict=True))
-            if same and len(set(one.times_s)) >= FEWEST // 2:
+            if all(abs(a - ratio * b) <= PROPORTIONAL * a for a, b in zip(one.times_s, other.times_s, strict=True)):
                 yield one, other, ratio
                 break
-        earlier.append(one)
+        bucket = alike.setdefault((length, step), [])
+        if len(bucket) < _MOST_ALIKE:
+            bucket.append((number, one))

@@ -85,3 +85,27 @@ def test_fresh_processes_are_looked_at_too():
     one = FreshProcess(batch_size=1, start_s=1.0, first_call_s=1.0, samples_s=burst, calls=3, windows_s=(1.0, 1.1))
     (found,) = told(measured(), processes=(one, replace(one, start_s=2.0)))
     assert "fresh process 2, batch 1: 20 of its times in a row stand in fresh process 1, batch 1, too" in found
+
+
+def test_a_multiple_is_found_among_many_series():
+    times = measured(64)
+    others = [measured(64, seed=seed) for seed in range(1, 30)]
+    (found,) = told(times, *others, tuple(round(2.83 * t, 9) for t in times))
+    assert found == f"batch {2**30}, calls: all 64 times are those of batch 1, calls times 2.83"
+
+
+def test_series_that_begin_alike_are_not_each_held_against_every_other():
+    looks = 0
+
+    class Watched:
+        def __init__(self, number):
+            self.kind, self.name, self.held = "performance", str(number), (0.02, 0.021, *measured(14, seed=number))
+
+        @property
+        def times_s(self):
+            nonlocal looks
+            looks += 1
+            return self.held
+
+    assert list(timed_series._multiples([Watched(number) for number in range(400)])) == []
+    assert looks < 400 * 100  # each against every other would be twice as many and more
