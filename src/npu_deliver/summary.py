@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npu_deliver.errors import RecordError
 from npu_deliver.experiments.dataset.summary import Dataset, summarize_dataset
@@ -21,7 +21,7 @@ from npu_eval.experiments.localisation.data import LocalisationData
 from npu_eval.experiments.performance import speed
 from npu_eval.experiments.performance.data import MachineState
 from npu_eval.experiments.training.data import TrainingData
-from npu_eval.jsonio import canonical_sha256
+from npu_eval.jsonio import ABSENT_BY_DEFAULT, canonical_sha256
 from npu_eval.records.log import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
 from npu_eval.records.record import (
     DatasetData,
@@ -103,6 +103,7 @@ class Summary:
     ``hardware`` is ``NPU`` only for a real NPU, by evidence; it is None otherwise. ``criteria_profile`` is the named
     profile whose rules the criteria are, None where they are the author's own. ``measured_with`` is the version of this
     tool that laid the folder out and measured, ``derived_with`` the one that derived all of this from the records.
+    ``words`` are what somebody asked a model to look for; empty where it has classes of its own.
     """
 
     schema: str
@@ -139,6 +140,7 @@ class Summary:
     evidence: tuple[Evidence, ...]
     runs: Runs | None
     serve: bool
+    words: tuple[str, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
 
     @property
     def layout(self) -> Layout:
@@ -212,6 +214,7 @@ def summarize(
         evidence=tuple(_evidence(kind, records[kind], spec_file, logs or {}) for kind in LOG_NAMES if kind in records),
         runs=runs,
         serve=spec_file.serve,
+        words=spec.classes.names if spec.classes is not None and ":" not in spec.adapter else (),
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import samples
 from npu_deliver.errors import RecordError
 from npu_deliver.summary import SCHEMA, Summary, summarize, summary_sha256
+from npu_eval.asked.spec import Classes
 from npu_eval.jsonio import dumps, from_json, loads
 from npu_eval.records.record import record_sha256
 from npu_eval.records.stamps import Stamp
@@ -26,6 +27,14 @@ def with_provenance(record, **changes):
 
 def everywhere(records, **changes):
     return {kind: with_provenance(record, **changes) for kind, record in records.items()}
+
+
+def test_the_words_are_those_of_a_model_that_is_asked_and_of_no_other():
+    asked = samples.eval_spec(classes=Classes(count=2, names=("shoe", "cup")))
+    assert summary_of(asked).words == ("shoe", "cup")
+    assert summary_of(replace(asked, adapter="timm:resnet18")).words == ()
+    assert summary_of().words == ()
+    assert "words" not in loads(dumps(summary_of()), "x")
 
 
 # --- precision -------------------------------------------------------------------------------------------------------

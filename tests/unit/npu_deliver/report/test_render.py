@@ -24,6 +24,7 @@ from npu_deliver.review.numerals import allowed_numbers, stray_numerals
 from npu_deliver.spec.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES
+from npu_eval.asked.spec import Classes
 from npu_eval.notation.phrases import ENGLISH, placeholders, said
 from npu_eval.records.stamps import Stamp, stamp_words, stamped_name
 
@@ -306,6 +307,18 @@ def test_which_weights_of_a_file_were_loaded_is_told_and_what_was_left_out(lang)
     assert text.count("\n| 加载说明 | " if lang == "zh" else "\n| Loading | ") == len(LOADED)
     assert "`a_taken`" in text
     assert ("（`a_names`）" if lang == "zh" else ": 7 (`a_names`)") in text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_words_that_a_model_was_asked_for_are_told(lang):
+    spec = samples.eval_spec(classes=Classes(count=2, names=("shoe", "7 up | can")))
+    summary = summarize(samples.spec_file(evaluation=spec), samples.records(spec))
+    text = pages(summary, lang)["readme.md"]
+    row = "| 查找的词 | shoe、7 up \\| can |" if lang == "zh" else "| Words looked for | shoe, 7 up \\| can |"
+    assert text.count(f"\n{row}\n") == 1
+    assert list(stray_numerals(text, "readme.md", allowed_numbers(summary), summary.layout)) == []
+    plain = summarize(samples.spec_file(), samples.records())
+    assert row.split(" | ")[0] not in pages(plain, lang)["readme.md"]
 
 
 # --- every case ------------------------------------------------------------------------------------------------------
