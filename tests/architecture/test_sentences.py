@@ -113,6 +113,7 @@ OURS: dict[str, tuple[str, ...]] = {
         r'"Default here" is what the documentation says: ….',
     ),
     "a flag of pip": (r"--ignore-requires-python",),
+    "a file that a recipe was read from, beside its project and the day": (r"detectron2/config/defaults\.py",),
 }
 SOURCED = {forms[code] for forms in (ENGLISH, CHINESE) for code in SAID_BY}
 
