@@ -21,7 +21,7 @@ from npu_eval.models.photos import upright_size
 from npu_eval.sam3 import corrections
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
 from npu_eval.sam3.image_network import OUTPUTS, correct, find, outline, text_features
-from npu_eval.sam3.tokens import LENGTH, padded
+from npu_eval.sam3.tokens import padded
 
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
 transformers.logging.disable_progress_bar()
@@ -129,8 +129,7 @@ def _tokens(words: Sequence[str]) -> tuple[Tensor, Tensor]:
     """
     if (FILES / "tokenizer.json").is_file() or (FILES / "vocab.json").is_file():
         tokenizer = transformers.AutoTokenizer.from_pretrained(FILES, local_files_only=True, trust_remote_code=False)
-        found = tokenizer(list(words), padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
-        return found["input_ids"], found["attention_mask"]
+        return padded(words, lambda word: tokenizer(word)["input_ids"][1:-1])  # between the marks
     return padded(words)
 
 

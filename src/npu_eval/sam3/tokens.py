@@ -11,7 +11,7 @@ import gzip
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -30,33 +30,36 @@ _END_OF_WORD = "</w>"
 _CONTRACTION = re.compile(r"'(?:s|t|re|ve|m|ll|d)")
 
 
-def padded(words: Sequence[str]) -> tuple[Tensor, Tensor]:
+def padded(words: Sequence[str], encode: Callable[[str], Sequence[int]] | None = None) -> tuple[Tensor, Tensor]:
     """(words, 32) numbers, and 1 where they count. What stands in the padding is never looked at.
+
+    Args:
+        encode: another tokenizer, which gives a word's numbers without the marks around it; CLIP's own otherwise.
 
     Raises:
         AdapterError: a word is empty or has more than 30 tokens.
     """
-    rows = [(START, *encoded(word), END) for word in words]
+    rows = [(START, *_counted(word, (encode or encoded)(word)), END) for word in words]
     ids = torch.tensor([(*row, *[END] * (LENGTH - len(row))) for row in rows])
     return ids, torch.tensor([[1] * len(row) + [0] * (LENGTH - len(row)) for row in rows])
 
 
 def encoded(word: str) -> tuple[int, ...]:
-    """The numbers of a word or a phrase, without the marks around it. Case and the kind of blanks do not count.
-
-    Raises:
-        AdapterError: it is empty or has more than 30 tokens.
-    """
+    """The numbers of a word or a phrase, without the marks around it. Case and the kind of blanks do not count."""
     numbers, alphabet = _numbers(), _alphabet()
     found: list[int] = []
     for piece in _pieces(unicodedata.normalize("NFC", word).lower()):
         found += [numbers[part] for part in _merged("".join(alphabet[byte] for byte in piece.encode("utf-8")))]
-    if not found:
-        raise AdapterError("a word to look for is empty", where="words", fix="name what the photos may show")
-    if len(found) > MOST_TOKENS:
-        what = f"'{word}' has {len(found)} tokens, and the network takes {MOST_TOKENS}"
-        raise AdapterError(what, where="words", fix="say it in fewer words")
     return tuple(found)
+
+
+def _counted(word: str, numbers: Sequence[int]) -> Sequence[int]:
+    if not numbers:
+        raise AdapterError("a word to look for is empty", where="words", fix="name what the photos may show")
+    if len(numbers) > MOST_TOKENS:
+        what = f"'{word}' has {len(numbers)} tokens, and the network takes {MOST_TOKENS}"
+        raise AdapterError(what, where="words", fix="say it in fewer words")
+    return numbers
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from npu_eval.models.adapter import (
 )
 from npu_eval.models.checkpoint.loading import load as load_weights
 from npu_eval.models.checkpoint.loading import read_state_dict
-from npu_eval.sam3 import corrections
+from npu_eval.sam3 import corrections, tokens
 
 SAM3 = Path(__file__).parents[3] / "deliverables" / "sam3"
 
@@ -172,6 +174,20 @@ def test_its_classes_are_the_words_that_it_is_asked(deliverable: Path) -> None:
     assert found["pred_logits"].shape == (1, 2, 6)
     job = load("sam3", SAM3.parent, overrides=Overrides(words="shoe, hot dog"))
     assert job.spec.words == "shoe, hot dog"
+
+
+def test_a_tokenizer_beside_the_weights_cuts_no_word_short(deliverable: Path, tmp_path: Path) -> None:
+    shutil.copytree(deliverable, tmp_path / "own")
+    numbers = {**tokens._numbers(), "<|startoftext|>": tokens.START, "<|endoftext|>": tokens.END}
+    (tmp_path / "vocab.json").write_text(json.dumps(numbers), encoding="utf-8")
+    merges = gzip.decompress(Path(tokens._MERGES).read_bytes()).decode("utf-8")
+    (tmp_path / "merges.txt").write_text(f"#version: 0.2\n{merges}", encoding="utf-8")
+    transformers.CLIPTokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path / "own/model")
+    adapter: Any = resolve("adapter.py", tmp_path / "own", Classes(count=1, names=("yellow bus",)))
+    assert torch.equal(adapter._tokens, tokens.padded(("yellow bus",))[0])
+    with pytest.raises(AdapterError, match="has 31 tokens"):
+        resolve("adapter.py", tmp_path / "own", Classes(count=1, names=("cat " * 31,)))
+    sys.modules.pop("adapter", None)
 
 
 def test_a_word_that_is_too_long_is_named(deliverable: Path) -> None:

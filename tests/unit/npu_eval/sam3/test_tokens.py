@@ -84,4 +84,17 @@ def test_a_word_may_have_thirty_tokens() -> None:
     assert len(encoded("cat " * 30)) == 30
     assert padded(("cat " * 30,))[1].sum() == 32
     with pytest.raises(AdapterError, match=r"'cat cat .*' has 31 tokens, and the network takes 30"):
-        encoded(("cat " * 31).strip())
+        padded(("dog", ("cat " * 31).strip()))
+
+
+def test_another_tokenizers_words_are_counted_alike(library: Any) -> None:
+    def theirs(word: str) -> list[int]:
+        numbers: list[int] = library(word)["input_ids"][1:-1]
+        return numbers
+
+    for ours, found in zip(padded(("shoe", "hot dog")), padded(("shoe", "hot dog"), theirs), strict=True):
+        assert torch.equal(ours, found)
+    with pytest.raises(AdapterError, match="has 31 tokens"):
+        padded(("cat " * 31,), theirs)
+    with pytest.raises(AdapterError, match="is empty"):
+        padded((" ",), theirs)
