@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from npu_deliver.lint import lint_submission
 from npu_deliver.lint.output import as_json, as_sarif, text
-from npu_deliver.lint.reading.files import decode
-from npu_deliver.lint.reading.submission import Submission, document
+from npu_deliver.lint.reading.folder.files import decode
+from npu_deliver.lint.reading.folder.submission import Submission, document
 from npu_eval.errors import RecordError
 from npu_eval.records.record import Record
 

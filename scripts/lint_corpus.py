@@ -22,8 +22,8 @@ from pathlib import Path
 
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint import Finding, Severity, lint_submission
-from npu_deliver.lint.reading.files import shown_text
-from npu_deliver.lint.reading.submission import planned
+from npu_deliver.lint.reading.folder.files import shown_text
+from npu_deliver.lint.reading.folder.submission import planned
 
 PROGRESS_EVERY_S = 5.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from npu_deliver.lint import Finding, lint, lint_submission
-from npu_deliver.lint.reading.files import decode
-from npu_deliver.lint.reading.submission import Submission, document
+from npu_deliver.lint.reading.folder.files import decode
+from npu_deliver.lint.reading.folder.submission import Submission, document
 
 DATA = Path(__file__).parent / "unit/npu_deliver/lint/data"
 

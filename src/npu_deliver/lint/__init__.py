@@ -15,7 +15,7 @@ from pathlib import Path
 
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Finding, Severity, Span
-from npu_deliver.lint.reading.submission import Planned, Submission, planned
+from npu_deliver.lint.reading.folder.submission import Planned, Submission, planned
 from npu_deliver.lint.rules.form import Copies, print_of
 from npu_deliver.lint.suppress import Suppression, split, suppressions
 

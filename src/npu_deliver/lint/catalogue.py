@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from npu_deliver.errors import ConfigError, nearest
 from npu_deliver.lint.finding import Finding, Rule
-from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.folder.submission import Submission
 from npu_deliver.lint.rules import (
     arithmetic,
     environment,

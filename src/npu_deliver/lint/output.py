@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from npu_deliver.lint import Result, Severity, catalogue
 from npu_deliver.lint.finding import Finding, Rule
-from npu_deliver.lint.reading.files import shown_text
+from npu_deliver.lint.reading.folder.files import shown_text
 from npu_eval.notation.sources import cited
 
 _COLOURS = {Severity.ERROR: "\x1b[31m", Severity.WARNING: "\x1b[33m", Severity.NOTE: "\x1b[36m"}

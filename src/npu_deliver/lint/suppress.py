@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from npu_deliver.lint.finding import Finding, Text, found
-from npu_deliver.lint.reading.submission import ZONES, Document
+from npu_deliver.lint.reading.folder.submission import ZONES, Document
 from npu_deliver.lint.rules.unread import SUPPRESSION
 
 _MARK = re.compile(

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.derived import Difference, Share, Total, differences, shares, totals
-from npu_deliver.lint.reading.expressions import Equation, Side, equations
-from npu_deliver.lint.reading.genre import foreign, is_own_report
-from npu_deliver.lint.reading.number import Interval
-from npu_deliver.lint.reading.quantity import Group, Quantity
-from npu_deliver.lint.reading.rates import Paced, measured_apart, paced
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.arithmetic.derived import Difference, Share, Total, differences, shares, totals
+from npu_deliver.lint.reading.arithmetic.expressions import Equation, Side, equations
+from npu_deliver.lint.reading.arithmetic.rates import Paced, measured_apart, paced
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import foreign, is_own_report
+from npu_deliver.lint.reading.quantities.quantity import Group, Quantity
+from npu_deliver.lint.reading.words.number import Interval
 
 RATE = rule("NPU004a")
 SHARE = rule("NPU004d")

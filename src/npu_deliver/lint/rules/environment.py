@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from npu_deliver.environment.compatibility import Answer, State, compatibility
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.agreement import compares
-from npu_deliver.lint.reading.chips import unclear_chip, wrong_tag
-from npu_deliver.lint.reading.fallback import fallback, mocked_extension, silent_choice
-from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre
-from npu_deliver.lint.reading.loose_versions import drivers_as_cann, vague_versions
-from npu_deliver.lint.reading.platform import (
+from npu_deliver.lint.reading.environment.chips import unclear_chip, wrong_tag
+from npu_deliver.lint.reading.environment.fallback import fallback, mocked_extension, silent_choice
+from npu_deliver.lint.reading.environment.loose_versions import drivers_as_cann, vague_versions
+from npu_deliver.lint.reading.environment.platform import (
     card_counts,
     explains_formats,
     formats_of_sides,
@@ -21,8 +19,10 @@ from npu_deliver.lint.reading.platform import (
     records_modes,
     was_elsewhere,
 )
-from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.reading.versions import Version, environments, versions
+from npu_deliver.lint.reading.environment.versions import Version, environments, versions
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import Genre, answers_for_precision, genre
+from npu_deliver.lint.reading.precision.agreement import compares
 
 MODES = rule("NPU015a")
 MIXED = rule("NPU015b")

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.genre import Genre, genre
-from npu_deliver.lint.reading.named_files import NamedFile, Role, named_files, names_a_log, pictured_sections
-from npu_deliver.lint.reading.places import Kind, Place, private_places, secrets
-from npu_deliver.lint.reading.protocol_words import timed
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import Genre, genre
+from npu_deliver.lint.reading.paths.named_files import NamedFile, Role, named_files, names_a_log, pictured_sections
+from npu_deliver.lint.reading.paths.places import Kind, Place, private_places, secrets
+from npu_deliver.lint.reading.speeds.protocol_words import timed
 
 NO_LOG = rule("NPU024a")
 PICTURE_ONLY = rule("NPU024b")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.reading.agreement import about_npu
-from npu_deliver.lint.reading.card import (
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.forms.card import (
     SCORING_KEYS,
     card,
     fingerprint,
@@ -17,8 +17,8 @@ from npu_deliver.lint.reading.card import (
     scorings,
     words_of,
 )
-from npu_deliver.lint.reading.genre import Genre, genre
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import Genre, genre
+from npu_deliver.lint.reading.precision.agreement import about_npu
 from npu_deliver.spec.profiles import PLATFORM_SUPPLIES
 from npu_eval.asked.layout import LAYOUTS
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.claims import Claim, gains, speedups
-from npu_deliver.lint.reading.number import Interval
-from npu_deliver.lint.reading.quantity import Quantity
-from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.arithmetic.claims import Claim, gains, speedups
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.quantities.quantity import Quantity
+from npu_deliver.lint.reading.words.number import Interval
 
 SPEEDUP = rule("NPU004b")
 GAIN = rule("NPU004c")

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.reading.criteria_words import (
+from npu_deliver.lint.reading.arithmetic.derived import is_change
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.precision.criteria_words import (
     absolute_gates,
     cosine_gates,
     largest_below,
@@ -19,11 +21,9 @@ from npu_deliver.lint.reading.criteria_words import (
     says_relative_l2,
     says_scale,
 )
-from npu_deliver.lint.reading.derived import is_change
-from npu_deliver.lint.reading.number import Interval
-from npu_deliver.lint.reading.outputs import Printed, printed_outputs, tops_of_features
-from npu_deliver.lint.reading.quantity import Group, Quantity
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.precision.outputs import Printed, printed_outputs, tops_of_features
+from npu_deliver.lint.reading.quantities.quantity import Group, Quantity
+from npu_deliver.lint.reading.words.number import Interval
 
 RANGE = rule("NPU005a")
 ORDER = rule("NPU005b")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.architecture import classifier, stand_in
-from npu_deliver.lint.reading.genre import Genre, answers_for_precision, genre, is_own_report
-from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.reading.weights import Random, has_hash, loose_loading, random_weights, weights_line
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.model.architecture import classifier, stand_in
+from npu_deliver.lint.reading.model.weights import Random, has_hash, loose_loading, random_weights, weights_line
+from npu_deliver.lint.reading.pages.genre import Genre, answers_for_precision, genre, is_own_report
 
 UNIDENTIFIED = rule("NPU012a")
 NOT_STRICT = rule("NPU012b")

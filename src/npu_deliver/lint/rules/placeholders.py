@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.fields import empty_fields
-from npu_deliver.lint.reading.genre import foreign
-from npu_deliver.lint.reading.placeholders import placeholders
-from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.forms.fields import empty_fields
+from npu_deliver.lint.reading.forms.placeholders import placeholders
+from npu_deliver.lint.reading.pages.genre import foreign
 
 PLACEHOLDER = rule("NPU001")
 EMPTY = rule("NPU002")

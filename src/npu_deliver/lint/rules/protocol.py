@@ -7,23 +7,8 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.genre import Genre, genre
-from npu_deliver.lint.reading.label import many
-from npu_deliver.lint.reading.protocol_words import (
-    PARTS,
-    cold_starts,
-    counts_threads,
-    explains_a_fall,
-    names_a_cpu,
-    published_baselines,
-    stated,
-    timed,
-    times_a_step,
-)
-from npu_deliver.lint.reading.rates import batch_of
-from npu_deliver.lint.reading.series import Rate, gain_lines, rates_by_batch, repeats_of_baselines
-from npu_deliver.lint.reading.submission import Document, Submission
-from npu_deliver.lint.reading.switches import (
+from npu_deliver.lint.reading.arithmetic.rates import batch_of
+from npu_deliver.lint.reading.environment.switches import (
     Setting,
     default_of,
     documented,
@@ -34,6 +19,21 @@ from npu_deliver.lint.reading.switches import (
     settings,
     source_of,
 )
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import Genre, genre
+from npu_deliver.lint.reading.speeds.protocol_words import (
+    PARTS,
+    cold_starts,
+    counts_threads,
+    explains_a_fall,
+    names_a_cpu,
+    published_baselines,
+    stated,
+    timed,
+    times_a_step,
+)
+from npu_deliver.lint.reading.speeds.series import Rate, gain_lines, rates_by_batch, repeats_of_baselines
+from npu_deliver.lint.reading.words.label import many
 
 UNSTATED = rule("NPU021a")
 HIDDEN_BATCH = rule("NPU021b")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.number import Interval, Number
-from npu_deliver.lint.reading.ratios import Entry, Ratio, ratios
-from npu_deliver.lint.reading.spoken_ratios import SpokenRatio, spoken_ratios
-from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.arithmetic.ratios import Entry, Ratio, ratios
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.speeds.spoken_ratios import SpokenRatio, spoken_ratios
+from npu_deliver.lint.reading.words.number import Interval, Number
 
 RATIO = rule("NPU004i")
 RULES = (RATIO,)

@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Rule, Text, found, rule
-from npu_deliver.lint.reading.linearity import Linearity, linearities
-from npu_deliver.lint.reading.number import Interval
-from npu_deliver.lint.reading.quantity import Quantity
-from npu_deliver.lint.reading.rates import Paced, stepped
-from npu_deliver.lint.reading.spoken_trials import spoken_trials
-from npu_deliver.lint.reading.submission import Submission
-from npu_deliver.lint.reading.trial import Speed, Trial
-from npu_deliver.lint.reading.trials import trials
+from npu_deliver.lint.reading.arithmetic.rates import Paced, stepped
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.quantities.quantity import Quantity
+from npu_deliver.lint.reading.speeds.linearity import Linearity, linearities
+from npu_deliver.lint.reading.speeds.spoken_trials import spoken_trials
+from npu_deliver.lint.reading.speeds.trial import Speed, Trial
+from npu_deliver.lint.reading.speeds.trials import trials
+from npu_deliver.lint.reading.words.number import Interval
 
 CARDS = rule("NPU004k")
 STEP = rule("NPU004l")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.series import Rate, rates_by_batch
-from npu_deliver.lint.reading.submission import Submission
-from npu_deliver.lint.reading.sweeps import BestRow, BestSentence, Sweep, best_rows, best_sentences, sweeps
-from npu_deliver.lint.reading.trial import Speed, Trial
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.speeds.series import Rate, rates_by_batch
+from npu_deliver.lint.reading.speeds.sweeps import BestRow, BestSentence, Sweep, best_rows, best_sentences, sweeps
+from npu_deliver.lint.reading.speeds.trial import Speed, Trial
 
 BEST = rule("NPU004j")
 OUTLIER = rule("NPU004m")

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.genre import is_own_report
-from npu_deliver.lint.reading.quantity import Quantity
-from npu_deliver.lint.reading.statements import gains, statements, summarised
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.arithmetic.statements import gains, statements, summarised
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import is_own_report
+from npu_deliver.lint.reading.quantities.quantity import Quantity
 
 TWO_VALUES = rule("NPU003a")
 TWO_GAINS = rule("NPU003b")

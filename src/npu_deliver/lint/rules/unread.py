@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Span, Text, found, rule
-from npu_deliver.lint.reading.submission import Submission
+from npu_deliver.lint.reading.folder.submission import Submission
 
 UNREAD = rule("NPU000a")
 BROKEN = rule("NPU000b")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from npu_deliver.lint import expectations as due
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.agreement import (
+from npu_deliver.lint.reading.folder.submission import Document, Submission
+from npu_deliver.lint.reading.pages.genre import Genre, genre
+from npu_deliver.lint.reading.precision.agreement import (
     about_npu,
     agreements,
     compares,
@@ -15,11 +17,9 @@ from npu_deliver.lint.reading.agreement import (
     outputs_compared,
     repeats,
 )
-from npu_deliver.lint.reading.genre import Genre, genre
-from npu_deliver.lint.reading.inputs import random_inputs, single_inputs
-from npu_deliver.lint.reading.number import Number
-from npu_deliver.lint.reading.outcome import outcome, passes
-from npu_deliver.lint.reading.submission import Document, Submission
+from npu_deliver.lint.reading.precision.inputs import random_inputs, single_inputs
+from npu_deliver.lint.reading.precision.outcome import outcome, passes
+from npu_deliver.lint.reading.words.number import Number
 
 EXCUSED = rule("NPU006a")
 CONTRADICTED = rule("NPU006b")

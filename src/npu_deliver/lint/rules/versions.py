@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from npu_deliver.lint.finding import Finding, Text, found, rule
-from npu_deliver.lint.reading.genre import foreign
-from npu_deliver.lint.reading.submission import Submission
-from npu_deliver.lint.reading.versions import Use, Version, versions
+from npu_deliver.lint.reading.environment.versions import Use, Version, versions
+from npu_deliver.lint.reading.folder.submission import Submission
+from npu_deliver.lint.reading.pages.genre import foreign
 
 VERSIONS_DIFFER = rule("NPU003c")
 RULES = (VERSIONS_DIFFER,)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.lint import Finding, Severity, lint_submission
-from npu_deliver.lint.reading.files import decode, read_folder
-from npu_deliver.lint.reading.submission import Document, Submission, document
+from npu_deliver.lint.reading.folder.files import decode, read_folder
+from npu_deliver.lint.reading.folder.submission import Document, Submission, document
 from npu_deliver.lint.selftest.foreign import STYLES, Files, draw
 from npu_deliver.lint.selftest.mutations import MUTATIONS
 

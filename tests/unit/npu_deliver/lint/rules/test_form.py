@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lint_reports import folder_findings, linted
-from npu_deliver.lint.reading.card import fingerprint
-from npu_deliver.lint.reading.files import decode
-from npu_deliver.lint.reading.submission import document
+from npu_deliver.lint.reading.folder.files import decode
+from npu_deliver.lint.reading.folder.submission import document
+from npu_deliver.lint.reading.forms.card import fingerprint
 
 CARDS = {
     "another hardware": ("---\nhardware: GPU\ntags: [NPU, Ascend, ascend-npu]\n---\n# 昇腾 NPU 适配\n", True),

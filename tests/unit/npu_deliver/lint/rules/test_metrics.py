@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lint_reports import linted
-from npu_deliver.lint.reading.files import decode
-from npu_deliver.lint.reading.outputs import printed_outputs
-from npu_deliver.lint.reading.submission import document
+from npu_deliver.lint.reading.folder.files import decode
+from npu_deliver.lint.reading.folder.submission import document
+from npu_deliver.lint.reading.precision.outputs import printed_outputs
 
 
 def _said(text: str, rule: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lint_reports import folder_findings, linted
-from npu_deliver.lint.reading.switches import default_of, documented, misspelt
+from npu_deliver.lint.reading.environment.switches import default_of, documented, misspelt
 
 REPORT = "# 某网络昇腾 NPU 适配报告\n\n"
 

@@ -1,0 +1,1 @@
+"""Numbers of a page that follow from others of it, or say the same again."""

@@ -1,0 +1,1 @@
+"""A stranger's folder: which files are of one submission, read within limits, each parsed once."""

@@ -1,0 +1,1 @@
+"""What a page is filled in with: cards, fields, and the placeholders that were forgotten."""

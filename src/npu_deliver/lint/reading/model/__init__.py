@@ -1,0 +1,1 @@
+"""Which network a page ported, and where its weights come from."""

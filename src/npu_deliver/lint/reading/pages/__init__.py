@@ -1,0 +1,1 @@
+"""What kind of page a document is, and which of its parts stand apart from the rest."""

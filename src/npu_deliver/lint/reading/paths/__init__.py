@@ -1,0 +1,1 @@
+"""The files and the places that a page names."""
