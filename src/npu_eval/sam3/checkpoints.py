@@ -30,6 +30,9 @@ _MULTIPLEX = re.compile(r"(?:^|\.)(?:tracker\.model|propagation_convs|interactiv
 _TABLES = re.compile(r"\.freqs_cis$")
 """Tables of rotary frequencies, which both sides compute."""
 
+_INTERACTIVE = "inst_interactive_predictor.model."
+"""Where the authors' image model keeps the tracker."""
+
 _JOINED = re.compile(r"(?P<before>.+\.)(?:qkv\.|in_proj_)(?P<kind>weight|bias)")
 _POINTS = re.compile(r"(?P<before>tracker_model\.prompt_encoder\.point_embed)\.(?P<place>\d+)\.weight")
 _SHARED = "tracker_model.prompt_encoder.shared_embedding.positional_embedding"
@@ -52,10 +55,16 @@ def library_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if any(name.startswith(f"{DETECTOR}backbone.") for name in state):
         return converted(state)
     if any(name.startswith("backbone.vision_backbone.") for name in state):
-        inside = {name if name.startswith(TRACKER) else f"{DETECTOR}{name}": value for name, value in state.items()}
-        return converted(inside)
+        return converted({_as_released(name): value for name, value in state.items()})
     fix = "give sam3.pt, the folder of facebook/sam3, or a checkpoint that was fine-tuned from them"
     raise WeightsError("these are no weights of SAM 3: no name in them is one of its detector's", fix=fix)
+
+
+def _as_released(name: str) -> str:
+    """An entry of the authors' image model, which holds the tracker where it also takes points and boxes."""
+    if name.startswith(_INTERACTIVE):
+        return f"{TRACKER}{name.removeprefix(_INTERACTIVE)}"
+    return name if name.startswith(TRACKER) else f"{DETECTOR}{name}"
 
 
 def converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -68,12 +68,25 @@ def test_the_release_fills_the_video_network(original: dict[str, Tensor], video:
         lambda state: state,
         lambda state: {"model": state, "epoch": 3},
         lambda state: {name.removeprefix("detector."): x for name, x in state.items() if name.startswith("detector.")},
+        lambda state: {
+            name.removeprefix("detector.").replace("tracker.", "inst_interactive_predictor.model.", 1): x
+            for name, x in state.items()
+        },
         lambda state: {f"module.{name}": x for name, x in state.items() if name.startswith("detector.")},
         lambda state: {name.replace("detector.", "module.", 1): x for name, x in state.items() if "detector." in name},
         library_names,
         in_image,
     ],
-    ids=["release", "in model", "fine-tuned", "module.detector", "module", "video folder", "image folder"],
+    ids=[
+        "release",
+        "in model",
+        "fine-tuned",
+        "with points",
+        "module.detector",
+        "module",
+        "video folder",
+        "image folder",
+    ],
 )
 def test_each_layout_fills_the_image_network_alike(
     original: dict[str, Tensor], content: Callable[..., Any], tmp_path: Path
