@@ -15,15 +15,16 @@ from typing import Any
 
 from PIL import Image
 
+from npu_deliver.experiments.registry import OPTIONAL, asked, read_record
 from npu_deliver.report import render
 from npu_deliver.review.tampering import seal_anew
 from npu_deliver.seal import manifest, statement
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import LANGUAGES
 from npu_eval.asked.layout import SUMMARY
-from npu_eval.asked.spec import OPTIONAL, read_spec_file
+from npu_eval.asked.spec import read_spec_file
 from npu_eval.jsonio import dumps, from_json
-from npu_eval.records.record import Record, read_record
+from npu_eval.records.record import Record
 from npu_eval.records.stamps import Stamp, stamp_words
 
 PICTURES = "evaluation/screenshots/"
@@ -60,7 +61,7 @@ class Copy:
         return read_record(self.folder / self.layout.record(kind))
 
     def kinds(self) -> list[str]:
-        every = (*self.spec_file.evaluation.experiments, *OPTIONAL)
+        every = (*asked(self.spec_file.evaluation), *OPTIONAL)
         return [kind for kind in every if (self.folder / self.layout.record(kind)).is_file()]
 
     def rebuild(self, value: Any) -> bool:

@@ -15,6 +15,7 @@ from forgery_kinds import CLAIMS, PICTURES, Change, Copy, Kind, chunk, numbers_o
 from PIL import Image, ImageDraw
 
 from npu_deliver import ledger
+from npu_deliver.experiments.registry import parse_record
 from npu_deliver.ledger import Entry
 from npu_deliver.seal import manifest
 from npu_deliver.summary import Summary, summarize
@@ -22,7 +23,7 @@ from npu_eval.asked.layout import LEDGER, SUMMARY
 from npu_eval.jsonio import dumps, file_sha256, from_json, to_json
 from npu_eval.records.codehash import code_sha256
 from npu_eval.records.log import exit_code, log_name, log_text, verdicts_of
-from npu_eval.records.record import Record, parse_record, record_sha256, record_text
+from npu_eval.records.record import Record, record_sha256, record_text
 
 # --- records, logs, times --------------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from torch import nn
 from npu_eval.asked.spec import read_spec_file
 from npu_eval.device.device import open_device, timed
 from npu_eval.experiments.performance import run as performance
+from npu_eval.experiments.performance.data import PerformanceData
 from npu_eval.models.adapter import checked_forward
-from npu_eval.records.record import PerformanceData
 from npu_eval.session.script import open_context
 
 

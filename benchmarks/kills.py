@@ -31,11 +31,11 @@ from PIL import Image
 
 from npu_deliver import ledger
 from npu_deliver.environment.engine import container
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.review import verify
 from npu_eval.asked.layout import LEDGER
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import TEMPORARY_PREFIX, loads
-from npu_eval.records.record import read_record
 
 MODEL = Path(__file__).parents[1] / "tests/models/tiny"
 MARK = "NPU_DELIVER_KILLS"

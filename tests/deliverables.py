@@ -35,23 +35,20 @@ from npu_deliver.review.second_look import asking as second_look
 from npu_deliver.review.second_look import making as made_again
 from npu_deliver.spec.spec import Job, Overrides, load
 from npu_deliver.summary import Summary, summary_sha256
+from npu_eval.asked.criteria import Criterion
 from npu_eval.asked.layout import Layout
-from npu_eval.asked.spec import DATA_VARIABLE, Criterion, EvalSpec, SpecFile, ToolVersion, read_spec_file
+from npu_eval.asked.spec import DATA_VARIABLE, EvalSpec, SpecFile, ToolVersion, read_spec_file
+from npu_eval.experiments.dataset.data import DatasetData
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
 from npu_eval.experiments.optimisation import effects
+from npu_eval.experiments.optimisation.data import OptimisationData
+from npu_eval.experiments.performance.data import PerformanceData
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.records import verdict as judge
 from npu_eval.records.codehash import code_sha256
 from npu_eval.records.log import exit_code, log_text, verdicts_of
-from npu_eval.records.record import (
-    DatasetData,
-    InferenceData,
-    OptimisationData,
-    PerformanceData,
-    PhotoResult,
-    Provenance,
-    Record,
-    write_record,
-)
+from npu_eval.records.provenance import Provenance
+from npu_eval.records.record import Record, write_record
 from npu_eval.records.stamps import Stamp, is_simulated, stamped_name
 
 IMAGE = Image(

@@ -16,11 +16,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from npu_deliver.experiments.registry import KINDS
 from npu_eval.agreement.detections import DetectionComparison, DetectionPair, LoneDetection
+from npu_eval.agreement.difference import (
+    NEAR_BOUNDS,
+    RELATIVE_ERROR_BOUNDS,
+    RELATIVE_FLOOR,
+    SMALL_ERROR,
+    SMALL_VALUE,
+    ULP_EDGES,
+    ULP_LIMITS,
+    ULP_MOST,
+    ClassRanking,
+    Difference,
+    Elements,
+)
+from npu_eval.asked.criteria import Comparison, Criterion
+from npu_eval.asked.profiles import default_criteria
 from npu_eval.asked.spec import (
     SCHEMA,
-    Comparison,
-    Criterion,
     EvalSpec,
     InputFile,
     ModelFacts,
@@ -29,17 +43,15 @@ from npu_eval.asked.spec import (
     TimingProtocol,
     ToolVersion,
     WeightsSpec,
-    default_criteria,
 )
 from npu_eval.experiments.dataset import data as coco
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
 from npu_eval.experiments.localisation.data import LocalisationData, LocatedOperator, OutputError
 from npu_eval.experiments.optimisation.data import (
     Burst,
     DeviceRace,
-    OperatorTime,
     OptimisationData,
     Pair,
-    ProfileData,
     ScalingRun,
     SweepRun,
     Trial,
@@ -49,35 +61,21 @@ from npu_eval.experiments.performance.data import (
     EndToEnd,
     EnqueueRun,
     FreshProcess,
-    MachineState,
+    LatencyRun,
+    PerformanceData,
     SampledOutput,
     ThroughputRun,
 )
-from npu_eval.experiments.precision.data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.precision.switching_data import ModeDifference, ModeRun, Switching
 from npu_eval.experiments.training.data import GradientDifference, LossPoint, TrainingData
+from npu_eval.machine.load import MachineState
+from npu_eval.models.prediction import Prediction
 from npu_eval.notation.phrases import NOTHING, Phrase, said
 from npu_eval.npu.evidence import NpuProof
-from npu_eval.records.record import (
-    RELATIVE_ERROR_BOUNDS,
-    RELATIVE_FLOOR,
-    ULP_EDGES,
-    BundleOrigin,
-    ClassRanking,
-    Data,
-    DeviceFacts,
-    Difference,
-    HostFacts,
-    InferenceData,
-    LatencyRun,
-    PerformanceData,
-    PhotoResult,
-    PrecisionData,
-    Prediction,
-    Provenance,
-    Record,
-    WeightsFacts,
-)
+from npu_eval.records.provenance import BundleOrigin, DeviceFacts, HostFacts, Provenance, WeightsFacts
+from npu_eval.records.record import Record
+from npu_eval.under_test.messages import OperatorTime, ProfileData
 
 CODE_SHA256 = "c0de" * 16
 PHOTOS = {"inputs/cat.jpg": "ca7a" * 16, "inputs/flower.jpg": "f10a" * 16}
@@ -481,17 +479,16 @@ def out_of_memory_run(batch_size: int = 64) -> LatencyRun:
     )
 
 
-def record(data: Data, command: Sequence[str], *, spec: EvalSpec | None = None, **changes: Any) -> Record:
-    wanted = spec or eval_spec()
+def record(data: object, command: Sequence[str], *, spec: EvalSpec | None = None, **changes: Any) -> Record:
+    wanted, kind = spec or eval_spec(), next(kind for kind in KINDS.values() if isinstance(data, kind.data))
     found = Record(
         spec_sha256=wanted.sha256,
         code_sha256=CODE_SHA256,
         command=tuple(command),
         started_at="2025-06-01T08:00:00+00:00",
         finished_at="2025-06-01T08:01:40+00:00",
-        provenance=provenance(
-            reference_device="cpu" if data.kind in ("precision", "training", "localisation") else None
-        ),
+        provenance=provenance(reference_device="cpu" if kind.needs_reference else None),
+        of=kind,
         data=data,
     )
     return replace(found, **changes)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from npu_eval.models.adapters import best_classes
-from npu_eval.records.record import Prediction
+from npu_eval.models.prediction import Prediction
 
 
 class TinyNetwork(nn.Module):

@@ -21,17 +21,19 @@ from npu_deliver.errors import (
     StepError,
     from_exit_code,
 )
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.ledger import Ledger
 from npu_deliver.plan import Step
 from npu_deliver.staging.stage import Staged
 from npu_eval.asked.spec import DATA_VARIABLE, REFERENCE_VARIABLE
 from npu_eval.errors import error_line
+from npu_eval.experiments.dataset.data import DatasetData, ImageSet
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256, write_atomic
 from npu_eval.process.secret_variables import masked
 from npu_eval.process.visible import visible
 from npu_eval.records.bundle import open_bundle
 from npu_eval.records.log import exit_code, log_text, verdicts_of
-from npu_eval.records.record import DatasetData, ImageSet, Record, files_of, read_record, record_sha256
+from npu_eval.records.record import Record, files_of, record_sha256
 from npu_eval.records.stamps import is_simulated, stamped_name
 
 

@@ -16,6 +16,7 @@ from npu_deliver.environment.image import Image
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.exchange import exchange
 from npu_deliver.execute import Execution
+from npu_deliver.experiments.registry import OPTIONAL, asked, read_record
 from npu_deliver.ledger import Ledger, Runs
 from npu_deliver.release import versions
 from npu_deliver.report import figures, render
@@ -28,13 +29,13 @@ from npu_deliver.staging import default_weights, stage
 from npu_deliver.staging.stage import Staged
 from npu_deliver.summary import Summary, differs, summarize
 from npu_eval.asked.layout import LEDGER, SUMMARY
-from npu_eval.asked.spec import OPTIONAL, SpecFile, read_spec_file
+from npu_eval.asked.spec import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256, write_atomic
 from npu_eval.machine.locking import holding
 from npu_eval.process.visible import visible
 from npu_eval.records.bundle import OPERATORS_KIND, Bundle, check_asked, open_bundle, open_whole, operator_members
 from npu_eval.records.log import log_name, log_text
-from npu_eval.records.record import Record, files_of, read_record, record_sha256
+from npu_eval.records.record import Record, files_of, record_sha256
 from npu_eval.weights.fetch import FetchedWeights, fetch
 
 
@@ -160,7 +161,7 @@ def refuse_other_reference(bundle: Bundle | None, staged: Staged) -> None:
 def prepare_environment(job: Job, options: Options) -> Environment:
     """Where the steps run, and what carries them out; an image that is not there yet is built."""
     if options.replay is not None:
-        return environment.replay(options.replay)
+        return environment.replay(options.replay, read_record)
     if environment.choose(options.containers, log.get().info) == "local":
         return environment.local(options.python)
     return environment.container(build(job, options.containers), options.containers)
@@ -169,7 +170,7 @@ def prepare_environment(job: Job, options: Options) -> Environment:
 def planned_environment(job: Job, options: Options) -> Environment:
     """The same, without building anything."""
     if options.replay is not None:
-        return environment.replay(options.replay)
+        return environment.replay(options.replay, read_record)
     if environment.choose(options.containers, log.get().info) == "local":
         return environment.local(options.python)
     return environment.container(environment.planned_image(job.spec, options.containers), options.containers)
@@ -260,7 +261,7 @@ def read_records(folder: Path) -> tuple[SpecFile, dict[str, Record]]:
     """The spec of a folder and every record in it, each checked against the spec."""
     spec_file = read_spec_file(folder / "spec.json")
     records = {}
-    for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
+    for kind in (*asked(spec_file.evaluation), *OPTIONAL):
         path = folder / spec_file.layout.record(kind)
         if path.is_file():
             records[kind] = read_record(path, spec_sha256=spec_file.evaluation.sha256)

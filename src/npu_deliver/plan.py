@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver.environment.image import Image
+from npu_deliver.experiments.registry import KINDS, OPTIONAL
 from npu_deliver.spec.profiles import SERVER
 from npu_deliver.spec.spec import Dataset, Job, Spec
 from npu_eval.asked.layout import Layout
-from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, OPTIONAL, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
-from npu_eval.records.log import LOG_NAMES
+from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.weights.shards import is_index
 
 INPUTS = "inputs"
@@ -57,19 +57,8 @@ class Step:
         return shlex.join(self.command)
 
 
-_SCRIPTS = {
-    "inference": ("inference.py", "--input", INPUTS, "--output", RESULTS),
-    "precision": ("evaluation/eval_precision.py",),
-    "performance": ("evaluation/eval_performance.py",),
-    "training": ("evaluation/eval_training.py",),
-    "optimisation": ("evaluation/eval_optimisation.py",),
-    "dataset": ("evaluation/eval_dataset.py",),
-    "localisation": ("evaluation/eval_localisation.py",),
-}
-
-
 def _script(experiment: str, layout: Layout) -> tuple[str, ...]:
-    return tuple(map(layout.at, _SCRIPTS[experiment]))
+    return tuple(map(layout.at, KINDS[experiment].script))
 
 
 OPTIMISATION_BUDGET_S = {"smoke": 0.0, "standard": 180.0, "publish": 1800.0}
@@ -102,7 +91,7 @@ def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
         "dataset": spec.dataset is not None,
         "localisation": False,
     }
-    return {name: _script(name, spec.layout) for name in _SCRIPTS if wanted.get(name, True)}
+    return {name: _script(name, spec.layout) for name in KINDS if wanted.get(name, True)}
 
 
 def scripts_left_out(spec: Spec) -> frozenset[str]:
@@ -112,14 +101,14 @@ def scripts_left_out(spec: Spec) -> frozenset[str]:
     for what is quick there, or for what differs.
     """
     wanted = {*wanted_experiments(spec), *OPTIONAL}
-    left_out = {_script(name, spec.layout)[0] for name in _SCRIPTS if name not in wanted}
+    left_out = {_script(name, spec.layout)[0] for name in KINDS if name not in wanted}
     return frozenset(left_out if spec.serve else {*left_out, SERVER})
 
 
-RERUNNABLE = ("inference", "precision", "performance", "training")
+RERUNNABLE = tuple(name for name, kind in KINDS.items() if kind.repeats)
 """The experiments that need nothing but the deliverable and its weights, whose findings a rerun can repeat."""
 
-REFERRING = ("precision", "optimisation")
+REFERRING = tuple(name for name, kind in KINDS.items() if kind.takes_reference)
 """The experiments that hold outputs against a reference, which can come from a bundle."""
 
 REFERENCE_OUTPUT = "reference"
@@ -191,7 +180,7 @@ def locate(like: Step, layout: Layout, *, reference: Path | None = None) -> Step
         experiment="localisation",
         command=("python", script, *flags),
         record=layout.record("localisation"),
-        log=layout.log(LOG_NAMES["localisation"]),
+        log=layout.log(KINDS["localisation"].log),
         mounts=like.mounts if reference is None else (*like.mounts, _mounted(reference)),
     )
 
@@ -210,13 +199,13 @@ def steps(
             experiment=experiment,
             command=("python", *_script(experiment, layout), "--device", device, "--save", layout.home),
             record=layout.record(experiment),
-            log=layout.log(LOG_NAMES[experiment]),
+            log=layout.log(KINDS[experiment].log),
             devices=devices,
             image=image.digest,
             mounts=_weights(weights),
             timeout_s=timeout_s,
         )
-        for experiment in _SCRIPTS
+        for experiment in KINDS
         if experiment in experiments
     )
 

@@ -12,31 +12,30 @@ from npu_deliver.experiments.dataset.summary import Dataset, summarize_dataset
 from npu_deliver.experiments.localisation.summary import Localisation, summarize_localisation
 from npu_deliver.experiments.optimisation.summary import Optimisation, optimisation
 from npu_deliver.experiments.precision.summary import Precision, summarize_precision
+from npu_deliver.experiments.registry import KINDS
 from npu_deliver.experiments.training.summary import Training, summarize_training
 from npu_deliver.ledger import Runs
+from npu_eval.agreement import metrics
+from npu_eval.asked.criteria import Criterion
 from npu_eval.asked.layout import LAYOUTS, Layout
 from npu_eval.asked.profiles import profile_of
-from npu_eval.asked.spec import Criterion, EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
+from npu_eval.asked.spec import EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
+from npu_eval.experiments.dataset.data import DatasetData
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
 from npu_eval.experiments.localisation.data import LocalisationData
+from npu_eval.experiments.optimisation.data import OptimisationData
 from npu_eval.experiments.performance import speed
-from npu_eval.experiments.performance.data import MachineState
+from npu_eval.experiments.performance.data import PerformanceData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.training.data import TrainingData
 from npu_eval.jsonio import ABSENT_BY_DEFAULT, canonical_sha256
-from npu_eval.records.log import LOG_NAMES, exit_code, log_name, log_text, verdicts_of
-from npu_eval.records.record import (
-    DatasetData,
-    InferenceData,
-    OptimisationData,
-    PerformanceData,
-    PhotoResult,
-    PrecisionData,
-    Provenance,
-    Record,
-    record_sha256,
-)
+from npu_eval.machine.load import MachineState, is_busy
+from npu_eval.records.log import exit_code, log_name, log_text, verdicts_of
+from npu_eval.records.provenance import Provenance
+from npu_eval.records.record import Record, record_sha256
 from npu_eval.records.stamps import Stamp, is_real_npu, stamps_of
-from npu_eval.records.verdict import MIN_RUN, Status, Verdict, judge_all, overall
-from npu_eval.timing import samples as stats
+from npu_eval.records.verdict import Status, Verdict, judge_all, overall
+from npu_eval.timing.samples import MIN_RUN
 
 SCHEMA = "npu-deliver/summary/2"
 
@@ -77,7 +76,7 @@ class Performance:
     timed: str
     input_shape: tuple[int, ...]
     dtype: str
-    runs: tuple[stats.Latency, ...]
+    runs: tuple[speed.Latency, ...]
     unmeasured: tuple[Unmeasured, ...]
     throughput: tuple[speed.Throughput, ...]
     processes: tuple[speed.Processes, ...]
@@ -91,7 +90,7 @@ class Performance:
     best_batch_size: int | None
 
     @property
-    def single(self) -> stats.Latency | None:
+    def single(self) -> speed.Latency | None:
         """The run with one image at a time, which people quote as *the* latency; None when there is none."""
         return next((run for run in self.runs if run.batch_size == 1), None)
 
@@ -211,7 +210,7 @@ def summarize(
         dataset=_dataset(records.get("dataset")),
         optimisation=_optimisation(records, spec.criteria),
         localisation=_localisation(records.get("localisation"), spec),
-        evidence=tuple(_evidence(kind, records[kind], spec_file, logs or {}) for kind in LOG_NAMES if kind in records),
+        evidence=tuple(_evidence(kind, records[kind], spec_file, logs or {}) for kind in KINDS if kind in records),
         runs=runs,
         serve=spec_file.serve,
         words=spec.classes.names if spec.classes is not None and ":" not in spec.adapter else (),
@@ -228,7 +227,7 @@ def differs(record: Record | None) -> bool:
     """Whether a precision record shows an output that differs by more than float32 explains."""
     if record is None or not isinstance(record.data, PrecisionData):
         return False
-    found = map(stats.agreement, record.data.differences)
+    found = map(metrics.agreement, record.data.differences)
     return any(a.nonfinite_mismatch or a.relative_l2 > FLOAT32_LIMIT for a in found)
 
 
@@ -271,7 +270,7 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
     if record is None or not isinstance(record.data, PerformanceData):
         return None
     data = record.data
-    measured = tuple(stats.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN)
+    measured = tuple(speed.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN)
     throughput = speed.throughputs(data)
     best = max(throughput, key=lambda run: run.images_per_s, default=None)
     bounds = [c.threshold for c in spec_file.evaluation.criteria if c.metric == "relative_l2"]
@@ -295,7 +294,7 @@ def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performa
         cache=speed.cache_check(data.cache),
         sampled=speed.sampled_checks(data.sampled, _output_sha256(records.get("precision")), min(bounds, default=None)),
         machine=data.machine,
-        busy=any(map(speed.is_busy, data.machine)),
+        busy=any(map(is_busy, data.machine)),
         best_batch_size=best.batch_size if best else None,
     )
 

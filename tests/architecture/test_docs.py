@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from npu_deliver import errors
-from npu_eval.asked.spec import METRICS
+from npu_eval.asked.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -22,8 +22,8 @@ import forging
 from deliverables import write_photo
 from npu_deliver.environment.engine.container import LABEL, connect, folder_label
 from npu_deliver.errors import EngineError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.review import verify
-from npu_eval.records.record import read_record
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 

@@ -10,10 +10,11 @@ import deliverables
 from deliverables import FakeEngine, job_of, make_record, write_model
 from npu_deliver import plan
 from npu_deliver.environment.engine import LocalEngine, ReplayEngine
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.staging import stage
 from npu_eval.asked.spec import read_spec_file
 from npu_eval.records.log import exit_code, log_text, verdicts_of
-from npu_eval.records.record import read_record, record_text
+from npu_eval.records.record import record_text
 from npu_eval.weights.fetch import fetch
 
 SCRIPT = """
@@ -52,7 +53,7 @@ def replay(folder, step):
     source = folder.parent / "source"
     shutil.copytree(folder, source)
     FakeEngine().run(step, source, str)
-    return ReplayEngine(source), step
+    return ReplayEngine(source, read_record), step
 
 
 def fake(folder, step):

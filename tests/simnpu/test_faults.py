@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from npu_eval.records.record import read_record
+from npu_deliver.experiments.registry import read_record
 from simnpu.conftest import Machine
 from simnpu.models import write_tiny
 

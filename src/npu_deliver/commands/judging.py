@@ -31,9 +31,9 @@ def judge(
 
     Example: [bold]npu-deliver judge deliverables/efficientnet_lite0/npu_deliverables --criteria cann-hf32[/bold]
     """
+    from npu_deliver.experiments.registry import KINDS
     from npu_deliver.review.rejudging import rejudge
     from npu_eval.jsonio import to_json
-    from npu_eval.records.record import KINDS
 
     if not any((folder / f"{kind}.json").is_file() for kind in KINDS):
         deliverable_folder(folder)

@@ -20,6 +20,7 @@ from npu_deliver.environment.image import Image, local_image, replayed_image
 from npu_deliver.errors import ConfigError, EngineError
 from npu_deliver.spec.spec import Spec
 from npu_eval.asked.spec import ImageFacts
+from npu_eval.records.record import Record
 
 Say = Callable[[str], None]
 
@@ -55,13 +56,13 @@ class Environment:
     engine: Engine
 
 
-def replay(source: Path) -> Environment:
+def replay(source: Path, read: Callable[[Path], Record]) -> Environment:
     """The environment of an earlier deliverable, whose records are replayed.
 
     Raises:
         RecordError: it has no readable record.
     """
-    return Environment(image=replayed_image(source), engine=ReplayEngine(source))
+    return Environment(image=replayed_image(source, read), engine=ReplayEngine(source, read))
 
 
 def local(python: Path) -> Environment:

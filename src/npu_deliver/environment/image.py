@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from npu_deliver.spec.profiles import layout_of
 from npu_eval.asked.spec import ImageFacts, read_spec_file
 from npu_eval.jsonio import canonical_sha256
 from npu_eval.process.shadows import shadow_in
-from npu_eval.records.record import read_record
+from npu_eval.records.record import Record
 
 MARK = "npu-deliver-environment "
 """Starts the line of the probe that counts: a `sitecustomize` or a `.pth` file may print others."""
@@ -104,13 +105,16 @@ def facts_in(output: str) -> dict[str, Any] | None:
         return None
 
 
-def replayed_image(source: Path) -> Image:
+def replayed_image(source: Path, read: Callable[[Path], Record]) -> Image:
     """The environment that an earlier deliverable's records name; nothing of it is needed to replay them.
+
+    Args:
+        read: reads a record.
 
     Raises:
         RecordError: the deliverable has no readable record.
     """
-    record = read_record(source / layout_of(source).record("inference"))
+    record = read(source / layout_of(source).record("inference"))
     return Image(
         kind="replay",
         digest=record.provenance.image,

@@ -33,10 +33,11 @@ from npu_deliver.words import stamp_line
 from npu_eval.asked.criteria import CONTEST_ERROR
 from npu_eval.asked.layout import SUMMARY
 from npu_eval.experiments.localisation.data import LocalisationData
+from npu_eval.experiments.performance.data import PerformanceData
 from npu_eval.notation.units import short_hash
-from npu_eval.records.record import PerformanceData, Record
+from npu_eval.records.record import Record
 from npu_eval.records.stamps import Stamp, stamped_name
-from npu_eval.records.verdict import MIN_RUN
+from npu_eval.timing.samples import MIN_RUN
 
 FOLDER = "evaluation/screenshots"
 

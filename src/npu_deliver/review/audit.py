@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.experiments.registry import KINDS, read_record
 from npu_deliver.report import render
 from npu_deliver.report.traced import Shown, numerals
 from npu_deliver.review import verify
@@ -26,8 +27,8 @@ from npu_eval.asked.layout import LEDGER, SUMMARY
 from npu_eval.asked.spec import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps
 from npu_eval.limits import MAX_RECORD_BYTES, read_text
-from npu_eval.records.log import LOG_NAMES, log_text
-from npu_eval.records.record import Record, read_record
+from npu_eval.records.log import log_text
+from npu_eval.records.record import Record
 
 _EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
@@ -208,7 +209,7 @@ def _regenerated(folder: Path, summary: Summary) -> Iterator[tuple[str, str]]:
 
 def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:
     found = {}
-    for kind in LOG_NAMES:
+    for kind in KINDS:
         try:
             found[kind] = read_record(folder / spec_file.layout.record(kind), spec_sha256=spec_file.evaluation.sha256)
         except RecordError:

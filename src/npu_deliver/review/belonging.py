@@ -14,6 +14,7 @@ from typing import Any
 
 from npu_deliver import ledger
 from npu_deliver.environment.needed_packages import SERVER, needed, package_key
+from npu_deliver.experiments.registry import KINDS, read_record
 from npu_deliver.release import versions
 from npu_deliver.review.otherwise import Finding
 from npu_deliver.seal import manifest
@@ -25,8 +26,7 @@ from npu_eval.asked.spec import SpecFile, read_spec_file
 from npu_eval.errors import DeliverError
 from npu_eval.jsonio import loads, to_json
 from npu_eval.limits import read_bytes, read_text
-from npu_eval.records.log import LOG_NAMES
-from npu_eval.records.record import Record, files_of, read_record, record_sha256
+from npu_eval.records.record import Record, files_of, record_sha256
 from npu_eval.records.stamps import stamped_name
 
 _REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][0-9A-Za-z.!+-]*)")
@@ -36,8 +36,10 @@ _LOGGED = re.compile(r"^record\s+sha256 ([0-9a-f]{64})\s*$", re.MULTILINE)
 def unnamed(folder: Path, spec_file: SpecFile, records: Mapping[str, Record]) -> Iterator[Finding]:
     """Files where records, logs, results, inputs and a model's configuration lie, and that nothing names."""
     layout, stamped = spec_file.layout, (False, True)
-    known = {layout.at(SUMMARY), layout.at(LEDGER), *(layout.record(kind) for kind in LOG_NAMES)}
-    known |= {stamped_name(layout.log(log), simulated=s) for log in LOG_NAMES.values() for s in stamped}
+    known = {layout.at(SUMMARY), layout.at(LEDGER), *(layout.record(kind) for kind in KINDS)}
+    known |= {
+        stamped_name(layout.log(log), simulated=s) for log in (kind.log for kind in KINDS.values()) for s in stamped
+    }
     known |= {entry.path for entry in spec_file.evaluation.inputs}
     known |= {name for record in records.values() for name, _ in files_of(record)}
     places = [f"{layout.at(f'evaluation/{part}')}/" for part in ("records", "logs", "results")]

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.release import versions
 from npu_deliver.review import bounds, verify
 from npu_deliver.review.otherwise import said
 from npu_deliver.summary import Summary
-from npu_eval.experiments.performance.data import FreshProcess
+from npu_eval.experiments.performance.data import FreshProcess, PerformanceData
 from npu_eval.notation.units import Unit
-from npu_eval.records.record import PerformanceData, Provenance, read_record
+from npu_eval.records.provenance import Provenance
 from npu_eval.records.stamps import Stamp
 from npu_eval.timing.intervals import t_quantile
 

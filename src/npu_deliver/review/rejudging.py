@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu_deliver.errors import ConfigError, RecordError
+from npu_deliver.experiments.registry import KINDS, OPTIONAL, asked, read_record
 from npu_deliver.release import versions
 from npu_deliver.review import bounds, verify
 from npu_deliver.review.otherwise import Changed, said
 from npu_deliver.seal import manifest
+from npu_eval.asked.criteria import NO_FALLBACK, Criterion
 from npu_eval.asked.profiles import criteria_of, profile_of
-from npu_eval.asked.spec import NO_FALLBACK, OPTIONAL, Criterion, SpecFile, read_spec_file
+from npu_eval.asked.spec import SpecFile, read_spec_file
+from npu_eval.experiments.dataset.data import DatasetData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.jsonio import canonical_sha256
-from npu_eval.records.record import KINDS, DatasetData, PrecisionData, Record, read_record
+from npu_eval.records.record import Record
 from npu_eval.records.stamps import stamps_of
 from npu_eval.records.verdict import Status, Verdict, judge_all, overall
 
@@ -101,7 +105,7 @@ def _fixed(rules: tuple[Criterion, ...], before: tuple[Criterion, ...]) -> bool:
 
 def _records(folder: Path, spec_file: SpecFile | None) -> dict[str, Record]:
     """The records of a folder by their kind; files that are no records of an experiment's name are left alone."""
-    kinds = (*spec_file.evaluation.experiments, *OPTIONAL) if spec_file else tuple(KINDS)
+    kinds = (*asked(spec_file.evaluation), *OPTIONAL) if spec_file else tuple(KINDS)
     wanted = spec_file.evaluation.sha256 if spec_file else None
     paths = {kind: folder / (spec_file.layout.record(kind) if spec_file else f"{kind}.json") for kind in kinds}
     records = {kind: read_record(path, spec_sha256=wanted) for kind, path in paths.items() if path.is_file()}

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from npu_deliver import ledger
 from npu_deliver.errors import ConfigError, DeliverError, RecordError, VerifyError
+from npu_deliver.experiments.registry import KINDS, OPTIONAL, asked, read_record
 from npu_deliver.ledger import Runs
 from npu_deliver.release import travelling, versions
 from npu_deliver.release.versions import Told
@@ -38,12 +39,12 @@ from npu_deliver.words import LANGUAGES
 from npu_eval import limits
 from npu_eval.asked.architectures import MODEL_FOLDER
 from npu_eval.asked.layout import LEDGER, REPORT, SUMMARY, Layout
-from npu_eval.asked.spec import OPTIONAL, SpecFile, read_spec_file
+from npu_eval.asked.spec import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps
 from npu_eval.limits import read_text
 from npu_eval.records.codehash import code_sha256
-from npu_eval.records.log import LOG_NAMES, log_name, log_text
-from npu_eval.records.record import Record, files_of, read_record, record_sha256
+from npu_eval.records.log import log_name, log_text
+from npu_eval.records.record import Record, files_of, record_sha256
 from npu_eval.records.stamps import Stamp, stamp_words, stamped_name
 
 _UNSAID = "is not what the records say there"
@@ -129,7 +130,7 @@ def _derived(folder: Path, told: Told, look: Look) -> tuple[dict[str, list[Findi
         parts["version"] = [Finding(file="spec.json", what="names no version as this tool names its versions")]
     records: dict[str, Record] = {}
     logs: dict[str, str] = {}
-    for kind in (*spec_file.evaluation.experiments, *OPTIONAL):
+    for kind in (*asked(spec_file.evaluation), *OPTIONAL):
         parts["records"] += _check_record(folder, kind, spec_file, records, logs)
     parts["witnesses"] = list(belonging.witnesses(folder))
     parts["unnamed"] = list(belonging.unnamed(folder, spec_file, records))
@@ -263,7 +264,7 @@ def _check_circumstances(folder: Path, name: str, record: Record, spec_file: Spe
 
 def _check_other_log(folder: Path, kind: str, log: str, layout: Layout) -> Iterator[Finding]:
     """A log under the name that a real NPU's would have is no evidence for a simulated one, and the other way round."""
-    names = {stamped_name(LOG_NAMES[kind], simulated=simulated) for simulated in (False, True)}
+    names = {stamped_name(KINDS[kind].log, simulated=simulated) for simulated in (False, True)}
     for other in names - {log}:
         if (folder / (name := layout.log(other))).exists():
             ours = PurePosixPath(layout.log(log)).name

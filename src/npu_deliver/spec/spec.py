@@ -19,19 +19,11 @@ from npu_deliver.spec.labels import words_of
 from npu_deliver.spec.libraries import GENERIC_TASK, Task, takes_classes
 from npu_deliver.spec.overrides import Overrides, overridden
 from npu_deliver.spec.reading import read_yaml
+from npu_eval.asked.criteria import NO_FALLBACK, Comparison, Criterion
 from npu_eval.asked.layout import LAYOUTS, Layout
+from npu_eval.asked.metrics import METRICS
 from npu_eval.asked.profiles import DEFAULT, PROFILES, criteria_of
-from npu_eval.asked.spec import (
-    EMA_CHOICES,
-    METRICS,
-    NO_FALLBACK,
-    Comparison,
-    Criterion,
-    TimingProtocol,
-    TrainingProtocol,
-    WeightsSpec,
-    wrong_mode,
-)
+from npu_eval.asked.spec import EMA_CHOICES, TimingProtocol, TrainingProtocol, WeightsSpec, wrong_mode
 
 __all__ = ["Job", "Overrides", "Spec", "available", "json_schema", "load"]
 

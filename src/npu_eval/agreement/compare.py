@@ -11,9 +11,19 @@ from dataclasses import dataclass, field
 
 import torch
 
+from npu_eval.agreement.difference import (
+    NEAR_BOUNDS,
+    RELATIVE_ERROR_BOUNDS,
+    RELATIVE_FLOOR,
+    SMALL_ERROR,
+    SMALL_VALUE,
+    ULP_EDGES,
+    ULP_LIMITS,
+    ULP_MOST,
+    Difference,
+    Elements,
+)
 from npu_eval.errors import AdapterError
-from npu_eval.experiments.precision.data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
-from npu_eval.records.record import RELATIVE_ERROR_BOUNDS, RELATIVE_FLOOR, ULP_EDGES, Difference
 
 CHUNK = 1 << 20
 """Elements looked at at once: 8 MiB in float64."""

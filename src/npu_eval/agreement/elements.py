@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from npu_eval.experiments.precision.data import Difference, Elements
+from npu_eval.agreement.difference import Difference, Elements
 
 LEAST_BENCHMARK_ERROR = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-14}
 """Candidate's dtype → the least error that msprobe's dual benchmark divides by: below it the benchmark is exact

@@ -45,10 +45,6 @@ REFERENCE_VARIABLE = "NPU_DELIVER_REFERENCE"
 OUTPUTS_VARIABLE = "NPU_DELIVER_OUTPUTS"
 """Tells the precision experiment where to leave both sides' outputs, and `recount` where they lie."""
 
-OPTIONAL = ("dataset", "optimisation", "localisation")
-"""Experiments that spec.json does not ask for, and that a folder may hold or not: they need a data set, which does not
-travel, or time, or a reason to look for what differs."""
-
 EMA_CHOICES = ("ema", "plain")
 """Averaged weights, and those before averaging."""
 
@@ -195,11 +191,6 @@ class EvalSpec(Kept):
     def sha256(self) -> str:
         """Hash of the whole spec; every record carries the one it ran under."""
         return self.kept.get("sha256") or canonical_sha256(self)
-
-    @property
-    def experiments(self) -> tuple[str, ...]:
-        """The experiments that are asked for, each of which leaves a record."""
-        return ("inference", "precision", "performance", *(("training",) if self.training else ()))
 
     @property
     def criteria_sha256(self) -> str:

@@ -23,7 +23,7 @@ from npu_eval.errors import DeviceError
 from npu_eval.models import autocasting
 from npu_eval.npu import evidence as npu_evidence
 from npu_eval.npu import probe as npu_probe
-from npu_eval.records.record import DeviceFacts
+from npu_eval.records.provenance import DeviceFacts
 
 T = TypeVar("T")
 

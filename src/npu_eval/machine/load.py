@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from npu_eval.experiments.performance.data import MachineState
-
 STAT = Path("/proc/stat")
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -92,3 +90,31 @@ def _throttled() -> float | None:
         return next(int(line.split()[1]) / 1e6 for line in lines if line.startswith("throttled_usec"))
     except (OSError, ValueError, StopIteration):
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineState:
+    """What else the machine did while it was watched, ``when`` ``before`` or ``during`` the measurement.
+
+    ``foreign_cpus`` is how many CPUs processes other than ours kept busy, on average over ``watched_s``;
+    ``others_memory_bytes`` the accelerator's memory that was in use before this process took any. None: not known.
+    """
+
+    when: str
+    watched_s: float
+    cpus: int
+    foreign_cpus: float | None
+    load_1min: float
+    cpu_quota: float | None
+    throttled_s: float | None
+    others_memory_bytes: int | None
+
+
+BUSY_SHARE = 0.10
+"""Share of the machine's CPUs that others may keep busy before a measurement is called loaded: the spread at which
+pyperf calls a benchmark unstable."""
+
+
+def is_busy(found: MachineState) -> bool:
+    """Whether others kept more than `BUSY_SHARE` of the machine's CPUs busy; an unknown state is not called busy."""
+    return found.foreign_cpus is not None and found.foreign_cpus > BUSY_SHARE * found.cpus

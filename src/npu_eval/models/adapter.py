@@ -24,8 +24,8 @@ from npu_eval.asked.spec import Classes
 from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.models.autocasting import casting
 from npu_eval.models.detections import DetectionSet
+from npu_eval.models.prediction import Prediction
 from npu_eval.models.shapes import ShapesImage
-from npu_eval.records.record import Prediction
 
 GENERIC = ("timm", "torchvision", "transformers", "npu_models")
 """Model libraries whose models need no adapter of their own: ``<library>:<model name>``."""

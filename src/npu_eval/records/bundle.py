@@ -40,7 +40,7 @@ from npu_eval.jsonio import (
     write_atomic,
 )
 from npu_eval.limits import MAX_RECORD_BYTES, read_text
-from npu_eval.records.record import BundleOrigin, Provenance
+from npu_eval.records.provenance import BundleOrigin, Provenance
 
 SCHEMA = "npu-deliver/reference/1"
 DESCRIPTION = "bundle.json"

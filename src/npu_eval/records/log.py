@@ -8,58 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from npu_eval.asked.spec import METRICS, Criterion
+from npu_eval.asked.criteria import Criterion
+from npu_eval.asked.metrics import METRICS
 from npu_eval.errors import EXIT_NOT_PASSED, EXIT_OK
-from npu_eval.experiments.dataset.log import dataset_lines
-from npu_eval.experiments.localisation.data import LocalisationData
-from npu_eval.experiments.localisation.log import localisation_lines
-from npu_eval.experiments.optimisation.log import optimisation_lines
-from npu_eval.experiments.performance.log import performance_lines
-from npu_eval.experiments.precision.log import precision_lines
-from npu_eval.experiments.training.data import TrainingData
-from npu_eval.experiments.training.log import training_lines
 from npu_eval.notation import units
 from npu_eval.notation.sources import cited
 from npu_eval.npu import environment as npu_environment
 from npu_eval.process.visible import visible
-from npu_eval.records.record import (
-    DatasetData,
-    InferenceData,
-    OptimisationData,
-    PrecisionData,
-    Prediction,
-    Provenance,
-    Record,
-    record_sha256,
-)
+from npu_eval.records.kind import Telling
+from npu_eval.records.provenance import Provenance
+from npu_eval.records.record import Record, record_sha256
 from npu_eval.records.stamps import SEEDED, UNTIMED, is_simulated, shouted, stamped_name, stamps_of, told
-from npu_eval.records.verdict import Status, Verdict, held_outputs, judge, overall
-
-LOG_NAMES = {
-    "inference": "inference.log",
-    "precision": "precision_eval.log",
-    "performance": "performance_eval.log",
-    "training": "training_eval.log",
-    "optimisation": "optimisation_eval.log",
-    "dataset": "dataset_eval.log",
-    "localisation": "localisation.log",
-}
-"""Experiment → file name of its log; those of precision and performance are the contest layout's."""
-
-TITLES = {
-    "inference": "Inference",
-    "precision": "Precision evaluation: reference against candidate",
-    "performance": "Performance evaluation: latency, throughput and the whole way",
-    "training": "Training evaluation: losses and gradients of the same steps on both sides",
-    "dataset": "Data set evaluation",
-    "optimisation": "Optimisation: switches against the model without them",
-    "localisation": "Localisation: the operators that differ from the reference, and why",
-}
+from npu_eval.records.verdict import Status, Verdict, judge, overall
 
 
 def log_name(record: Record) -> str:
     """File name of a record's log; that of a simulated NPU says so."""
-    return stamped_name(LOG_NAMES[record.kind], simulated=is_simulated(record.provenance))
+    return stamped_name(record.of.log, simulated=is_simulated(record.provenance))
 
 
 def verdicts_of(record: Record, criteria: Iterable[Criterion]) -> tuple[Verdict, ...]:
@@ -81,22 +46,8 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
     """The log as lines without newlines."""
     criteria = tuple(criteria)
     verdicts = verdicts_of(record, criteria)
-    data = record.data
     simulated = is_simulated(record.provenance)
-    if isinstance(data, InferenceData):
-        body = _inference(data)
-    elif isinstance(data, PrecisionData):
-        body = precision_lines(data, held_outputs(data, criteria), simulated=simulated)
-    elif isinstance(data, LocalisationData):
-        body = localisation_lines(data, criteria)
-    elif isinstance(data, TrainingData):
-        body = training_lines(data)
-    elif isinstance(data, DatasetData):
-        body = dataset_lines(data)
-    elif isinstance(data, OptimisationData):
-        body = optimisation_lines(data, criteria, simulated=simulated)
-    else:
-        body = performance_lines(data, simulated=simulated)
+    body = record.of.lines(record.data, Telling(criteria=criteria, simulated=simulated))
     return [*_head(record), "", *body, *_verdict_lines(verdicts, simulated=simulated), "", *_tail(record, verdicts)]
 
 
@@ -105,7 +56,7 @@ def log_lines(record: Record, criteria: Iterable[Criterion]) -> list[str]:
 
 def _head(record: Record) -> list[str]:
     p = record.provenance
-    title = TITLES[record.kind]
+    title = record.of.title
     lines = [title, "=" * len(title)]
     lines += [f"!!! {shouted(stamp)} !!!" for stamp in stamps_of([p])]
     facts = {
@@ -158,21 +109,6 @@ def _npu_facts(p: Provenance) -> dict[str, str]:
         "variables": ", ".join(found) or "none set",
         **({"defaults": cited(npu_environment.sources(p.environment))} if found else {}),
     }
-
-
-def _inference(data: InferenceData) -> list[str]:
-    lines = []
-    for result in data.results:
-        lines.append(f"{result.input}  ->  {result.picture or '-'}")
-        lines += [f"  {units.percent(p.score):>9}  {p.label} (class {p.index}){_box(p)}" for p in result.predictions]
-        if not result.predictions:
-            lines.append("  nothing found")
-    return lines
-
-
-def _box(prediction: Prediction) -> str:
-    """Where it is, in pixels of the photo."""
-    return "" if prediction.box is None else f" at {', '.join(f'{v:.1f}' for v in prediction.box)}"
 
 
 def _verdict_lines(verdicts: Sequence[Verdict], *, simulated: bool) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from npu_eval.notation import units
 from npu_eval.npu.evidence import MARK
-from npu_eval.records.record import DeviceFacts, Provenance
+from npu_eval.records.provenance import DeviceFacts, Provenance
 
 
 class Stamp(enum.StrEnum):

@@ -17,7 +17,7 @@ from npu_eval.models.checkpoint import loading as checkpoint
 from npu_eval.models.checkpoint.sets import Rename
 from npu_eval.process.secret_variables import masked
 from npu_eval.process.visible import visible
-from npu_eval.records.record import WeightsFacts
+from npu_eval.records.provenance import WeightsFacts
 from npu_eval.records.stamps import SEEDED
 from npu_eval.weights import fetch as weights
 

@@ -13,7 +13,7 @@ from npu_eval.machine import limits as host_limits
 from npu_eval.npu import environment as npu_environment
 from npu_eval.npu import evidence as npu_evidence
 from npu_eval.npu import smi as npu_smi
-from npu_eval.records.record import BundleOrigin, CpuFallback, HostFacts, Provenance, WeightsFacts
+from npu_eval.records.provenance import BundleOrigin, CpuFallback, HostFacts, Provenance, WeightsFacts
 
 PACKAGES = ("torch", "torch_npu", "torchvision", "timm", "transformers", "numpy", "pillow", "safetensors")
 """Packages whose version changes results, in the order in which reports name them."""

@@ -46,7 +46,9 @@ from npu_eval.process.visible import visible
 from npu_eval.records import codehash
 from npu_eval.records import log as logtext
 from npu_eval.records.bundle import Bundle, open_whole
-from npu_eval.records.record import CpuFallback, Data, Record, WeightsFacts, write_record
+from npu_eval.records.kind import Kind
+from npu_eval.records.provenance import CpuFallback, WeightsFacts
+from npu_eval.records.record import Record, write_record
 from npu_eval.session import loading, provenance
 from npu_eval.session.endings import guarded
 
@@ -54,14 +56,15 @@ from npu_eval.session.endings import guarded
 class Experiment(Protocol):
     """A module that runs one experiment."""
 
+    KIND: Kind
     DESCRIPTION: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Flags of this experiment alone."""
         ...
 
-    def run(self, context: Context, arguments: argparse.Namespace) -> Data:
-        """What was found."""
+    def run(self, context: Context, arguments: argparse.Namespace) -> object:
+        """What was found, as its kind stores it."""
         ...
 
 
@@ -139,7 +142,7 @@ def main(experiment: Experiment, root: Path, argv: Sequence[str] | None = None) 
 
 
 def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int:
-    arguments = _parse(experiment, root, argv)
+    arguments, kind = _parse(experiment, root, argv), experiment.KIND
     if arguments.save is not None:
         check_folder(arguments.save, fix="name another folder with --save")
     started, clock = dt.datetime.now(dt.UTC), time.monotonic()
@@ -153,7 +156,6 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
     bundle = _bundle(getattr(arguments, "reference", None))
     context = replace(open_context(root, spec, device=requested, say=say_to_stderr), bundle=bundle, layout=layout)
     data, fallbacks = _watched(experiment, context, arguments)
-    needs_reference = data.kind in ("precision", "training", "localisation")
     record = Record(
         spec_sha256=spec.sha256,
         code_sha256=codehash.code_sha256(root),
@@ -164,32 +166,33 @@ def _main(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> int
             requested_device=requested,
             device=context.device,
             reference_device=(bundle.origin().device.name if bundle else spec.reference.device)
-            if needs_reference
+            if kind.needs_reference
             else None,
             weights=context.weights,
             reference_bundle=bundle.origin() if bundle else None,
             fallbacks=fallbacks,
         ),
+        of=kind,
         data=data,
     )
     text = logtext.log_text(record, spec.criteria)
     if arguments.save is not None:
         write_atomic(arguments.save / layout.below_home(f"evaluation/logs/{logtext.log_name(record)}"), text)
-        write_record(arguments.save / layout.below_home(f"evaluation/records/{data.kind}.json"), record)
+        write_record(arguments.save / layout.below_home(f"evaluation/records/{kind.name}.json"), record)
     sys.stdout.write(text)
     return logtext.exit_code(record, logtext.verdicts_of(record, spec.criteria))
 
 
 def _watched(
     experiment: Experiment, context: Context, arguments: argparse.Namespace
-) -> tuple[Data, tuple[CpuFallback, ...]]:
+) -> tuple[object, tuple[CpuFallback, ...]]:
     """Run the experiment; on an NPU, watch for operators that are handed to the CPU.
 
     Calls are counted where no time is measured: counting takes some.
     """
     if not context.device.name.startswith("npu"):
         return experiment.run(context, arguments), ()
-    counted = OperatorCalls() if getattr(experiment, "COUNTS_CALLS", True) else None
+    counted = OperatorCalls() if experiment.KIND.counts_calls else None
     with npu_fallback.watching() as watch, counted or contextlib.nullcontext():
         data = experiment.run(context, arguments)
     calls = dict(counted.counts) if counted else {}
@@ -205,7 +208,7 @@ def _parse(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> ar
     parser.add_argument("--ema", action=argparse.BooleanOptionalAction,
                         help="a file's averaged weights, or those before averaging (default: spec.json's)")  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
-    if getattr(experiment, "TAKES_REFERENCE", False):
+    if experiment.KIND.takes_reference:
         at_hand = os.environ.get(REFERENCE_VARIABLE)
         parser.add_argument("--reference", type=Path, metavar="DIR", default=Path(at_hand) if at_hand else None,
                             help="a reference bundle to compare with (default: compute it here)")  # fmt: skip

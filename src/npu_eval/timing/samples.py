@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npu_eval.records.record import RELATIVE_ERROR_BOUNDS, ClassRanking, Difference, LatencyRun
+MIN_RUN = 4
+"""Samples below which a run has no statistics at all (quarters of a run would be empty)."""
 
 CONFIDENCE = 0.99
 """Confidence of a printed percentile (MLPerf LoadGen's early-stopping constant)."""
@@ -108,10 +109,11 @@ def stability(samples: Sequence[float]) -> Stability:
     The thresholds are those of pyperf (CV), torch.utils.benchmark (IQR), perf_analyzer (windows) and hyperfine
     (modified z-score, counted but not held against the run).
     """
-    return _stability(samples, sorted(samples), statistics.stdev(samples))
+    return stability_of(samples, sorted(samples), statistics.stdev(samples))
 
 
-def _stability(samples: Sequence[float], ordered: Sequence[float], deviation: float) -> Stability:
+def stability_of(samples: Sequence[float], ordered: Sequence[float], deviation: float) -> Stability:
+    """The same for samples of which the order and the standard deviation are known."""
     mean, median = statistics.fmean(samples), statistics.median(ordered)
     cv = deviation / mean
     q1, _, q3 = statistics.quantiles(ordered, n=4, method="inclusive")
@@ -160,136 +162,3 @@ def _quartiles(samples: Sequence[float]) -> tuple[float, float, float, float]:
     """Q1, median, Q3 and the median absolute deviation."""
     q1, q2, q3 = statistics.quantiles(samples, n=4, method="inclusive")
     return q1, q2, q3, statistics.median(abs(x - q2) for x in samples)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """What the samples of one batch size say. Percentiles only where the sample count supports them."""
-
-    batch_size: int
-    sample_count: int
-    duration_s: float
-    mean_s: float
-    std_s: float
-    min_s: float
-    max_s: float
-    percentiles_s: dict[str, float]
-    first_call_s: float | None
-    warmup_count: int
-    warmup_steady: bool
-    stability: Stability
-    peak_memory_bytes: int | None
-
-
-@functools.lru_cache(maxsize=64)  # the log, the verdicts and the summary each ask for them, of 16 batch sizes at most
-def latency(run: LatencyRun) -> Latency:
-    """Statistics of one batch size, from its raw samples (at least 4)."""
-    samples, ordered = run.samples_s, sorted(run.samples_s)
-    mean, deviation = statistics.fmean(samples), statistics.stdev(samples)
-    estimates = {f"p{p:g}": percentile_estimate(ordered, p) for p in PERCENTILES}
-    return Latency(
-        batch_size=run.batch_size,
-        sample_count=len(samples),
-        duration_s=math.fsum(samples),
-        mean_s=mean,
-        std_s=deviation,
-        min_s=min(samples),
-        max_s=max(samples),
-        percentiles_s={name: value for name, value in estimates.items() if value is not None},
-        first_call_s=run.first_call_s,
-        warmup_count=len(run.warmup_s),
-        warmup_steady=run.warmup_steady,
-        stability=_stability(samples, ordered, deviation),
-        peak_memory_bytes=run.peak_memory_bytes,
-    )
-
-
-# --- agreement -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agreement:
-    """How far one output is from its reference, as the metrics that people quote.
-
-    ``relative_l2`` = ||y - r|| / ||r||; ``snr_db`` = -20 log10 of it (None: no error at all); ``cosine_relative_l2`` =
-    sqrt(2 (1 - cosine)), the relative L2 error that a cosine stands for where the norms are equal and the error small;
-    ``scaled_max_abs_diff`` = max|y - r| / max|r|; the shares are of the elements above the floor, and
-    ``share_below_floor`` says how many are not.
-    """
-
-    input: str
-    output: str
-    relative_l2: float
-    snr_db: float | None
-    cosine_similarity: float
-    cosine_relative_l2: float
-    max_abs_diff: float
-    mean_abs_diff: float
-    scaled_max_abs_diff: float
-    reference_rms: float
-    share_over_1_percent: float
-    share_within_1_permille: float
-    share_within_5_permille: float
-    share_below_floor: float
-    mean_relative_error: float
-    max_relative_error: float
-    nonfinite_mismatch: int
-    bitwise_equal: bool
-
-
-def agreement(d: Difference) -> Agreement:
-    """The metrics of one difference. A zero reference has a relative error of 0 when the candidate is zero too, else 1.
-
-    A cosine is clamped to [-1, 1] only within the rounding error of its own sums.
-    """
-    relative_l2 = math.sqrt(d.sum_sq_diff / d.sum_sq_reference) if d.sum_sq_reference else float(d.sum_sq_diff > 0)
-    norms = math.sqrt(d.sum_sq_reference) * math.sqrt(d.sum_sq_candidate)
-    cosine = d.dot / norms if norms else float(d.sum_sq_diff == 0)
-    if 1.0 < abs(cosine) <= 1.0 + 1e-12:
-        cosine = math.copysign(1.0, cosine)
-    over = dict(zip(RELATIVE_ERROR_BOUNDS, d.over_bounds, strict=True))
-    counted = max(d.above_floor, 1)
-    finite = max(d.finite_count, 1)
-    return Agreement(
-        input=d.input,
-        output=d.output,
-        relative_l2=relative_l2,
-        snr_db=-20.0 * math.log10(relative_l2) if relative_l2 else None,
-        cosine_similarity=cosine,
-        cosine_relative_l2=math.sqrt(2.0 * max(0.0, 1.0 - cosine)),
-        max_abs_diff=d.max_abs_diff,
-        mean_abs_diff=d.sum_abs_diff / finite,
-        scaled_max_abs_diff=d.max_abs_diff / d.max_abs_reference if d.max_abs_reference else float(d.max_abs_diff > 0),
-        reference_rms=math.sqrt(d.sum_sq_reference / finite),
-        share_over_1_percent=over[1e-2] / counted,
-        share_within_1_permille=1.0 - over[1e-3] / counted,
-        share_within_5_permille=1.0 - over[5e-3] / counted,
-        share_below_floor=1.0 - d.above_floor / finite,
-        mean_relative_error=d.sum_relative / finite,
-        max_relative_error=d.max_relative,
-        nonfinite_mismatch=d.nonfinite_mismatch,
-        bitwise_equal=d.bitwise_equal,
-    )
-
-
-def hollow(d: Difference) -> bool:
-    """Whether there is nothing to compare: elements, but none that is finite on both sides."""
-    return d.count > 0 and d.finite_count == 0
-
-
-def finite_error(d: Difference) -> float | None:
-    """The relative L2 error; None where a value is NaN or infinite on one side only, or none is finite on both."""
-    return None if d.nonfinite_mismatch or hollow(d) else agreement(d).relative_l2
-
-
-def top_k_agreement(rankings: Sequence[ClassRanking], k: int) -> float:
-    """Share of the reference's k best classes that are among the candidate's k best, averaged over the inputs.
-
-    For k = 1 this is the share of inputs with the same best class. A reference without any finite class value agrees
-    with nothing.
-    """
-    shares = []
-    for ranking in rankings:
-        reference, candidate = set(ranking.reference_classes[:k]), set(ranking.candidate_classes[:k])
-        shares.append(len(reference & candidate) / len(reference) if reference else 0.0)
-    return statistics.fmean(shares)

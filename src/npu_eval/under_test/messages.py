@@ -9,9 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import TypeVar
 
+from npu_eval.agreement.difference import ClassRanking, Difference
 from npu_eval.asked.spec import EvalSpec
-from npu_eval.experiments.optimisation.data import ProfileData
-from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.jsonio import from_json, loads, to_json
 from npu_eval.notation.phrases import NOTHING, Phrase
 
@@ -48,7 +47,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came of a request; ``failed`` says why nothing did, ``full`` whether memory was the reason."""
+    """What came of a request; ``failed`` says why nothing did, ``full`` whether memory was the reason.
+
+    ``differences`` and ``rankings`` are of the outputs in ``dtype`` against the reference's.
+    """
 
     failed: Phrase = NOTHING
     full: bool = False
@@ -57,7 +59,9 @@ class Reply:
     readings: dict[str, str] | None = None
     peak_memory_bytes: int | None = None
     resident_bytes: int | None = None
-    precision: PrecisionData | None = None
+    differences: tuple[Difference, ...] = ()
+    rankings: tuple[ClassRanking, ...] = ()
+    dtype: str = ""
     profile: ProfileData | None = None
     count: int = 0
     seconds: float = 0.0
@@ -75,3 +79,27 @@ def message_of(cls: type[T], line: str) -> T:
         RecordError: it is none.
     """
     return from_json(cls, loads(line, "message"), "message")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorTime:
+    """One operator by the framework's profiler: seconds of its own, without those of the operators it calls."""
+
+    name: str
+    calls: int
+    self_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileData:
+    """Where the time of ``calls`` forward passes went. ``fallbacks`` are operators that an accelerator left to the CPU.
+
+    ``clock`` says whose time it is: the device's, or the CPU's where the CPU is the device.
+    """
+
+    tool: str
+    clock: str
+    batch_size: int
+    calls: int
+    operators: tuple[OperatorTime, ...]
+    fallbacks: tuple[OperatorTime, ...]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity
 
-from npu_eval.experiments.optimisation.data import OperatorTime, ProfileData
 from npu_eval.under_test.bench import Bench
+from npu_eval.under_test.messages import OperatorTime, ProfileData
 
 KEPT = 40
 """Operators kept, those with the most time; a report shows the first of them, and the rest as one sum."""

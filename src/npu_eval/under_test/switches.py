@@ -24,7 +24,7 @@ from npu_eval.machine import memory as host_memory
 from npu_eval.models import autocasting
 from npu_eval.notation.phrases import NOTHING, Phrase, said
 from npu_eval.npu import environment as npu_environment
-from npu_eval.records.record import DeviceFacts
+from npu_eval.records.provenance import DeviceFacts
 from npu_eval.under_test import compiling
 from npu_eval.under_test.bench import Bench
 from npu_eval.under_test.folding import fold, is_norm

@@ -15,12 +15,11 @@ from typing import TextIO
 import torch
 
 from npu_eval.agreement.compare import difference
+from npu_eval.agreement.ranking import ranking
 from npu_eval.device.device import is_out_of_memory
 from npu_eval.errors import DeliverError
-from npu_eval.experiments.precision import run as precision
 from npu_eval.models.adapter import SupportsClassification
 from npu_eval.notation.phrases import NOTHING, said
-from npu_eval.records.record import PrecisionData
 from npu_eval.session.script import open_context
 from npu_eval.timing.samples import STEADY_WINDOW, is_steady
 from npu_eval.under_test import profiling
@@ -135,15 +134,9 @@ def _compare(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Re
         differences += [difference(entry.path, name, reference[name], found[name]) for name in reference]
         if isinstance(context.adapter, SupportsClassification):
             output = context.adapter.class_output
-            rankings.append(precision.ranking(entry.path, output, reference, found, context.spec.adapter))
-    data = PrecisionData(
-        reference_dtype=context.spec.reference.dtype,
-        candidate_dtype=str(bench.dtype or context.spec.candidate.dtype).removeprefix("torch."),
-        differences=tuple(differences),
-        repeats=(),
-        rankings=tuple(rankings),
-    )
-    return Reply(precision=data)
+            rankings.append(ranking(entry.path, output, reference, found, context.spec.adapter))
+    dtype = str(bench.dtype or context.spec.candidate.dtype).removeprefix("torch.")
+    return Reply(differences=tuple(differences), rankings=tuple(rankings), dtype=dtype)
 
 
 def _profile(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply:

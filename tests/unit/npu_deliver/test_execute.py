@@ -10,9 +10,10 @@ import samples
 from deliverables import FakeEngine, job_of, leave_record, write_model
 from npu_deliver import execute, plan
 from npu_deliver.errors import AdapterError, ConfigError, DeviceError, RecordError, StepError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.staging import stage
 from npu_eval.errors import ERROR_MARK
-from npu_eval.records.record import read_record, write_record
+from npu_eval.records.record import write_record
 from npu_eval.weights.fetch import fetch
 
 ALL = ["inference", "precision", "performance"]

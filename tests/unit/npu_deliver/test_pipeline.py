@@ -22,6 +22,7 @@ from npu_deliver import execute, pipeline
 from npu_deliver.environment.engine import ReplayEngine
 from npu_deliver.environment.image import replayed_image
 from npu_deliver.errors import ConfigError, RecordError, RenderError, StepError, VerifyError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.plan import with_server
 from npu_deliver.report import figures, render
 from npu_deliver.review import verify
@@ -29,7 +30,6 @@ from npu_deliver.seal import manifest
 from npu_deliver.seal.manifest import STATEMENT
 from npu_deliver.staging import stage
 from npu_eval import jsonio
-from npu_eval.records.record import read_record
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_report_works_where_nothing_can_run(finished, monkeypatch):
 def test_a_replayed_deliverable_is_stamped_and_holds(finished, tmp_path):
     job, _ = finished
     other = replace(job, output=tmp_path / "replayed")
-    summary = make(other, ReplayEngine(job.output), replay=job.output)
+    summary = make(other, ReplayEngine(job.output, read_record), replay=job.output)
     assert summary.stamps == ("replayed",)
     assert summary.hardware is None
     assert verify.verify(other.output).holds
@@ -177,7 +177,7 @@ def test_a_replayed_deliverable_is_stamped_and_holds(finished, tmp_path):
 def test_what_replay_needs_is_in_the_deliverable(finished):
     job, _ = finished
     where = pipeline.prepare_environment(job, replace(deliverables.OPTIONS, replay=job.output))
-    assert where.image == replayed_image(job.output)
+    assert where.image == replayed_image(job.output, read_record)
     assert where.engine.name == "replay"
 
 

@@ -7,11 +7,11 @@ import pytest
 
 import deliverables
 from npu_deliver.environment.engine.container import environment
+from npu_deliver.experiments.registry import KINDS
 from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
 from npu_deliver.spec.spec import Dataset, Training
 from npu_eval.asked.layout import NPU_DELIVERABLES
 from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
-from npu_eval.records.log import LOG_NAMES
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_steps_are_the_experiments_in_their_order(spec):
         "python evaluation/eval_performance.py --device npu:0 --save evaluation",
     ]
     assert [s.record for s in steps] == [f"evaluation/records/{s.experiment}.json" for s in steps]
-    assert [s.log for s in steps] == [f"evaluation/logs/{LOG_NAMES[s.experiment]}" for s in steps]
+    assert [s.log for s in steps] == [f"evaluation/logs/{KINDS[s.experiment].log}" for s in steps]
     assert {s.image for s in steps} == {deliverables.IMAGE.digest}
     assert {s.timeout_s for s in steps} == {3600.0}
     assert {s.mounts for s in steps} == {()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,17 +14,20 @@ from npu_eval.asked.spec import read_spec_file
 from npu_eval.jsonio import write_atomic
 from npu_eval.records.codehash import code_sha256
 from npu_eval.records.log import exit_code, log_text, verdicts_of
-from npu_eval.records.record import files_of, read_record, replayed, write_record
+from npu_eval.records.record import Record, files_of, replayed, write_record
 from npu_eval.records.stamps import is_simulated, stamped_name
 
 
 class ReplayEngine:
-    """Replays the records of an earlier deliverable of the same spec and code; everything it gives is marked so."""
+    """Replays the records of an earlier deliverable of the same spec and code; everything it gives is marked so.
+
+    ``read`` reads a record: which kinds there are is not known here.
+    """
 
     name = "replay"
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
+    def __init__(self, source: Path, read: Callable[[Path], Record]) -> None:
+        self._source, self._read = source, read
 
     def __enter__(self) -> Self:
         if not (self._source / "spec.json").is_file():
@@ -48,7 +52,9 @@ class ReplayEngine:
             RecordError: the record was made under another spec or by other code.
         """
         spec = read_spec_file(folder / "spec.json").evaluation
-        record = read_record(self._source / step.record, spec_sha256=spec.sha256)
+        record = self._read(self._source / step.record)
+        if record.spec_sha256 != spec.sha256:
+            raise RecordError("was made under another spec", where=step.record, fix="run the experiment again")
         if record.code_sha256 != code_sha256(folder):
             raise RecordError("was made by other code", where=step.record, fix="run the experiment again")
         marked = replayed(record)

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npu_eval.asked.spec import Criterion
+from npu_eval.asked.criteria import Criterion
 from npu_eval.experiments.optimisation import effects
-from npu_eval.experiments.optimisation.data import OptimisationData, ProfileData
+from npu_eval.experiments.optimisation.data import OptimisationData
 from npu_eval.experiments.optimisation.effects import Outcome, Row, Scaling, SweepPoint
-from npu_eval.experiments.performance.speed import HostBound, WholeWay, is_busy
+from npu_eval.experiments.performance.speed import HostBound, WholeWay
+from npu_eval.machine.load import is_busy
 from npu_eval.notation.phrases import Phrase
+from npu_eval.under_test.messages import ProfileData
 
 DOMINANT = 0.4
 """Share of the forward's time from which on one operator is worth work of its own: halving it gains a quarter."""

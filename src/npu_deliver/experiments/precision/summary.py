@@ -6,14 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from npu_deliver.experiments.precision.detections import Detections, summarize_detections
+from npu_eval.agreement import metrics
 from npu_eval.asked.criteria import CONTEST_ERROR
 from npu_eval.asked.spec import EvalSpec, Side
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.precision.levels import Level, levels
 from npu_eval.experiments.precision.switching_data import ModeRow, mode_rows
+from npu_eval.experiments.precision.values import NOT_STORED, held_outputs
 from npu_eval.notation.phrases import Phrase
-from npu_eval.records.record import BundleOrigin, PrecisionData
-from npu_eval.records.verdict import NOT_STORED, held_outputs
-from npu_eval.timing import samples as stats
+from npu_eval.records.provenance import BundleOrigin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class Precision:
 
     reference: Side
     candidate: Side
-    agreements: tuple[stats.Agreement, ...]
-    repeats: tuple[stats.Agreement, ...]
+    agreements: tuple[metrics.Agreement, ...]
+    repeats: tuple[metrics.Agreement, ...]
     rankings: tuple[Ranking, ...]
     worst_relative_l2: float
     worst_max_abs_diff: float
@@ -66,9 +67,9 @@ def summarize_precision(
     data: PrecisionData, spec: EvalSpec, *, bundle: BundleOrigin | None = None, causes: Collection[str] = ()
 ) -> Precision:
     """What a precision record comes to; ``causes`` are those of the operators' errors, where they were looked for."""
-    agreements = tuple(map(stats.agreement, data.differences))
-    repeats = tuple(map(stats.agreement, data.repeats))
-    top1, top5 = (stats.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
+    agreements = tuple(map(metrics.agreement, data.differences))
+    repeats = tuple(map(metrics.agreement, data.repeats))
+    top1, top5 = (metrics.top_k_agreement(data.rankings, k) if data.rankings else None for k in (1, 5))
     return Precision(
         reference=replace(spec.reference, device=bundle.device.name) if bundle else spec.reference,
         candidate=spec.candidate,
@@ -92,7 +93,7 @@ def summarize_precision(
         worst_repeat_relative_l2=max(a.relative_l2 for a in repeats),
         repeats_bitwise_equal=all(a.bitwise_equal for a in repeats),
         within_1_percent=all(
-            error is not None and error < CONTEST_ERROR for error in map(stats.finite_error, data.differences)
+            error is not None and error < CONTEST_ERROR for error in map(metrics.finite_error, data.differences)
         ),
         top1_agreement=top1,
         top5_agreement=top5,

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from npu_deliver.review.plausibility.remarks import Remark, contradiction, doubt
 from npu_eval.agreement.detections import DetectionComparison
+from npu_eval.agreement.difference import ClassRanking
 from npu_eval.asked.spec import MIN_WINDOWS, WINDOWS_S, EvalSpec
 from npu_eval.experiments.dataset.data import DatasetData
 from npu_eval.experiments.dataset.result_stream import SCHEMA
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
 from npu_eval.experiments.performance.data import LatencyRun, PerformanceData, SampledOutput
-from npu_eval.experiments.precision.data import ClassRanking, PrecisionData
-from npu_eval.records.record import InferenceData, PhotoResult, Record
+from npu_eval.experiments.precision.data import PrecisionData
+from npu_eval.records.record import Record
 
 SOFTMAX = ("timm:", "torchvision:", "transformers:")
 """Adapters whose predictions are the softmax of the class output, by how a spec names them."""

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from npu_deliver import ledger
 from npu_deliver.errors import DeliverError
+from npu_deliver.experiments.registry import OPTIONAL, asked, read_record
 from npu_deliver.review.otherwise import Finding
 from npu_deliver.review.plausibility import agreement, chronology, device_limits, difference_sums, timed_series
 from npu_deliver.review.plausibility.remarks import LEDGER_ITSELF, Remark, contradiction
 from npu_eval.asked.layout import LEDGER
-from npu_eval.asked.spec import OPTIONAL, SpecFile, read_spec_file
-from npu_eval.records.record import Record, read_record
+from npu_eval.asked.spec import SpecFile, read_spec_file
+from npu_eval.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def _remarks(folder: Path, spec_file: SpecFile, records: dict[str, Record], now:
 def _records(folder: Path, spec_file: SpecFile) -> dict[str, Record]:
     """The records of the folder that can be read, by their experiment."""
     spec, found = spec_file.evaluation, {}
-    for kind in (*spec.experiments, *OPTIONAL):
+    for kind in (*asked(spec), *OPTIONAL):
         try:
             record = read_record(folder / spec_file.layout.record(kind), spec_sha256=spec.sha256)
         except DeliverError:

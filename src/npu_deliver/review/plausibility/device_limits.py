@@ -11,10 +11,12 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from npu_deliver.review.plausibility.remarks import Remark, contradiction, doubt
+from npu_eval.agreement.difference import Difference
 from npu_eval.experiments.performance.data import NetworkWork, PerformanceData
-from npu_eval.experiments.precision.data import Difference, PrecisionData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.notation import sources
-from npu_eval.records.record import DeviceFacts, Record
+from npu_eval.records.provenance import DeviceFacts
+from npu_eval.records.record import Record
 
 PEAKS = {
     "Ascend910B": 354e12, "Ascend910_93": 354e12,

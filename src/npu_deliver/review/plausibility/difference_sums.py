@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Iterator
 
 from npu_deliver.review.plausibility.remarks import Remark, contradiction, doubt
+from npu_eval.agreement.difference import ULP_EDGES, Difference, Elements
 from npu_eval.asked.spec import EvalSpec
-from npu_eval.experiments.precision.data import ULP_EDGES, Difference, Elements, PrecisionData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.records.record import Record
 
 ROUNDING = 1e-6

@@ -14,14 +14,17 @@ from typing import Any
 from npu_deliver.errors import EXIT_NOT_PASSED, EXIT_OK, EXIT_OTHER_VERSION, VerifyError
 from npu_deliver.release.travelling import CodeDifference
 from npu_deliver.review.otherwise import Changed
+from npu_eval.agreement import metrics
+from npu_eval.agreement.difference import Difference
 from npu_eval.asked.criteria import Criterion
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.experiments.performance.data import PerformanceData
-from npu_eval.experiments.precision.data import Difference, PrecisionData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.jsonio import canonical_sha256, to_json
 from npu_eval.records.log import verdicts_of
-from npu_eval.records.record import InferenceData, Record
-from npu_eval.records.verdict import MIN_RUN
-from npu_eval.timing import samples as stats
+from npu_eval.records.record import Record
+from npu_eval.timing import samples
+from npu_eval.timing.samples import MIN_RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +182,7 @@ def _outputs(old: PrecisionData, new: PrecisionData) -> tuple[OutputComparison, 
             distance = None
             same_reference = again is not None and again.reference_sha256 == d.reference_sha256
             if not identical and side == "candidate" and again is not None and same_reference:
-                e, f = stats.agreement(d).relative_l2, stats.agreement(again).relative_l2
+                e, f = metrics.agreement(d).relative_l2, metrics.agreement(again).relative_l2
                 distance = (abs(e - f), e + f)
             compared.append(
                 OutputComparison(side=side, input=d.input, output=d.output, identical=identical, distance=distance)
@@ -198,7 +201,7 @@ def _latencies(old: PerformanceData, new: PerformanceData) -> tuple[LatencyCompa
         if len(run.samples_s) < MIN_RUN or run.batch_size not in found:
             continue
         again = found[run.batch_size]
-        steadiness = [stats.stability(r.samples_s) for r in (run, again)]
+        steadiness = [samples.stability(r.samples_s) for r in (run, again)]
         noise = max(max(s.window_ratio - 1, s.iqr_over_median) for s in steadiness)
         compared.append(
             LatencyComparison(

@@ -21,6 +21,7 @@ from npu_deliver.environment.engine import Engine, LocalEngine
 from npu_deliver.environment.engine.base import Tell
 from npu_deliver.environment.image import Image, local_image
 from npu_deliver.errors import ConfigError, EngineError, RecordError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.plan import Step
 from npu_deliver.release import travelling, versions
 from npu_deliver.review import intake, verify
@@ -31,12 +32,13 @@ from npu_deliver.review.rerun.reproduction import Comparison, Hashes, Ran, compa
 from npu_deliver.staging.stage import Staged
 from npu_eval.asked.architectures import MODEL_FOLDER
 from npu_eval.asked.layout import Layout
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.experiments.precision.data import PrecisionData, Recounted
 from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import file_sha256
 from npu_eval.process.secret_variables import without_secrets
 from npu_eval.records.codehash import code_sha256, is_code
-from npu_eval.records.record import InferenceData, Record, read_record
+from npu_eval.records.record import Record
 from npu_eval.weights.fetch import FetchedWeights, at_hand, fetch
 from npu_eval.weights.naming import parse
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from npu_deliver.drawing import encoding
 from npu_deliver.errors import RenderError
+from npu_deliver.experiments.registry import parse_record
 from npu_deliver.report import figures, render
 from npu_deliver.review.png_chunks import chunks
 from npu_deliver.review.second_look.asking import MARK, Answer
@@ -25,7 +26,7 @@ from npu_deliver.summary import Summary
 from npu_deliver.words import LANGUAGES
 from npu_eval.jsonio import from_json, keep, to_json
 from npu_eval.limits import MAX_PICTURE_BYTES, MAX_RECORD_BYTES, read_bytes, read_text
-from npu_eval.records.record import Record, parse_record
+from npu_eval.records.record import Record
 
 _DRAWN_WITH = encoding.DRAWN_WITH.encode("latin-1") + b"\0"
 _HEADER = 26

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import ABSENT_BY_DEFAULT
@@ -124,7 +123,6 @@ class DatasetData:
     them. ``resumed_images`` were taken over from a run that was cut short.
     """
 
-    kind: ClassVar[str] = "dataset"
     image_set: ImageSet
     unreadable: tuple[Unusable, ...]
     broken_annotations: tuple[Unusable, ...]

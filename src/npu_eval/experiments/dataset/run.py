@@ -16,9 +16,12 @@ from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.experiments.dataset.data import DatasetData
 from npu_eval.experiments.dataset.image_run import Task
+from npu_eval.experiments.dataset.kind import KIND
 from npu_eval.jsonio import TEMPORARY_PREFIX
 from npu_eval.models.adapter import SupportsClassification, SupportsDetection
 from npu_eval.session.script import Context
+
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Evaluate the model on a data set: COCO box and mask AP for detectors, top-1 and top-5 for classifiers.
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter, ImageFont
 
 from npu_eval.fonts import cjk_font_path
 from npu_eval.models.photos import open_upright
+from npu_eval.models.prediction import Prediction
 from npu_eval.notation import units
-from npu_eval.records.record import Prediction
 from npu_eval.records.stamps import Stamp, brief
 
 WIDTH = 720

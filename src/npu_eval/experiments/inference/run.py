@@ -13,6 +13,8 @@ from torch import nn
 
 from npu_eval.errors import ConfigError
 from npu_eval.experiments.inference import drawing
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
+from npu_eval.experiments.inference.kind import KIND
 from npu_eval.jsonio import file_sha256, write_atomic
 from npu_eval.machine.disk import check_file
 from npu_eval.models.adapter import (
@@ -26,10 +28,12 @@ from npu_eval.models.adapter import (
 )
 from npu_eval.models.detections import DetectionSet
 from npu_eval.models.photo_files import PHOTO_SUFFIXES, find_photos
+from npu_eval.models.prediction import Prediction
 from npu_eval.process.visible import visible
-from npu_eval.records.record import InferenceData, PhotoResult, Prediction
 from npu_eval.records.stamps import stamps_for
 from npu_eval.session.script import Context, dtype_of
+
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Run the model on photos and draw what it sees.
 

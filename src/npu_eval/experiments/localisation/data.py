@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from npu_eval.agreement.levels import CAUSES, held, level
 from npu_eval.asked.criteria import Criterion
@@ -55,7 +54,6 @@ class OutputError:
 class LocalisationData:
     """Every operator of the model on one input."""
 
-    kind: ClassVar[str] = "localisation"
     input: str
     reference_dtype: str
     candidate_dtype: str

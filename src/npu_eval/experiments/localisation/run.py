@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from npu_eval.agreement.compare import difference
+from npu_eval.agreement.metrics import agreement, finite_error
 from npu_eval.asked.spec import AUTOCAST, Side
 from npu_eval.device.device import open_device
 from npu_eval.experiments.localisation.data import LocalisationData, LocatedOperator, OutputError
+from npu_eval.experiments.localisation.kind import KIND
 from npu_eval.locate import OperatorFinding, locate, locate_from
 from npu_eval.models.adapter import calling
 from npu_eval.models.autocasting import casting
@@ -25,9 +27,8 @@ from npu_eval.notation.phrases import Phrase
 from npu_eval.references.operators import forward_of, operators_of
 from npu_eval.references.outputs import Outputs, read_outputs, reference_of
 from npu_eval.session.script import Context
-from npu_eval.timing.samples import agreement, finite_error
 
-TAKES_REFERENCE = True
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Run every operator of the model on a device with the reference's inputs; say which differs, and why.
 

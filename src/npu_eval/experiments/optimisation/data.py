@@ -6,37 +6,13 @@ Standard library only; `effects` derives everything.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from npu_eval.errors import RecordError
-from npu_eval.experiments.performance.data import MachineState
 from npu_eval.experiments.precision.data import PrecisionData, check_precision
 from npu_eval.jsonio import ABSENT_BY_DEFAULT
+from npu_eval.machine.load import MachineState
 from npu_eval.notation.phrases import NOTHING, Phrase
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperatorTime:
-    """One operator by the framework's profiler: seconds of its own, without those of the operators it calls."""
-
-    name: str
-    calls: int
-    self_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfileData:
-    """Where the time of ``calls`` forward passes went. ``fallbacks`` are operators that an accelerator left to the CPU.
-
-    ``clock`` says whose time it is: the device's, or the CPU's where the CPU is the device.
-    """
-
-    tool: str
-    clock: str
-    batch_size: int
-    calls: int
-    operators: tuple[OperatorTime, ...]
-    fallbacks: tuple[OperatorTime, ...]
+from npu_eval.under_test.messages import ProfileData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +93,6 @@ class ScalingRun:
 class OptimisationData:
     """Every trial with its raw bursts. ``untried`` maps what the budget left no time for to what it would have been."""
 
-    kind: ClassVar[str] = "optimisation"
     budget_s: float
     spent_s: float
     batch_size: int

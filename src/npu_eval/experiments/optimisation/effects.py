@@ -12,8 +12,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npu_eval.asked.criteria import Criterion
 from npu_eval.asked.metrics import METRICS, Of
-from npu_eval.asked.spec import Criterion
 from npu_eval.experiments.optimisation.data import (
     Burst,
     DeviceRace,
@@ -23,8 +23,9 @@ from npu_eval.experiments.optimisation.data import (
     SweepRun,
     Trial,
 )
+from npu_eval.experiments.precision.values import judge_precision
 from npu_eval.notation.phrases import NOTHING, Phrase
-from npu_eval.records.verdict import Status, judge_precision, overall
+from npu_eval.records.verdict import Status, overall
 from npu_eval.timing.intervals import mean_interval, t_quantile
 
 CONFIDENCE = 0.95

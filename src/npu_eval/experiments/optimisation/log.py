@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from npu_eval.asked.spec import Criterion
+from npu_eval.asked.criteria import Criterion
 from npu_eval.experiments.optimisation import effects
-from npu_eval.experiments.optimisation.data import OptimisationData, ProfileData
+from npu_eval.experiments.optimisation.data import OptimisationData
 from npu_eval.experiments.optimisation.effects import Row
-from npu_eval.experiments.performance.speed import is_busy
+from npu_eval.machine.load import is_busy
 from npu_eval.notation import units
 from npu_eval.notation.tables import table
 from npu_eval.records.stamps import Untimed, told
+from npu_eval.under_test.messages import ProfileData
 
 
 def optimisation_lines(data: OptimisationData, criteria: Sequence[Criterion], *, simulated: bool) -> list[str]:

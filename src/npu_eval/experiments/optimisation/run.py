@@ -19,7 +19,8 @@ import torch
 from npu_eval.asked.spec import AUTOCAST
 from npu_eval.device.device import is_out_of_memory
 from npu_eval.experiments.optimisation import effects
-from npu_eval.experiments.optimisation.data import DeviceRace, OptimisationData, ProfileData, ScalingRun, SweepRun
+from npu_eval.experiments.optimisation.data import DeviceRace, OptimisationData, ScalingRun, SweepRun
+from npu_eval.experiments.optimisation.kind import KIND
 from npu_eval.experiments.optimisation.search import WARM_S, Arm, Search, State, run_to
 from npu_eval.experiments.performance import throughput
 from npu_eval.machine import load as machine
@@ -28,14 +29,15 @@ from npu_eval.notation.phrases import NOTHING, Phrase, as_written, said
 from npu_eval.references.outputs import reference_of
 from npu_eval.session.script import Context
 from npu_eval.under_test.crew import ProcessEnded, Worker
-from npu_eval.under_test.messages import Reply, Request, Role
+from npu_eval.under_test.messages import ProfileData, Reply, Request, Role
 from npu_eval.under_test.switches import Place, Switch, switches_of
+
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Try switches that may make the model quicker, one at a time and together, within a budget of time.
 
 example: python %(prog)s --device auto --budget 10m"""
 
-TAKES_REFERENCE = True
 
 MIN_EFFECT = 0.02
 """The smallest effect that is called one: 2 %, below which two builds of the same source already differ."""

@@ -182,13 +182,25 @@ class Search:
             try:
                 if state.precision is None and state.arm.switches and self.reference:
                     compared = worker.ask(Request(do="compare", path=self.reference), timeout_s=max(5.0, self.left()))
-                    state.precision = compared.precision
+                    state.precision = self._precision(compared)
                     state.refused = compared.failed
                 if not state.refused:
                     state.pairs.append(self._bursts(baselines[key], worker, pipelined=state.arm.pipelined))
             except ProcessEnded as ended:
                 state.refused = ended.how
         self._tell(state)
+
+    def _precision(self, compared: Reply) -> PrecisionData | None:
+        """The answers of a trial against the reference's; None where there are none."""
+        if compared.failed:
+            return None
+        return PrecisionData(
+            reference_dtype=self.role.spec.reference.dtype,
+            candidate_dtype=compared.dtype,
+            differences=compared.differences,
+            repeats=(),
+            rankings=compared.rankings,
+        )
 
     def learn(self, start_s: float, warm: Reply) -> None:
         """What a call and a pair take, from the start and the warm-up of a process."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import ABSENT_BY_DEFAULT
+from npu_eval.machine.load import MachineState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,24 +120,6 @@ class SampledOutput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MachineState:
-    """What else the machine did while it was watched, ``when`` ``before`` or ``during`` the measurement.
-
-    ``foreign_cpus`` is how many CPUs processes other than ours kept busy, on average over ``watched_s``;
-    ``others_memory_bytes`` the accelerator's memory that was in use before this process took any. None: not known.
-    """
-
-    when: str
-    watched_s: float
-    cpus: int
-    foreign_cpus: float | None
-    load_1min: float
-    cpu_quota: float | None
-    throttled_s: float | None
-    others_memory_bytes: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class NetworkWork:
     """What one forward pass of one input asks for at least, as torch's counter of floating-point operations tells it.
 
@@ -154,7 +136,6 @@ class NetworkWork:
 class PerformanceData:
     """Raw times of the forward pass for each batch size, of the whole way of a photo, and of the machine's state."""
 
-    kind: ClassVar[str] = "performance"
     clock: str
     timed: str
     runs: tuple[LatencyRun, ...]

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from npu_eval.experiments.performance import speed
-from npu_eval.experiments.performance.data import LatencyRun, MachineState, PerformanceData
+from npu_eval.experiments.performance.data import LatencyRun, PerformanceData
+from npu_eval.machine.load import MachineState, is_busy
 from npu_eval.notation import units
 from npu_eval.notation.tables import table
 from npu_eval.records.stamps import Untimed
-from npu_eval.records.verdict import MIN_RUN
-from npu_eval.timing import samples as stats
+from npu_eval.timing import samples
+from npu_eval.timing.samples import MIN_RUN
 
 
 def performance_lines(data: PerformanceData, *, simulated: bool) -> list[str]:
     """The body of the log, without the head and the verdicts."""
     u: Any = Untimed if simulated else units
-    measured = [stats.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN]
+    measured = [speed.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN]
     return [
         f"timed: {data.timed}",
         f"clock: {data.clock}",
@@ -45,7 +46,7 @@ def _machine(states: Sequence[MachineState], u: Any) -> list[str]:
         parts += [] if state.throttled_s is None else [f"throttled {u.seconds(state.throttled_s)}"]
         if state.others_memory_bytes is not None:
             parts.append(f"device memory in use {u.mib(state.others_memory_bytes)}")
-        lines.append(", ".join(parts) + (" - BUSY" if speed.is_busy(state) else ""))
+        lines.append(", ".join(parts) + (" - BUSY" if is_busy(state) else ""))
     return lines
 
 
@@ -61,7 +62,7 @@ def _protocol(runs: Sequence[LatencyRun], u: Any) -> list[str]:
     )  # fmt: skip
 
 
-def _latency(measured: Sequence[stats.Latency], u: Any) -> list[str]:
+def _latency(measured: Sequence[speed.Latency], u: Any) -> list[str]:
     return [
         *table(
             ("batch", "mean", "std", "min", "max", "peak memory"),
@@ -74,11 +75,11 @@ def _latency(measured: Sequence[stats.Latency], u: Any) -> list[str]:
         "",
         "percentiles (early-stopping estimate at 99 % confidence; - where the calls are too few)",
         *table(
-            ("batch", *(f"p{p:g}" for p in stats.PERCENTILES)),
+            ("batch", *(f"p{p:g}" for p in samples.PERCENTILES)),
             [
                 (u.count(s.batch_size),
                  *(u.ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
-                   for p in stats.PERCENTILES))
+                   for p in samples.PERCENTILES))
                 for s in measured
             ],
         ),

@@ -17,20 +17,19 @@ from npu_eval.experiments.performance import honesty, latency, network_work, pha
 from npu_eval.experiments.performance.data import (
     FreshProcess,
     LatencyRun,
-    MachineState,
     PerformanceData,
     SampledOutput,
     ThroughputRun,
 )
-from npu_eval.experiments.performance.speed import is_busy
+from npu_eval.experiments.performance.kind import KIND
 from npu_eval.machine import load as machine
+from npu_eval.machine.load import MachineState, is_busy
 from npu_eval.session.script import Context
 from npu_eval.under_test.batches import single_inputs
 from npu_eval.under_test.crew import ProcessEnded, Worker
 from npu_eval.under_test.messages import Request, Role
 
-COUNTS_CALLS = False
-"""Nothing may be added to the calls that are timed: operators are not counted."""
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Measure the latency and the throughput of the model's forward pass, and a photo's whole way.
 

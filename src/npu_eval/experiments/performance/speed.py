@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from npu_eval.experiments.performance.data import (
     CacheRun,
     EndToEnd,
-    MachineState,
+    LatencyRun,
     PerformanceData,
     SampledOutput,
     ThroughputRun,
 )
 from npu_eval.timing.intervals import mean_interval
+from npu_eval.timing.samples import PERCENTILES, Stability, percentile_estimate, stability_of
 
 # --- throughput ------------------------------------------------------------------------------------------------------
 
@@ -303,11 +304,44 @@ def _relative_l2(sampled: SampledOutput) -> float:
 
 # --- the machine -----------------------------------------------------------------------------------------------------
 
-BUSY_SHARE = 0.10
-"""Share of the machine's CPUs that others may keep busy before a measurement is called loaded: the spread at which
-pyperf calls a benchmark unstable."""
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """What the samples of one batch size say. Percentiles only where the sample count supports them."""
+
+    batch_size: int
+    sample_count: int
+    duration_s: float
+    mean_s: float
+    std_s: float
+    min_s: float
+    max_s: float
+    percentiles_s: dict[str, float]
+    first_call_s: float | None
+    warmup_count: int
+    warmup_steady: bool
+    stability: Stability
+    peak_memory_bytes: int | None
 
 
-def is_busy(found: MachineState) -> bool:
-    """Whether others kept more than `BUSY_SHARE` of the machine's CPUs busy; an unknown state is not called busy."""
-    return found.foreign_cpus is not None and found.foreign_cpus > BUSY_SHARE * found.cpus
+@functools.lru_cache(maxsize=64)  # the log, the verdicts and the summary each ask for them, of 16 batch sizes at most
+def latency(run: LatencyRun) -> Latency:
+    """Statistics of one batch size, from its raw samples (at least 4)."""
+    samples, ordered = run.samples_s, sorted(run.samples_s)
+    mean, deviation = statistics.fmean(samples), statistics.stdev(samples)
+    estimates = {f"p{p:g}": percentile_estimate(ordered, p) for p in PERCENTILES}
+    return Latency(
+        batch_size=run.batch_size,
+        sample_count=len(samples),
+        duration_s=math.fsum(samples),
+        mean_s=mean,
+        std_s=deviation,
+        min_s=min(samples),
+        max_s=max(samples),
+        percentiles_s={name: value for name, value in estimates.items() if value is not None},
+        first_call_s=run.first_call_s,
+        warmup_count=len(run.warmup_s),
+        warmup_steady=run.warmup_steady,
+        stability=stability_of(samples, ordered, deviation),
+        peak_memory_bytes=run.peak_memory_bytes,
+    )

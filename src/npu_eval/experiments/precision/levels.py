@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from npu_eval.agreement import metrics
 from npu_eval.agreement.levels import level
 from npu_eval.experiments.precision.data import PrecisionData
-from npu_eval.timing import samples as stats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,11 @@ def levels(data: PrecisionData, held: Mapping[str, bool | None], causes: Collect
         held: output → whether the criteria on it hold, as `judge.held_outputs` says.
         causes: what the operators' errors come from, where that was looked for.
     """
-    floors = {(f.input, f.output): stats.agreement(f).relative_l2 for f in data.floors}
+    floors = {(f.input, f.output): metrics.agreement(f).relative_l2 for f in data.floors}
     found = []
     for name in dict.fromkeys(d.output for d in data.differences):
         of_it = [d for d in data.differences if d.output == name]
-        pairs = [(stats.finite_error(d), floors.get((d.input, d.output))) for d in of_it]
+        pairs = [(metrics.finite_error(d), floors.get((d.input, d.output))) for d in of_it]
         error, floor = max(pairs, key=lambda pair: float("inf") if pair[0] is None else pair[0])
         bitwise = all(d.bitwise_equal for d in of_it)
         word = level(bitwise=bitwise, errors=pairs, held=held.get(name), causes=causes)

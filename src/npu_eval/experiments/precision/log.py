@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from npu_eval.agreement import elements
+from npu_eval.agreement import elements, metrics
+from npu_eval.agreement.difference import Difference
 from npu_eval.agreement.levels import FP32_EQUAL
-from npu_eval.experiments.precision.data import Difference, PrecisionData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.precision.detection_log import detection_lines
 from npu_eval.experiments.precision.levels import levels
 from npu_eval.experiments.precision.switching_log import switching_lines
 from npu_eval.notation import units
 from npu_eval.notation.tables import table
-from npu_eval.timing import samples as stats
 
 
 def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, simulated: bool) -> list[str]:
     """The log's middle. ``held``: output → whether the criteria on it hold, as `judge.held_outputs` says."""
-    agreements = [stats.agreement(d) for d in data.differences]
+    agreements = [metrics.agreement(d) for d in data.differences]
     lines = [
         f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
         "",
@@ -60,7 +60,7 @@ def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, sim
             ("input", "output", "rel L2", "max|d|", "bitwise"),
             [
                 (a.input, a.output, units.sci(a.relative_l2), units.sci(a.max_abs_diff), _yes(a.bitwise_equal))
-                for a in map(stats.agreement, data.repeats)
+                for a in map(metrics.agreement, data.repeats)
             ],
         ),
     ]  # fmt: skip

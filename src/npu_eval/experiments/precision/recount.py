@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npu_eval.agreement.compare import difference
+from npu_eval.agreement.difference import ClassRanking, Difference
+from npu_eval.agreement.ranking import ranking
 from npu_eval.asked.spec import OUTPUTS_VARIABLE, EvalSpec, read_spec_file
 from npu_eval.errors import ConfigError
-from npu_eval.experiments.precision.data import ClassRanking, Difference, Recounted
+from npu_eval.experiments.precision.data import Recounted
 from npu_eval.experiments.precision.kept_outputs import KeptInput, Outputs, kept_inputs, read_sides
-from npu_eval.experiments.precision.run import ranking
 from npu_eval.jsonio import dumps, write_atomic
 from npu_eval.session.endings import guarded
 from npu_eval.session.script import say_to_stderr

@@ -11,22 +11,25 @@ import torch
 
 from npu_eval.agreement.compare import difference
 from npu_eval.agreement.detections import DetectionComparison
+from npu_eval.agreement.difference import ClassRanking, Difference
 from npu_eval.agreement.matching import Limits, compare_sets
+from npu_eval.agreement.ranking import ranking
 from npu_eval.asked.spec import OUTPUTS_VARIABLE
 from npu_eval.errors import AdapterError
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.precision.floor import Float32Floor
 from npu_eval.experiments.precision.kept_outputs import KeptOutputs
+from npu_eval.experiments.precision.kind import KIND
 from npu_eval.experiments.precision.switching import Switched
 from npu_eval.models.adapter import SupportsClassification, SupportsDetection, checked_detections, checked_forward
-from npu_eval.records.record import ClassRanking, Difference, PrecisionData
 from npu_eval.references.outputs import outputs_of, reference_of
 from npu_eval.session.script import Context, dtype_of
+
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Compare every output of the model on a device with the reference.
 
 example: python %(prog)s --device auto"""
-
-TAKES_REFERENCE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,24 +115,3 @@ def _detected(
     ]
     limits = Limits(adapter.score_cutoff, adapter.max_detections)
     return compare_sets(name, found[0], found[1], adapter.class_names, limits)
-
-
-def ranking(
-    name: str, output: str, reference: dict[str, torch.Tensor], candidate: dict[str, torch.Tensor], culprit: str
-) -> ClassRanking:
-    """The five best classes on both sides; a stable sort, so that equal values keep the order of the classes."""
-    best = {}
-    for side, outputs in (("reference", reference), ("candidate", candidate)):
-        if output not in outputs or outputs[output].dim() != 2:
-            raise AdapterError(f"class_output '{output}' is no output of shape (N, classes)", where=culprit)
-        values, classes = outputs[output][0].double().sort(descending=True, stable=True)
-        finite = torch.isfinite(values)
-        best[side] = tuple(classes[finite][:5].tolist()), tuple(values[finite][:5].tolist())
-    return ClassRanking(
-        input=name,
-        output=output,
-        reference_classes=best["reference"][0],
-        reference_values=best["reference"][1],
-        candidate_classes=best["candidate"][0],
-        candidate_values=best["candidate"][1],
-    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from npu_eval.errors import RecordError
 from npu_eval.notation.phrases import Phrase
@@ -43,7 +42,6 @@ class TrainingData:
     ``images`` square images of ``side`` pixels with ``objects`` objects in all make the batch of every step.
     """
 
-    kind: ClassVar[str] = "training"
     reference_dtype: str
     candidate_dtype: str
     images: int

@@ -17,11 +17,14 @@ from npu_eval.asked.spec import Side, TrainingProtocol
 from npu_eval.device.device import open_device
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.experiments.training.data import TOTAL, GradientDifference, LossPoint, TrainingData
+from npu_eval.experiments.training.kind import KIND
 from npu_eval.models.adapter import SupportsTraining, calling
 from npu_eval.models.autocasting import casting
 from npu_eval.models.shapes import ShapesImage, shapes_image
 from npu_eval.notation.phrases import said
 from npu_eval.session.script import Context
+
+__all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
 
 DESCRIPTION = """Run a few training steps on a device and on the reference and compare losses and gradients.
 

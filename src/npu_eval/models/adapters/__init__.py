@@ -15,7 +15,7 @@ from PIL import Image
 
 from npu_eval.asked.spec import Classes
 from npu_eval.models.photos import open_upright
-from npu_eval.records.record import Prediction
+from npu_eval.models.prediction import Prediction
 
 
 def photo_batch(photos: Sequence[Path], transform: Callable[[Image.Image], torch.Tensor]) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 from npu_eval.asked.spec import Classes
 from npu_eval.errors import AdapterError, nearest
 from npu_eval.models.adapters import best_classes, names_of, photo_batch
-from npu_eval.records.record import Prediction
+from npu_eval.models.prediction import Prediction
 
 
 class TimmFeatures:

@@ -23,7 +23,7 @@ from npu_eval.errors import AdapterError, nearest
 from npu_eval.models.adapters import best_classes, library_state
 from npu_eval.models.detections import DetectionSet
 from npu_eval.models.photos import open_upright, upright_size
-from npu_eval.records.record import Prediction
+from npu_eval.models.prediction import Prediction
 
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
 transformers.logging.disable_progress_bar()

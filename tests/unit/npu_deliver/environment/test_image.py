@@ -8,6 +8,7 @@ import pytest
 
 from npu_deliver.environment.image import MARK, local_image, replayed_image
 from npu_deliver.errors import EngineError, RecordError
+from npu_deliver.experiments.registry import read_record
 
 
 @pytest.fixture
@@ -78,9 +79,9 @@ def test_the_probe_finds_what_this_interpreter_has():
 
 
 def test_a_replayed_environment_is_that_of_the_records(original, tmp_path):
-    image = replayed_image(original.output)
+    image = replayed_image(original.output, read_record)
     assert image.kind == "replay"
     assert image.digest.startswith("sha256:1a9e")
     assert image.packages["torch"] == "2.7.1"
     with pytest.raises(RecordError, match="cannot be read"):
-        replayed_image(tmp_path)
+        replayed_image(tmp_path, read_record)

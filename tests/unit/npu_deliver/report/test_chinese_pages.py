@@ -17,11 +17,11 @@ from npu_deliver.review.numerals import allowed_numbers, stray_numerals
 from npu_deliver.summary import Summary, Unmeasured, summarize
 from npu_eval.agreement.detections import CAUSES as LONE_CAUSES
 from npu_eval.agreement.levels import CAUSES, LEVELS
-from npu_eval.asked.criteria import CONTEST_ERROR, NO_FALLBACK
+from npu_eval.asked.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion
 from npu_eval.asked.layout import LAYOUTS
 from npu_eval.asked.metrics import METRICS
 from npu_eval.asked.profiles import PROFILES, criteria_of
-from npu_eval.asked.spec import TASKS, Comparison, Criterion, TrainingProtocol
+from npu_eval.asked.spec import TASKS, TrainingProtocol
 from npu_eval.experiments.dataset.coco_repair import REPAIRS
 from npu_eval.experiments.dataset.data import Repaired
 from npu_eval.experiments.optimisation.effects import Outcome

@@ -10,7 +10,8 @@ from npu_deliver.review.numerals import allowed_numbers, stray_numerals
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES
 from npu_eval.agreement.detections import CAUSES
-from npu_eval.asked.spec import TrainingProtocol, default_criteria
+from npu_eval.asked.profiles import default_criteria
+from npu_eval.asked.spec import TrainingProtocol
 from npu_eval.experiments.training.data import LossPoint
 
 NOTHING = {"reference_count": 0, "candidate_count": 0, "pairs": (), "lone": ()}

@@ -13,7 +13,8 @@ import samples
 from npu_deliver.cli import app
 from npu_deliver.errors import RecordError
 from npu_deliver.review.comparing import compare, lines
-from npu_eval.records.record import PerformanceData, Record
+from npu_eval.experiments.performance.data import PerformanceData
+from npu_eval.records.record import Record
 
 
 def made(root: Path, name: str, *, slower: float = 1.0, **performance: Any) -> Path:

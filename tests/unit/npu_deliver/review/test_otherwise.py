@@ -18,6 +18,7 @@ import deliverables
 import samples
 from npu_deliver import cli, pipeline
 from npu_deliver.errors import EXIT_OTHER_VERSION, RecordError, VerifyError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.ledger import Runs
 from npu_deliver.release import versions
 from npu_deliver.report import figures
@@ -26,7 +27,7 @@ from npu_deliver.spec.spec import Job
 from npu_deliver.summary import summarize
 from npu_eval.asked.spec import read_spec_file
 from npu_eval.jsonio import canonical_sha256, dumps, to_json
-from npu_eval.records.record import read_record, record_sha256, record_text
+from npu_eval.records.record import record_sha256, record_text
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "other_version.txt"
 THEN_AND_NOW = [

@@ -9,8 +9,8 @@ import deliverables
 import samples
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.review.rejudging import AFTER, BEFORE, rejudge
+from npu_eval.asked.criteria import NO_FALLBACK
 from npu_eval.asked.profiles import PROFILES, criteria_of
-from npu_eval.asked.spec import NO_FALLBACK
 from npu_eval.records.record import write_record
 from npu_eval.records.verdict import Status
 

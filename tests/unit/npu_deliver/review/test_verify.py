@@ -15,16 +15,16 @@ import samples
 from deliverables import change_file, changed, digits, reseal
 from npu_deliver.drawing import encoding
 from npu_deliver.errors import VerifyError
+from npu_deliver.experiments.registry import KINDS, asked, read_record
 from npu_deliver.review import numerals, picture_sources, verify
 from npu_deliver.seal import manifest
 from npu_eval.asked.spec import read_spec_file
 from npu_eval.jsonio import dumps
-from npu_eval.records.log import LOG_NAMES
-from npu_eval.records.record import read_record, record_text
+from npu_eval.records.record import record_text
 
-KINDS = samples.eval_spec().experiments
-RECORDS = [f"evaluation/records/{kind}.json" for kind in KINDS]
-LOGS = [f"evaluation/logs/{LOG_NAMES[kind]}" for kind in KINDS]
+ASKED = asked(samples.eval_spec())
+RECORDS = [f"evaluation/records/{kind}.json" for kind in ASKED]
+LOGS = [f"evaluation/logs/{KINDS[kind].log}" for kind in ASKED]
 PAGES = ["readme.md", "OPTIMIZATION_RECORD.md"]
 NUMBERED = [*PAGES, "summary.json", "spec.json", "requirements.txt", "MANIFEST.json", *RECORDS, *LOGS]
 
@@ -119,9 +119,9 @@ def test_a_changed_digit_of_the_data_is_found_although_resealed(folder, data):
     finally:
         path.write_text(text, encoding="utf-8")
         (folder / "MANIFEST.json").write_bytes(sealed)
-    kind = next((kind for kind in LOG_NAMES if kind in name or LOG_NAMES[kind] in name), None)
+    kind = next((kind for kind in ASKED if kind in name or KINDS[kind].log in name), None)
     # The log carries the hash of its record: a changed record shows there, wherever else it shows.
-    contradicted = {name} if name not in RECORDS else {name, f"evaluation/logs/{LOG_NAMES[kind]}"}
+    contradicted = {name} if name not in RECORDS else {name, f"evaluation/logs/{KINDS[kind].log}"}
     if name == "summary.json" and of_another_version(text, position):
         assert found  # it names another version now; the charts, which hold the summary's hash, still contradict it
         return

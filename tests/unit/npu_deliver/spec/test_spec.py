@@ -11,8 +11,8 @@ import deliverables
 from npu_deliver.errors import SpecError
 from npu_deliver.spec import spec
 from npu_deliver.spec.spec import Overrides
-from npu_eval.asked.profiles import criteria_of
-from npu_eval.asked.spec import NO_FALLBACK, default_criteria
+from npu_eval.asked.criteria import NO_FALLBACK
+from npu_eval.asked.profiles import criteria_of, default_criteria
 
 GOOD = """\
 name: tiny

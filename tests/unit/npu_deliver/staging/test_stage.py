@@ -14,6 +14,7 @@ import deliverables
 import npu_eval
 from deliverables import IMAGE, job_of, write_model, write_photo
 from npu_deliver.errors import ConfigError, SpecError
+from npu_deliver.experiments.registry import asked
 from npu_deliver.spec.spec import Dataset, Overrides, load
 from npu_deliver.staging import stage
 from npu_eval.asked.spec import Classes, read_spec_file
@@ -384,7 +385,7 @@ def test_the_script_of_an_experiment_travels_where_the_spec_asks_for_it(tmp_path
     found = staged(job_of(tmp_path, "trained"))
     assert "evaluation/eval_training.py" in inside(found.folder)
     assert found.spec.evaluation.training.steps == 2
-    assert found.spec.evaluation.experiments[-1] == "training"
+    assert asked(found.spec.evaluation)[-1] == "training"
     assert {c.metric for c in found.spec.evaluation.criteria} >= {"loss_error", "gradient_error"}
 
 

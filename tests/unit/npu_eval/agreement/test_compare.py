@@ -14,10 +14,20 @@ from hypothesis import strategies as st
 
 from npu_eval.agreement import compare
 from npu_eval.agreement.compare import difference
+from npu_eval.agreement.difference import (
+    NEAR_BOUNDS,
+    RELATIVE_ERROR_BOUNDS,
+    RELATIVE_FLOOR,
+    SMALL_ERROR,
+    SMALL_VALUE,
+    ULP_EDGES,
+    ULP_LIMITS,
+    ULP_MOST,
+    Difference,
+    Elements,
+)
+from npu_eval.agreement.metrics import agreement
 from npu_eval.errors import AdapterError
-from npu_eval.experiments.precision.data import NEAR_BOUNDS, SMALL_ERROR, SMALL_VALUE, ULP_LIMITS, ULP_MOST, Elements
-from npu_eval.records.record import RELATIVE_ERROR_BOUNDS, RELATIVE_FLOOR, ULP_EDGES, Difference
-from npu_eval.timing.samples import agreement
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)

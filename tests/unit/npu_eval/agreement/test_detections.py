@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import samples
+from npu_deliver.experiments.registry import parse_record
 from npu_eval.agreement.detections import check_comparison, detection_agreement, matched_share
 from npu_eval.errors import RecordError
-from npu_eval.records.record import parse_record, record_text
+from npu_eval.records.record import record_text
 
 NOTHING: dict[str, Any] = {"reference_count": 0, "candidate_count": 0, "pairs": (), "lone": ()}
 

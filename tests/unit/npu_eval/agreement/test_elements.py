@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import samples
 from npu_eval.agreement import elements
 from npu_eval.agreement.compare import difference
-from npu_eval.experiments.precision.data import Difference
+from npu_eval.agreement.difference import Difference
 
 
 def diff(reference: list[float], candidate: list[float], dtype: torch.dtype = torch.float64) -> Difference:

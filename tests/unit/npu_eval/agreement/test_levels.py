@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
+from npu_eval.agreement import metrics
 from npu_eval.agreement.levels import CAUSES, FORMATS, LEVELS, UNEXPLAINED, level
-from npu_eval.asked.spec import Comparison, Criterion
+from npu_eval.asked.criteria import Comparison, Criterion
 from npu_eval.experiments.localisation.data import OutputError, output_level
 from npu_eval.experiments.precision.levels import levels
-from npu_eval.records.verdict import held_outputs
-from npu_eval.timing import samples as stats
+from npu_eval.experiments.precision.values import held_outputs
 
 VALUES = (1.0, -2.0, 3.0, 0.5)
 BOTH_HOLD = ("relative_l2", "nonfinite_mismatch")
@@ -43,8 +43,8 @@ def both(share: float, floor: float, onesided: int, found: list[str], rules: lis
     (of_precision,) = levels(data, held_outputs(data, rules), found)
     seen = OutputError(
         output=one.output,
-        error=stats.finite_error(one),
-        floor=stats.agreement(by_itself).relative_l2,
+        error=metrics.finite_error(one),
+        floor=metrics.agreement(by_itself).relative_l2,
         bitwise_equal=one.bitwise_equal,
     )
     operators = [samples.located(i, cause=cause) for i, cause in enumerate(found)]

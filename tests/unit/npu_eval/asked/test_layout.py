@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npu_deliver.experiments.registry import KINDS
 from npu_eval.asked.layout import LAYOUTS, LEDGER, NPU_DELIVERABLES, OPTIMISATION_REPORT, REPORT, SUMMARY
-from npu_eval.records.log import LOG_NAMES
 from npu_eval.records.stamps import stamped_name
 
 FILES = [
     "inference.py", "requirements.txt", "spec.json", "MANIFEST.json", "verify_deliverable.py", "deploy.sh",
     "adapter.py", SUMMARY, LEDGER, REPORT, OPTIMISATION_REPORT, "readme.zh.md.j2", "npu_eval/session/script.py",
-    "inputs/cat.jpg", "evaluation/make_reference.py", *(f"evaluation/eval_{kind}.py" for kind in LOG_NAMES),
-    *(f"evaluation/records/{kind}.json" for kind in LOG_NAMES),
-    *(stamped_name(f"evaluation/logs/{log}", simulated=s) for log in LOG_NAMES.values() for s in (False, True)),
-    *(f"evaluation/screenshots/{kind}_report.png" for kind in LOG_NAMES),
+    "inputs/cat.jpg", "evaluation/make_reference.py", *(f"evaluation/eval_{kind}.py" for kind in KINDS),
+    *(f"evaluation/records/{kind}.json" for kind in KINDS),
+    *(stamped_name(f"evaluation/logs/{kind.log}", simulated=s) for kind in KINDS.values() for s in (False, True)),
+    *(f"evaluation/screenshots/{kind}_report.png" for kind in KINDS),
     "evaluation/results/cat.png", "evaluation/results/dataset.jsonl",
 ]  # fmt: skip
 FOLDERS = [f"evaluation/{name}" for name in ("records", "logs", "results", "screenshots")]

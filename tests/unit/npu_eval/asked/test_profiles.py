@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 import samples
+from npu_eval.asked.criteria import NO_FALLBACK
 from npu_eval.asked.profiles import DEFAULT, PROFILES, criteria_of, default_criteria, profile_of
-from npu_eval.asked.spec import NO_FALLBACK, TASKS, check
+from npu_eval.asked.spec import TASKS, check
 from npu_eval.errors import ConfigError
 from npu_eval.records.verdict import Status, judge_all
 

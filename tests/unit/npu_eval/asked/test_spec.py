@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
+from npu_eval.asked.criteria import Comparison, Criterion
+from npu_eval.asked.metrics import METRICS
+from npu_eval.asked.profiles import default_criteria
 from npu_eval.asked.spec import (
     DTYPES,
-    METRICS,
     SCHEMA,
     TASKS,
     TIERS,
     Classes,
-    Comparison,
-    Criterion,
     EvalSpec,
     InputFile,
     Side,
@@ -26,12 +26,11 @@ from npu_eval.asked.spec import (
     TrainingProtocol,
     WeightsSpec,
     check,
-    default_criteria,
     read_spec_file,
 )
 from npu_eval.errors import ConfigError, RecordError
 from npu_eval.jsonio import dumps, from_json, to_json
-from npu_eval.timing import samples as stats
+from npu_eval.timing import samples as timed
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 sides = st.builds(Side, device=st.sampled_from(["auto", "cpu", "npu:0"]), dtype=st.sampled_from(DTYPES))
@@ -149,8 +148,8 @@ def test_the_default_criteria_are_sound_for_every_task(task: str) -> None:
 
 
 def test_the_tiers_support_the_percentiles_that_they_are_for() -> None:
-    assert TIERS["standard"][1] == stats.min_samples(90.0) == 64
-    assert TIERS["publish"][1] == stats.min_samples(99.0) == 662
+    assert TIERS["standard"][1] == timed.min_samples(90.0) == 64
+    assert TIERS["publish"][1] == timed.min_samples(99.0) == 662
     timing = TimingProtocol(tier="publish")
     assert (timing.min_duration_s, timing.min_samples) == (60.0, 662)
 

@@ -31,7 +31,7 @@ from npu_eval.models.adapter import (
     resolve,
 )
 from npu_eval.models.detections import DetectionSet
-from npu_eval.records.record import Prediction
+from npu_eval.models.prediction import Prediction
 
 GOOD = """
 import torch

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samples
-from npu_eval.asked.spec import NO_FALLBACK, EvalSpec, InputFile, Side
+from npu_eval.asked.criteria import NO_FALLBACK
+from npu_eval.asked.spec import EvalSpec, InputFile, Side
 from npu_eval.errors import ConfigError, RecordError
 from npu_eval.records import bundle as bundles
 from npu_eval.records.bundle import (

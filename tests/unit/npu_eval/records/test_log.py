@@ -13,22 +13,18 @@ from typing import Any
 import pytest
 
 import samples
+from npu_deliver.experiments.registry import KINDS, parse_record
+from npu_eval.agreement import metrics
 from npu_eval.asked.spec import EvalSpec, TrainingProtocol
+from npu_eval.experiments.performance import speed
+from npu_eval.experiments.performance.data import PerformanceData
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.training.data import LossPoint
 from npu_eval.notation import units
-from npu_eval.records.log import LOG_NAMES, exit_code, log_lines, log_name, log_text, verdicts_of
-from npu_eval.records.record import (
-    PerformanceData,
-    PrecisionData,
-    Record,
-    parse_record,
-    record_sha256,
-    record_text,
-    replayed,
-)
+from npu_eval.records.log import exit_code, log_lines, log_name, log_text, verdicts_of
+from npu_eval.records.record import Record, record_sha256, record_text, replayed
 from npu_eval.records.stamps import UNTIMED, Stamp, shouted
-from npu_eval.records.verdict import MIN_RUN
-from npu_eval.timing import samples as stats
+from npu_eval.timing.samples import MIN_RUN
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "logs"
 CRITERIA = samples.eval_spec().criteria
@@ -150,7 +146,7 @@ def test_a_log_names_its_record_code_spec_and_exit_code(kind: str) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("kind", LOG_NAMES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_stamps_stand_right_below_the_title(kind: str, changes: dict[str, Any], stamps: list[Stamp]) -> None:
     spec = samples.eval_spec(training=TrainingProtocol())
     record = every_kind(spec, provenance=samples.provenance(**changes))[kind]
@@ -195,20 +191,20 @@ def test_every_statistic_of_a_record_is_in_its_log() -> None:
         if len(run.samples_s) < MIN_RUN:
             assert "out of memory" in text
             continue
-        s = stats.latency(run)
+        s = speed.latency(run)
         wanted = [units.ms(v) for v in (s.mean_s, s.std_s, s.min_s, s.max_s, *s.percentiles_s.values())]
         wanted.append(",".join(s.stability.reasons) or "-")
         assert all(w in text for w in wanted)
     precision = RECORDS["precision"]
     text = log_text(precision, CRITERIA)
     assert isinstance(precision.data, PrecisionData)
-    for a in map(stats.agreement, precision.data.differences):
+    for a in map(metrics.agreement, precision.data.differences):
         wanted = [units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity)]
         wanted += [units.sci(a.mean_relative_error), units.percent(a.share_below_floor)]
         assert all(w in text for w in wanted)
 
 
-@pytest.mark.parametrize("kind", LOG_NAMES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: str) -> None:
     rules = (*CRITERIA, samples.criterion("latency_p50_s", 0.1), samples.criterion("throughput_per_s", 1.0))
     spec = samples.eval_spec(training=TrainingProtocol())
@@ -217,8 +213,8 @@ def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: st
     assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
     assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
     assert (UNTIMED in text) == (kind in ("performance", "optimisation", "precision"))
-    assert log_name(simulated) == LOG_NAMES[kind].replace(".log", ".simulated.log")
-    assert log_name(every_kind(spec)[kind]) == LOG_NAMES[kind]
+    assert log_name(simulated) == KINDS[kind].log.replace(".log", ".simulated.log")
+    assert log_name(every_kind(spec)[kind]) == KINDS[kind].log
 
 
 def test_no_ranking_is_no_equal_ranking() -> None:
@@ -227,8 +223,8 @@ def test_no_ranking_is_no_equal_ranking() -> None:
 
 
 def test_the_contests_names_of_the_logs() -> None:
-    assert LOG_NAMES["precision"] == "precision_eval.log"
-    assert LOG_NAMES["performance"] == "performance_eval.log"
+    assert KINDS["precision"].log == "precision_eval.log"
+    assert KINDS["performance"].log == "performance_eval.log"
 
 
 def test_a_log_names_the_bundle_that_the_reference_came_from() -> None:

@@ -14,31 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samples
+from npu_deliver.experiments.registry import parse_record, read_record
+from npu_eval.agreement.difference import RELATIVE_ERROR_BOUNDS, ULP_EDGES, ClassRanking, Difference
 from npu_eval.errors import RecordError
-from npu_eval.experiments.performance.data import ENDS
-from npu_eval.records.record import (
-    RELATIVE_ERROR_BOUNDS,
-    SCHEMA,
-    ULP_EDGES,
-    ClassRanking,
-    DeviceFacts,
-    Difference,
-    InferenceData,
-    LatencyRun,
-    PerformanceData,
-    PhotoResult,
-    PrecisionData,
-    Prediction,
-    Provenance,
-    Record,
-    WeightsFacts,
-    parse_record,
-    read_record,
-    record_sha256,
-    record_text,
-    replayed,
-    write_record,
-)
+from npu_eval.experiments.inference.data import InferenceData, PhotoResult
+from npu_eval.experiments.performance.data import ENDS, LatencyRun, PerformanceData
+from npu_eval.experiments.precision.data import PrecisionData
+from npu_eval.models.prediction import Prediction
+from npu_eval.records.provenance import DeviceFacts, Provenance, WeightsFacts
+from npu_eval.records.record import SCHEMA, Record, record_sha256, record_text, replayed, write_record
 
 ALL = samples.all_records() | {"training": samples.training_record()}
 

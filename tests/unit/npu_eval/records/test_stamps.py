@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 import samples
-from npu_eval.records.record import DeviceFacts, Provenance, WeightsFacts
+from npu_eval.records.provenance import DeviceFacts, Provenance, WeightsFacts
 from npu_eval.records.stamps import WORDS, Stamp, is_real_npu, is_simulated, shouted, stamped_name, stamps_of
 
 CUDA = DeviceFacts(name="cuda:0", kind="cuda", description="A100", evidence="real")

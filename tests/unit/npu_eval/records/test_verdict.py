@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
-from npu_eval.asked.spec import METRICS, Comparison, default_criteria
+from npu_eval.agreement.difference import Difference
+from npu_eval.asked.criteria import Comparison
+from npu_eval.asked.metrics import METRICS
+from npu_eval.asked.profiles import default_criteria
 from npu_eval.experiments.performance import speed
+from npu_eval.experiments.performance.data import LatencyRun, PerformanceData
+from npu_eval.experiments.precision.values import HOLLOW
 from npu_eval.notation.phrases import NOTHING
-from npu_eval.records.record import Difference, LatencyRun, PerformanceData, Record
-from npu_eval.records.verdict import HOLLOW, Status, Verdict, judge, judge_all, overall
-from npu_eval.timing import samples as stats
+from npu_eval.records.record import Record
+from npu_eval.records.verdict import Status, Verdict, judge, judge_all, overall
 
 thresholds = st.floats(-1e6, 1e6)
 GOOD = {
@@ -189,7 +193,7 @@ def test_without_support_for_a_median_the_slowest_call_stands_in() -> None:
 
 def test_performance_metrics_are_those_of_stats() -> None:
     run = samples.latency_run()
-    latency = stats.latency(run)
+    latency = speed.latency(run)
     expected = {
         "latency_mean_s": latency.mean_s,
         "latency_p50_s": latency.percentiles_s["p50"],

@@ -13,13 +13,13 @@ from torch import nn
 import samples
 import tiny_model
 from contexts import context, cpu_spec
+from npu_deliver.experiments.registry import read_record
 from npu_eval.asked.spec import Side
 from npu_eval.errors import AdapterError, ConfigError, error_line
 from npu_eval.experiments.precision import run as precision
 from npu_eval.jsonio import dumps
 from npu_eval.records import codehash
 from npu_eval.records.bundle import BundleWriter, check_whole, open_bundle
-from npu_eval.records.record import read_record
 from npu_eval.references import make as make_reference
 from npu_eval.references.tensor_file import read_tensors
 from npu_eval.session import script as session

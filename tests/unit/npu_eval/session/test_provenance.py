@@ -11,7 +11,7 @@ import samples
 from npu_eval.device.device import open_device
 from npu_eval.jsonio import from_json, to_json
 from npu_eval.npu import evidence as npu_evidence
-from npu_eval.records.record import Provenance
+from npu_eval.records.provenance import Provenance
 from npu_eval.session import provenance
 
 

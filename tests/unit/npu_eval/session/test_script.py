@@ -19,17 +19,20 @@ import npu_eval
 import samples
 import tiny_model
 from contexts import context, cpu_spec
-from npu_eval.asked.spec import EvalSpec, Side, WeightsSpec, default_criteria
+from npu_deliver.experiments.registry import KINDS, read_record
+from npu_eval.asked.profiles import default_criteria
+from npu_eval.asked.spec import EvalSpec, Side, WeightsSpec
 from npu_eval.errors import ERROR_MARK, AdapterError, ConfigError, DeviceError, error_line
 from npu_eval.experiments.inference import run as inference
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.experiments.performance import run as performance
 from npu_eval.experiments.precision import run as precision
 from npu_eval.jsonio import dumps, file_sha256
 from npu_eval.models import autocasting
 from npu_eval.records import codehash
 from npu_eval.records.codehash import code_sha256
-from npu_eval.records.log import LOG_NAMES, log_text
-from npu_eval.records.record import InferenceData, Record, read_record
+from npu_eval.records.log import log_text
+from npu_eval.records.record import Record
 from npu_eval.session import script as session
 
 REPOSITORY = Path(__file__).parents[3]
@@ -102,9 +105,9 @@ def test_a_saved_run_keeps_its_record_and_exactly_the_log_that_it_prints(
     assert session.main(experiment, root, ["--save", str(root / "evaluation")]) == 0
     kind = experiment.__name__.rpartition(".")[2]
     record = read_record(root / "evaluation" / "records" / f"{kind}.json", spec_sha256=spec.sha256)
-    log = (root / "evaluation" / "logs" / LOG_NAMES[kind]).read_text(encoding="utf-8")
+    log = (root / "evaluation" / "logs" / KINDS[kind].log).read_text(encoding="utf-8")
     assert log == log_text(record, spec.criteria) == capsys.readouterr().out
-    assert set(files(root)) - set(before) == {f"evaluation/records/{kind}.json", f"evaluation/logs/{LOG_NAMES[kind]}"}
+    assert set(files(root)) - set(before) == {f"evaluation/records/{kind}.json", f"evaluation/logs/{KINDS[kind].log}"}
     assert record.kind == kind
     assert record.code_sha256 == code_sha256(root)
     assert record.command == ("python", "inference.py", "--save", "evaluation")
@@ -122,7 +125,7 @@ def saved(root: Path, experiment: Any, *flags: str) -> Record:
 def test_a_verdict_that_is_not_pass_is_exit_code_1_and_still_a_whole_result(root: Path) -> None:
     write_spec(root, criteria=(samples.criterion("relative_l2", 0.0),))
     assert session.main(precision, root, ["--save", str(root / "evaluation")]) == 1
-    log = (root / "evaluation" / "logs" / LOG_NAMES["precision"]).read_text(encoding="utf-8")
+    log = (root / "evaluation" / "logs" / KINDS["precision"].log).read_text(encoding="utf-8")
     assert "FAIL         relative_l2" in log
     assert log.endswith("exit code  1\n")
 
@@ -523,7 +526,7 @@ def test_the_folder_runs_from_anywhere_with_a_foreign_package_in_the_way(
     record = read_record(tmp_path / "saved" / "records" / f"{kind}.json")
     assert record.code_sha256 == code_sha256(deliverable)
     assert record.command[:2] == ("python", script)
-    assert (tmp_path / "saved" / "logs" / LOG_NAMES[kind]).read_text(encoding="utf-8") == done.stdout
+    assert (tmp_path / "saved" / "logs" / KINDS[kind].log).read_text(encoding="utf-8") == done.stdout
 
 
 def test_a_script_tells_its_death_in_one_line_and_by_its_exit_code(deliverable: Path, tmp_path: Path) -> None:

@@ -12,17 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import samples
-from npu_eval.records.record import RELATIVE_FLOOR
-from npu_eval.timing import samples as stats
-from npu_eval.timing.samples import (
-    agreement,
-    exceedances,
-    is_steady,
-    latency,
-    min_samples,
-    percentile_estimate,
-    stability,
-)
+from npu_eval.agreement import metrics
+from npu_eval.agreement.difference import RELATIVE_FLOOR
+from npu_eval.agreement.metrics import agreement
+from npu_eval.experiments.performance.speed import latency
+from npu_eval.timing import samples as timed
+from npu_eval.timing.samples import exceedances, is_steady, min_samples, percentile_estimate, stability
 
 durations = st.floats(1e-6, 1e3)
 series = st.lists(durations, min_size=4, max_size=200)
@@ -45,7 +40,7 @@ def binomial_tail(n: int, exceed: int, share: float) -> float:
     return math.fsum(math.comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(exceed + 1))
 
 
-@given(st.integers(2, 900), st.sampled_from(stats.PERCENTILES))
+@given(st.integers(2, 900), st.sampled_from(timed.PERCENTILES))
 def test_the_exceedances_are_the_most_that_the_binomial_allows(n: int, percentile: float) -> None:
     t, share = exceedances(n, percentile), 1 - percentile / 100
     assert t == 0 or binomial_tail(n, t, share) <= 0.01 + 1e-9
@@ -53,7 +48,7 @@ def test_the_exceedances_are_the_most_that_the_binomial_allows(n: int, percentil
         assert binomial_tail(n, t + 1, share) > 0.01 - 1e-9
 
 
-@given(st.lists(durations, max_size=300), st.sampled_from(stats.PERCENTILES))
+@given(st.lists(durations, max_size=300), st.sampled_from(timed.PERCENTILES))
 def test_an_estimate_is_a_sample_at_or_above_the_plain_percentile(values: list[float], percentile: float) -> None:
     estimate = percentile_estimate(values, percentile)
     assert (estimate is None) == (len(values) < min_samples(percentile))
@@ -299,20 +294,20 @@ def test_means_are_over_the_elements_that_are_finite_on_both_sides() -> None:
 @given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 5))
 def test_top_k_agreement_counts_common_classes(left: list[int], right: list[int], k: int) -> None:
     pair = samples.ranking(reference_classes=tuple(left[:5]), candidate_classes=tuple(right[:5]))
-    share = stats.top_k_agreement([pair], k)
+    share = metrics.top_k_agreement([pair], k)
     assert share == len(set(left[:k]) & set(right[:k])) / k
-    assert stats.top_k_agreement([pair, samples.ranking()], k) == pytest.approx((share + 1) / 2)
+    assert metrics.top_k_agreement([pair, samples.ranking()], k) == pytest.approx((share + 1) / 2)
 
 
 def test_top_k_agreement_of_few_or_no_classes() -> None:
     two = samples.ranking(reference_classes=(1, 0), candidate_classes=(0, 1))
-    assert stats.top_k_agreement([two], 5) == 1.0
-    assert stats.top_k_agreement([two], 1) == 0.0
-    assert stats.top_k_agreement([samples.ranking(candidate_classes=())], 5) == 0.0
-    assert stats.top_k_agreement([samples.ranking(reference_classes=())], 1) == 0.0
+    assert metrics.top_k_agreement([two], 5) == 1.0
+    assert metrics.top_k_agreement([two], 1) == 0.0
+    assert metrics.top_k_agreement([samples.ranking(candidate_classes=())], 5) == 0.0
+    assert metrics.top_k_agreement([samples.ranking(reference_classes=())], 1) == 0.0
 
 
-@given(st.integers(2, 60_000), st.sampled_from(stats.PERCENTILES), st.floats(0, 1))
+@given(st.integers(2, 60_000), st.sampled_from(timed.PERCENTILES), st.floats(0, 1))
 def test_terms_that_are_left_out_of_a_tail_change_nothing(n: int, percentile: float, part: float) -> None:
     share = 1 - percentile / 100
     exceed = int(part * int(n * share))
@@ -322,4 +317,4 @@ def test_terms_that_are_left_out_of_a_tail_change_nothing(n: int, percentile: fl
         for i in range(exceed + 1)
     ]  # fmt: skip
     whole = math.exp(max(terms)) * math.fsum(math.exp(term - max(terms)) for term in terms)
-    assert stats._tail_probability(n, exceed, share) == whole
+    assert timed._tail_probability(n, exceed, share) == whole

@@ -15,9 +15,9 @@ import pytest
 import deliverables
 from npu_deliver.environment.engine import LocalEngine, ReplayEngine, attached
 from npu_deliver.errors import EngineError, RecordError, StepError
+from npu_deliver.experiments.registry import KINDS, read_record
 from npu_deliver.plan import Mount, Step
-from npu_eval.records.log import LOG_NAMES
-from npu_eval.records.record import read_record, write_record
+from npu_eval.records.record import write_record
 
 
 def step_of(code: str, *arguments: str, timeout_s: float = 20.0, mounts=()) -> Step:
@@ -222,14 +222,14 @@ def staged(folder):
 
 def replay_step(kind: str = "precision") -> Step:
     return Step(experiment=kind, command=("python", "x.py"), record=f"evaluation/records/{kind}.json",
-                log=f"evaluation/logs/{LOG_NAMES[kind]}", devices=(), image="sha256:0", mounts=(),
+                log=f"evaluation/logs/{KINDS[kind].log}", devices=(), image="sha256:0", mounts=(),
                 timeout_s=1.0)  # fmt: skip
 
 
 def test_what_is_replayed_is_marked(staged):
     folder, source = staged
     lines = []
-    with ReplayEngine(source) as engine:
+    with ReplayEngine(source, read_record) as engine:
         assert engine.run(replay_step(), folder, lines.append) == 0
     record = read_record(folder / "evaluation/records/precision.json")
     original = read_record(source / "evaluation/records/precision.json")
@@ -242,11 +242,11 @@ def test_what_is_replayed_is_marked(staged):
 
 def test_a_replay_of_a_replay_names_the_first_run(staged):
     folder, source = staged
-    with ReplayEngine(source) as engine:
+    with ReplayEngine(source, read_record) as engine:
         engine.run(replay_step(), folder, str)
     first = read_record(folder / "evaluation/records/precision.json")
     write_record(source / "evaluation/records/precision.json", first)
-    with ReplayEngine(source) as engine:
+    with ReplayEngine(source, read_record) as engine:
         engine.run(replay_step(), folder, str)
     assert (
         read_record(folder / "evaluation/records/precision.json").provenance.replayed_from
@@ -256,7 +256,7 @@ def test_a_replay_of_a_replay_names_the_first_run(staged):
 
 def test_the_result_pictures_come_along(staged):
     folder, source = staged
-    with ReplayEngine(source) as engine:
+    with ReplayEngine(source, read_record) as engine:
         engine.run(replay_step("inference"), folder, str)
     assert (folder / "evaluation/results/cat.png").read_bytes() == (source / "evaluation/results/cat.png").read_bytes()
 
@@ -264,7 +264,7 @@ def test_the_result_pictures_come_along(staged):
 def test_a_record_of_another_spec_is_not_replayed(staged):
     folder, source = staged
     deliverables.change_file(folder / "spec.json", '"seed": 0', '"seed": 1')
-    with ReplayEngine(source) as engine, pytest.raises(RecordError, match="was made under spec"):
+    with ReplayEngine(source, read_record) as engine, pytest.raises(RecordError, match="was made under spec"):
         engine.run(replay_step(), folder, str)
     assert not (folder / "evaluation/records").exists()
 
@@ -273,7 +273,7 @@ def test_a_record_of_other_code_is_not_replayed(staged):
     folder, source = staged
     (folder / "npu_eval/records/verdict.py").write_text("", encoding="utf-8")
     with (
-        ReplayEngine(source) as engine,
+        ReplayEngine(source, read_record) as engine,
         pytest.raises(RecordError, match="was made by other code; run the experiment again"),
     ):
         engine.run(replay_step(), folder, str)
@@ -282,7 +282,7 @@ def test_a_record_of_other_code_is_not_replayed(staged):
 def test_what_is_no_deliverable_cannot_be_replayed(tmp_path):
     with (
         pytest.raises(EngineError, match=r"is no deliverable to replay; name a folder with a spec\.json"),
-        ReplayEngine(tmp_path),
+        ReplayEngine(tmp_path, read_record),
     ):
         pass
 

@@ -6,6 +6,7 @@ import deliverables
 from deliverables import FakeEngine, job_of, write_model
 from npu_deliver import execute, pipeline, plan
 from npu_deliver.errors import SpecError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.review import verify
 from npu_deliver.seal import manifest
 from npu_deliver.staging import stage
@@ -107,7 +108,7 @@ def test_a_replay_has_the_results_too(tmp_path, finished, data):
     weights = fetch("tiny.pth", sha256=None, base=job.folder, say=print)
     staged = stage.stage(job, deliverables.IMAGE, weights)
     steps = plan.plan(job.spec, deliverables.IMAGE, weights=weights.path)
-    with ReplayEngine(finished) as engine:
+    with ReplayEngine(finished, read_record) as engine:
         found = execute.execute(steps, engine, staged, consoles=job.work / "console", earlier=None)
     assert found.records["dataset"].provenance.replayed_from is not None
     assert (staged.folder / RESULTS).read_bytes() == (finished / RESULTS).read_bytes()

@@ -9,7 +9,7 @@ import samples
 from npu_deliver import plan
 from npu_deliver.experiments.optimisation.summary import optimisation
 from npu_deliver.review.verify import verify
-from npu_eval.asked.spec import default_criteria
+from npu_eval.asked.profiles import default_criteria
 from npu_eval.experiments.performance.speed import HostBound, Phase, WholeWay
 
 CRITERIA = default_criteria("classification")

@@ -11,7 +11,7 @@ import pytest
 import samples
 from npu_deliver.review.plausibility import agreement
 from npu_eval.asked.spec import TimingProtocol
-from npu_eval.records.record import InferenceData
+from npu_eval.experiments.inference.data import InferenceData
 
 SPEC = samples.eval_spec(timing=TimingProtocol(tier="smoke"))
 TIMM = samples.eval_spec(adapter="timm:tiny", timing=TimingProtocol(tier="smoke"))

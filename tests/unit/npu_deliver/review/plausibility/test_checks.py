@@ -14,6 +14,7 @@ import deliverables
 import samples
 from deliverables import FakeEngine, make, tree
 from npu_deliver import cli
+from npu_deliver.experiments.registry import asked
 from npu_deliver.review import verify
 from npu_deliver.review.plausibility import checks as plausibility
 from npu_deliver.review.plausibility.checks import Weighed
@@ -70,7 +71,7 @@ def test_a_doubt_is_told_and_fails_nothing(original, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["spec.json", "evaluation/ledger.jsonl", *(
-    f"evaluation/records/{kind}.json" for kind in samples.eval_spec().experiments)])  # fmt: skip
+    f"evaluation/records/{kind}.json" for kind in asked(samples.eval_spec()))])  # fmt: skip
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b"[]"])
 def test_what_cannot_be_read_is_left_to_others(original, tmp_path, name, content):
     folder = shutil.copytree(original.output, tmp_path / "folder")

@@ -12,7 +12,7 @@ from npu_deliver.review.plausibility import device_limits
 from npu_eval.agreement.compare import difference
 from npu_eval.experiments.performance.data import NetworkWork
 from npu_eval.experiments.precision.switching_data import ModeDifference, ModeRun, Switching
-from npu_eval.records.record import CpuFallback, DeviceFacts
+from npu_eval.records.provenance import CpuFallback, DeviceFacts
 
 WORK = NetworkWork(flops=4_000_000_000, convolution_flops=3_900_000_000, parameter_bytes=18_608_032)
 GPU = DeviceFacts(name="cuda:0", kind="cuda", description="NVIDIA H200", evidence="real", memory_bytes=2**37)

@@ -15,6 +15,7 @@ from npu_deliver import cli
 from npu_deliver.environment.choice import Containers, Environment
 from npu_deliver.environment.image import local_image
 from npu_deliver.errors import ConfigError, EngineError, RecordError, VerifyError, WeightsError
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.review import intake
 from npu_deliver.review.rerun import recounting, rerun
 from npu_deliver.review.rerun import words as rerun_words
@@ -22,7 +23,6 @@ from npu_deliver.review.rerun.rerun import Consent
 from npu_eval.errors import ERROR_MARK
 from npu_eval.experiments.precision.data import Recounted
 from npu_eval.jsonio import dumps, file_sha256
-from npu_eval.records.record import read_record
 
 
 def recount(step, folder, tell, change=lambda data: data):

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 import samples
+from npu_deliver.experiments.registry import parse_record
 from npu_eval.errors import RecordError
 from npu_eval.experiments.dataset.data import ClassCounts, DatasetData, Unusable, check_dataset, mean_precision
 from npu_eval.jsonio import from_json, to_json
-from npu_eval.records.record import parse_record, record_text
+from npu_eval.records.record import record_text
 
 
 def test_a_record_of_it_is_read_back() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
-from npu_eval.asked.spec import METRICS
+from npu_eval.asked.metrics import METRICS
 from npu_eval.experiments.dataset.statistics import interval, metric_values
 
 

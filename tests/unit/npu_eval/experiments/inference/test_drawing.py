@@ -11,8 +11,8 @@ from PIL import Image, ImageFont
 from npu_eval.experiments.inference import drawing
 from npu_eval.experiments.inference.drawing import MAX_DRAWN, MAX_HEIGHT, PALETTE, WIDTH, draw, stamp
 from npu_eval.fonts import cjk_font_path
+from npu_eval.models.prediction import Prediction
 from npu_eval.notation import units
-from npu_eval.records.record import Prediction
 from npu_eval.records.stamps import Stamp
 
 GREY = (120, 120, 120)

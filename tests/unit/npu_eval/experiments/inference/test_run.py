@@ -18,9 +18,10 @@ from torch import nn
 from contexts import context, photos
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.experiments.inference import run as inference
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.experiments.inference.run import find_photos
 from npu_eval.jsonio import file_sha256, from_json, to_json
-from npu_eval.records.record import InferenceData, Prediction
+from npu_eval.models.prediction import Prediction
 from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier
 

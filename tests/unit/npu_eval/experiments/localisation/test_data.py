@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 import samples
-from npu_eval.asked.spec import Criterion
+from npu_deliver.experiments.registry import parse_record
+from npu_eval.asked.criteria import Criterion
 from npu_eval.errors import RecordError
 from npu_eval.experiments.localisation.data import OutputError, counts, output_level, ranked
-from npu_eval.records.record import parse_record, record_text
+from npu_eval.records.record import record_text
 
 OPERATORS = samples.localisation_data().operators
 EXPLAINED = [samples.located(0, cause="hf32"), samples.located(1), samples.located(2, cause="bf16")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
-from npu_eval.asked.spec import default_criteria
+from npu_eval.asked.profiles import default_criteria
 from npu_eval.experiments.optimisation import effects
 from npu_eval.experiments.optimisation.data import Burst, Pair
 from npu_eval.experiments.optimisation.effects import Outcome

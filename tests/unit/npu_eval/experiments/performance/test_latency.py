@@ -16,8 +16,8 @@ from npu_eval.device import device as devices
 from npu_eval.device.device import Device, Times, open_device
 from npu_eval.errors import AdapterError
 from npu_eval.experiments.performance import latency
+from npu_eval.experiments.performance.data import LatencyRun, PerformanceData
 from npu_eval.jsonio import from_json, to_json
-from npu_eval.records.record import LatencyRun, PerformanceData
 from npu_eval.session.script import Context
 from npu_eval.under_test.batches import single_inputs
 from tiny_model import TinyClassifier

@@ -14,9 +14,9 @@ from npu_eval.asked.spec import TimingProtocol
 from npu_eval.errors import DeviceError
 from npu_eval.experiments.performance import honesty
 from npu_eval.experiments.performance import run as performance
+from npu_eval.experiments.performance.data import PerformanceData
 from npu_eval.experiments.performance.speed import cache_check, sampled_checks
 from npu_eval.jsonio import from_json, to_json
-from npu_eval.records.record import PerformanceData
 from npu_eval.under_test.messages import Reply, Request
 from tiny_model import TinyClassifier
 

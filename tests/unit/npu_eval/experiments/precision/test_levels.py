@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 import samples
-from npu_eval.experiments.precision.data import Difference
+from npu_eval.agreement.difference import Difference
 from npu_eval.experiments.precision.levels import Level, levels
-from npu_eval.records.verdict import held_outputs
+from npu_eval.experiments.precision.values import held_outputs
 
 VALUES = (1.0, -2.0, 3.0, 0.5)
 

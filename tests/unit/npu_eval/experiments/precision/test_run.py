@@ -14,8 +14,8 @@ from npu_eval.agreement.compare import difference
 from npu_eval.asked.spec import Side
 from npu_eval.errors import AdapterError
 from npu_eval.experiments.precision import run as precision
+from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.jsonio import from_json, to_json
-from npu_eval.records.record import PrecisionData
 from npu_eval.session.script import Context
 from tiny_detector import TinyDetector
 from tiny_model import TinyClassifier

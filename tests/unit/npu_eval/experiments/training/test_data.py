@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import samples
+from npu_deliver.experiments.registry import parse_record
 from npu_eval.errors import RecordError
 from npu_eval.experiments.training.data import GradientDifference, LossPoint, gradient_agreement, loss_agreement
-from npu_eval.records.record import parse_record, record_text
+from npu_eval.records.record import record_text
 from npu_eval.records.verdict import Status, judge
 
 
