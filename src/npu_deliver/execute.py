@@ -12,6 +12,7 @@ from pathlib import Path
 from npu_deliver import log
 from npu_deliver.deaths import death
 from npu_deliver.environment.engine import Engine
+from npu_deliver.environment.engine.step import Step
 from npu_deliver.errors import (
     EXIT_INTERRUPTED,
     EXIT_NOT_PASSED,
@@ -23,7 +24,6 @@ from npu_deliver.errors import (
 )
 from npu_deliver.experiments.registry import read_record
 from npu_deliver.ledger import Ledger
-from npu_deliver.plan import Step
 from npu_deliver.staging.stage import Staged
 from npu_eval.asked.spec import DATA_VARIABLE, REFERENCE_VARIABLE
 from npu_eval.errors import error_line

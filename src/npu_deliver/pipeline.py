@@ -12,10 +12,12 @@ from npu_deliver import execute, ledger, log, output_place, plan
 from npu_deliver.environment import choice as environment
 from npu_deliver.environment.choice import Containers, Environment
 from npu_deliver.environment.engine import Engine
+from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.exchange import exchange
 from npu_deliver.execute import Execution
+from npu_deliver.experiments.precision.summary import differs
 from npu_deliver.experiments.registry import OPTIONAL, asked, read_record
 from npu_deliver.ledger import Ledger, Runs
 from npu_deliver.release import versions
@@ -27,7 +29,7 @@ from npu_deliver.spec.profiles import layout_of
 from npu_deliver.spec.spec import Job
 from npu_deliver.staging import default_weights, stage
 from npu_deliver.staging.stage import Staged
-from npu_deliver.summary import Summary, differs, summarize
+from npu_deliver.summary import Summary, summarize
 from npu_eval.asked.layout import LEDGER, SUMMARY
 from npu_eval.asked.spec import SpecFile, read_spec_file
 from npu_eval.jsonio import dumps, file_sha256, write_atomic
@@ -216,7 +218,7 @@ def settle(kept: Ledger, folder: Path, spec_file: SpecFile, records: Mapping[str
 
 
 def run_steps(
-    job: Job, staged: Staged, steps: tuple[plan.Step, ...], engine: Engine, options: Options, kept: Ledger
+    job: Job, staged: Staged, steps: tuple[Step, ...], engine: Engine, options: Options, kept: Ledger
 ) -> Execution:
     """Carry out the steps, keeping what is still valid unless a fresh run was asked for. What else they leave goes."""
     laid_out = frozenset(manifest.files_of(staged.folder))
@@ -236,7 +238,7 @@ def locate_difference(
     staged: Staged,
     execution: Execution,
     where: Environment,
-    steps: tuple[plan.Step, ...],
+    steps: tuple[Step, ...],
     options: Options,
     kept: Ledger,
 ) -> Execution:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
-from npu_deliver.experiments.registry import KINDS, OPTIONAL
+from npu_deliver.experiments.registry import KINDS, OPTIONAL, halves_by_name
 from npu_deliver.spec.profiles import SERVER
-from npu_deliver.spec.spec import Dataset, Job, Spec
+from npu_deliver.spec.spec import Job, Spec
 from npu_eval.asked.layout import Layout
-from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE
+from npu_eval.asked.spec import REFERENCE_VARIABLE, WEIGHTS_VARIABLE
 from npu_eval.weights.shards import is_index
 
 INPUTS = "inputs"
@@ -20,62 +20,8 @@ RESULTS = "evaluation/results"
 MAKE_REFERENCE = "evaluation/make_reference.py"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """A file or folder of the host that a step sees; the environment variable tells the step where it lies.
-
-    The deliverable's own folder is the working directory and no mount. ``entry``: the variable names this file in the
-    folder.
-    """
-
-    source: str
-    variable: str
-    read_only: bool = True
-    entry: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One experiment. ``command`` starts with ``python`` and is relative to the deliverable's folder, as are the paths.
-
-    ``devices`` are the accelerators that the step needs: ``npu:0``; empty for the CPU, ``auto`` for whatever is there.
-    ``image`` is the digest of the environment in which the step runs.
-    """
-
-    experiment: str
-    command: tuple[str, ...]
-    record: str
-    log: str
-    devices: tuple[str, ...]
-    image: str
-    mounts: tuple[Mount, ...]
-    timeout_s: float
-
-    @property
-    def shell(self) -> str:
-        """The command as one would type it in the deliverable's folder."""
-        return shlex.join(self.command)
-
-
 def _script(experiment: str, layout: Layout) -> tuple[str, ...]:
     return tuple(map(layout.at, KINDS[experiment].script))
-
-
-OPTIMISATION_BUDGET_S = {"smoke": 0.0, "standard": 180.0, "publish": 1800.0}
-"""Tier → seconds of the search. Three minutes try the few switches that most often help a small model; `npu-deliver
-optimise` takes the time that it is given."""
-
-
-def optimisation_budget_s(spec: Spec) -> float:
-    """Seconds to search for what makes the model quicker."""
-    asked = spec.evaluation.optimisation_budget_s
-    return OPTIMISATION_BUDGET_S[spec.evaluation.timing.tier] if asked is None else asked
-
-
-def with_budget(job: Job, seconds: float) -> Job:
-    """The job with another budget of time for its search; 0 is none."""
-    evaluation = job.spec.evaluation.model_copy(update={"optimisation_budget_s": seconds})
-    return replace(job, spec=job.spec.model_copy(update={"evaluation": evaluation}))
 
 
 def with_server(job: Job) -> Job:
@@ -85,13 +31,12 @@ def with_server(job: Job) -> Job:
 
 def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
-    wanted = {
-        "training": spec.evaluation.training is not None,
-        "optimisation": optimisation_budget_s(spec) > 0,
-        "dataset": spec.dataset is not None,
-        "localisation": False,
+    own = halves_by_name("step")
+    return {
+        name: _script(name, spec.layout)
+        for name, kind in KINDS.items()
+        if (own[name].wanted(spec) if name in own else not kind.optional)
     }
-    return {name: _script(name, spec.layout) for name in KINDS if wanted.get(name, True)}
 
 
 def scripts_left_out(spec: Spec) -> frozenset[str]:
@@ -212,20 +157,6 @@ def steps(
 
 def _completed(step: Step, spec: Spec) -> Step:
     """A step with what it needs beyond the deliverable: a data set, or a budget of time."""
-    if step.experiment == "dataset":
-        return _on_data(step, spec.dataset)
-    if step.experiment == "optimisation":
-        return replace(step, command=(*step.command, "--budget", f"{optimisation_budget_s(spec):g}s"))
-    return step
-
-
-def _on_data(step: Step, data: Dataset | None) -> Step:
-    """The evaluation on a data set, with what of it is asked for and where it lies."""
-    if data is None:
-        return step
-    asked = [] if data.limit is None else ["--limit", str(data.limit)]
-    asked += [] if data.annotations is None else ["--annotations", data.annotations]
-    asked += ["--cross-check"] if data.cross_check else []
-    mounts = [Mount(source=data.path, variable=DATA_VARIABLE)]
-    mounts += [] if data.against is None else [Mount(source=data.against, variable=AGAINST_VARIABLE)]
-    return replace(step, command=(*step.command[:2], *asked, *step.command[2:]), mounts=(*step.mounts, *mounts))
+    own = halves_by_name("step").get(step.experiment)
+    completed: Step = step if own is None else own.completed(step, spec)
+    return completed

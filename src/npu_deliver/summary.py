@@ -8,34 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from npu_deliver.errors import RecordError
-from npu_deliver.experiments.dataset.summary import Dataset, summarize_dataset
-from npu_deliver.experiments.localisation.summary import Localisation, summarize_localisation
-from npu_deliver.experiments.optimisation.summary import Optimisation, optimisation
-from npu_deliver.experiments.precision.summary import Precision, summarize_precision
-from npu_deliver.experiments.registry import KINDS
-from npu_deliver.experiments.training.summary import Training, summarize_training
+from npu_deliver.experiments.dataset.summary import Dataset
+from npu_deliver.experiments.localisation.summary import Localisation
+from npu_deliver.experiments.optimisation.summary import Optimisation
+from npu_deliver.experiments.performance.summary import Performance
+from npu_deliver.experiments.precision.summary import Precision
+from npu_deliver.experiments.registry import KINDS, PARTS
+from npu_deliver.experiments.training.summary import Training
 from npu_deliver.ledger import Runs
-from npu_eval.agreement import metrics
 from npu_eval.asked.criteria import Criterion
 from npu_eval.asked.layout import LAYOUTS, Layout
 from npu_eval.asked.profiles import profile_of
-from npu_eval.asked.spec import EvalSpec, ModelFacts, Side, SpecFile, TimingProtocol, ToolVersion
-from npu_eval.experiments.dataset.data import DatasetData
-from npu_eval.experiments.inference.data import InferenceData, PhotoResult
-from npu_eval.experiments.localisation.data import LocalisationData
-from npu_eval.experiments.optimisation.data import OptimisationData
-from npu_eval.experiments.performance import speed
-from npu_eval.experiments.performance.data import PerformanceData
-from npu_eval.experiments.precision.data import PrecisionData
-from npu_eval.experiments.training.data import TrainingData
+from npu_eval.asked.spec import ModelFacts, Side, SpecFile, ToolVersion
+from npu_eval.experiments.inference.data import PhotoResult
 from npu_eval.jsonio import ABSENT_BY_DEFAULT, canonical_sha256
-from npu_eval.machine.load import MachineState, is_busy
 from npu_eval.records.log import exit_code, log_name, log_text, verdicts_of
 from npu_eval.records.provenance import Provenance
 from npu_eval.records.record import Record, record_sha256
 from npu_eval.records.stamps import Stamp, is_real_npu, stamps_of
 from npu_eval.records.verdict import Status, Verdict, judge_all, overall
-from npu_eval.timing.samples import MIN_RUN
 
 SCHEMA = "npu-deliver/summary/2"
 
@@ -53,46 +44,6 @@ class Evidence:
     started_at: str
     finished_at: str
     exit_code: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unmeasured:
-    """A batch size without statistics, and why."""
-
-    batch_size: int
-    ended_by: str
-    sample_count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Performance:
-    """Latency and throughput for each batch size, each measured in its own way, and what else the record says.
-
-    ``best_batch_size`` has the highest throughput; ``busy`` says that others kept the machine busy meanwhile.
-    """
-
-    protocol: TimingProtocol
-    clock: str
-    timed: str
-    input_shape: tuple[int, ...]
-    dtype: str
-    runs: tuple[speed.Latency, ...]
-    unmeasured: tuple[Unmeasured, ...]
-    throughput: tuple[speed.Throughput, ...]
-    processes: tuple[speed.Processes, ...]
-    whole_way: speed.WholeWay | None
-    host_bound: speed.HostBound | None
-    device_times: tuple[speed.HostBound, ...]
-    cache: speed.CacheCheck | None
-    sampled: tuple[speed.SampledCheck, ...]
-    machine: tuple[MachineState, ...]
-    busy: bool
-    best_batch_size: int | None
-
-    @property
-    def single(self) -> speed.Latency | None:
-        """The run with one image at a time, which people quote as *the* latency; None when there is none."""
-        return next((run for run in self.runs if run.batch_size == 1), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,32 +154,12 @@ def summarize(
         criteria=spec.criteria,
         criteria_profile=profile_of(spec.criteria, spec.task, training=spec.training is not None),
         verdicts=verdicts,
-        inference=_inference(records.get("inference")),
-        precision=_precision(records, spec),
-        performance=_performance(records, spec_file),
-        training=_training(records.get("training")),
-        dataset=_dataset(records.get("dataset")),
-        optimisation=_optimisation(records, spec.criteria),
-        localisation=_localisation(records.get("localisation"), spec),
+        **{name: part.summarize(records, spec_file) for name, part in PARTS.items()},
         evidence=tuple(_evidence(kind, records[kind], spec_file, logs or {}) for kind in KINDS if kind in records),
         runs=runs,
         serve=spec_file.serve,
         words=spec.classes.names if spec.classes is not None and ":" not in spec.adapter else (),
     )
-
-
-FLOAT32_LIMIT = 1e-5
-"""Relative L2 error of an output that float32 itself does not reach: networks of this size come to about 1e-6 against
-float64, and HF32, the shortest format that is on by default anywhere, to more than 1e-4.
-"""
-
-
-def differs(record: Record | None) -> bool:
-    """Whether a precision record shows an output that differs by more than float32 explains."""
-    if record is None or not isinstance(record.data, PrecisionData):
-        return False
-    found = map(metrics.agreement, record.data.differences)
-    return any(a.nonfinite_mismatch or a.relative_l2 > FLOAT32_LIMIT for a in found)
 
 
 def _check_same(kind: str, record: Record, first: Record, spec_file: SpecFile) -> None:
@@ -249,85 +180,6 @@ def _check_same(kind: str, record: Record, first: Record, spec_file: SpecFile) -
                 where=where,
                 fix="run both again with --fresh",
             )
-
-
-def _inference(record: Record | None) -> tuple[PhotoResult, ...]:
-    return record.data.results if record is not None and isinstance(record.data, InferenceData) else ()
-
-
-def _precision(records: Mapping[str, Record], spec: EvalSpec) -> Precision | None:
-    record, located = records.get("precision"), records.get("localisation")
-    if record is None or not isinstance(record.data, PrecisionData):
-        return None
-    found = located.data.operators if located is not None and isinstance(located.data, LocalisationData) else ()
-    return summarize_precision(
-        record.data, spec, bundle=record.provenance.reference_bundle, causes=frozenset(o.cause for o in found)
-    )
-
-
-def _performance(records: Mapping[str, Record], spec_file: SpecFile) -> Performance | None:
-    record = records.get("performance")
-    if record is None or not isinstance(record.data, PerformanceData):
-        return None
-    data = record.data
-    measured = tuple(speed.latency(run) for run in data.runs if len(run.samples_s) >= MIN_RUN)
-    throughput = speed.throughputs(data)
-    best = max(throughput, key=lambda run: run.images_per_s, default=None)
-    bounds = [c.threshold for c in spec_file.evaluation.criteria if c.metric == "relative_l2"]
-    return Performance(
-        protocol=spec_file.evaluation.timing,
-        clock=data.clock,
-        timed=data.timed,
-        input_shape=data.runs[0].input_shape[1:],
-        dtype=data.runs[0].dtype,
-        runs=measured,
-        unmeasured=tuple(
-            Unmeasured(batch_size=run.batch_size, ended_by=run.ended_by, sample_count=len(run.samples_s))
-            for run in data.runs
-            if len(run.samples_s) < MIN_RUN
-        ),
-        throughput=throughput,
-        processes=speed.processes(data),
-        whole_way=speed.whole_way(data.end_to_end),
-        host_bound=speed.host_bound(data),
-        device_times=speed.device_times(data),
-        cache=speed.cache_check(data.cache),
-        sampled=speed.sampled_checks(data.sampled, _output_sha256(records.get("precision")), min(bounds, default=None)),
-        machine=data.machine,
-        busy=any(map(is_busy, data.machine)),
-        best_batch_size=best.batch_size if best else None,
-    )
-
-
-def _dataset(record: Record | None) -> Dataset | None:
-    return summarize_dataset(record.data) if record is not None and isinstance(record.data, DatasetData) else None
-
-
-def _localisation(record: Record | None, spec: EvalSpec) -> Localisation | None:
-    if record is None or not isinstance(record.data, LocalisationData):
-        return None
-    return summarize_localisation(record.data, spec.criteria)
-
-
-def _training(record: Record | None) -> Training | None:
-    return summarize_training(record.data) if record is not None and isinstance(record.data, TrainingData) else None
-
-
-def _optimisation(records: Mapping[str, Record], criteria: tuple[Criterion, ...]) -> Optimisation | None:
-    record, speed_record = records.get("optimisation"), records.get("performance")
-    if record is None or not isinstance(record.data, OptimisationData):
-        return None
-    bound, way = None, None
-    if speed_record is not None and isinstance(speed_record.data, PerformanceData):
-        bound, way = speed.host_bound(speed_record.data), speed.whole_way(speed_record.data.end_to_end)
-    return optimisation(record.data, criteria, bound=bound, way=way)
-
-
-def _output_sha256(record: Record | None) -> dict[tuple[str, str], str] | None:
-    """(input, output) → hash of what the candidate gave in the precision run."""
-    if record is None or not isinstance(record.data, PrecisionData):
-        return None
-    return {(d.input, d.output): d.candidate_sha256 for d in record.data.differences}
 
 
 def _evidence(kind: str, record: Record, spec_file: SpecFile, logs: Mapping[str, str]) -> Evidence:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from npu_deliver.environment.engine.container import LABEL, DockerEngine, Limits, connect, folder_label, shell_line
+from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
 from npu_deliver.errors import EngineError, StepError
-from npu_deliver.plan import Mount, Step
 
 pytestmark = pytest.mark.container
 

@@ -137,7 +137,8 @@ class What(Where):
 
     def job(self) -> Job:
         """The job, with these changes."""
-        from npu_deliver.plan import with_budget, with_server
+        from npu_deliver.experiments.optimisation.step import with_budget
+        from npu_deliver.plan import with_server
         from npu_deliver.spec.spec import Overrides, load
         from npu_eval.weights.naming import parse
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from npu_eval.asked.criteria import Criterion
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChartLabels:
@@ -178,3 +180,16 @@ CHART_LABELS: dict[str, ChartLabels] = {
         },
     ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What every chart has around it: its words, the banner over it, the small print below, and the sha256 of what it
+    is drawn from. ``criteria`` are those of the deliverable.
+    """
+
+    labels: ChartLabels
+    stamp: str | None
+    footer: str
+    source_sha256: str
+    criteria: tuple[Criterion, ...] = ()

@@ -17,18 +17,11 @@ import jinja2
 
 from npu_deliver import words
 from npu_deliver.errors import RenderError
-from npu_deliver.experiments.dataset.words import repaired
+from npu_deliver.experiments.registry import halves
 from npu_deliver.report.traced import Marked, Marks, Shown, trace
 from npu_deliver.spec.profiles import templates, templates_folders
 from npu_deliver.summary import Summary
-from npu_deliver.words import (
-    COMPONENTS,
-    agreement_level,
-    cause,
-    ended,
-    located,
-    phase,
-)
+from npu_deliver.words import COMPONENTS, ended
 from npu_eval.agreement.detections import MATCH_IOU, SCORE_MARGIN
 from npu_eval.agreement.levels import FP32_EQUAL
 from npu_eval.asked.criteria import CONTEST_ERROR, Criterion, origin
@@ -166,15 +159,7 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "flag": lambda value: "true" if value else "false",
         "said": lambda phrase: words.phrase_words(phrase, lang, _part),
         "why": lambda criterion: _origin(criterion, lang),
-        "cause": lambda text: cause(text, lang),
-        "repaired": lambda kind: repaired(kind, lang),
-        "located": lambda text: located(text, lang),
-        "level": lambda text: agreement_level(text, lang),
         "ended": lambda text: ended(text, lang),
-        "phase": lambda name: phase(name, lang),
-        "outcome": lambda name: words.outcome(str(name), lang),
-        "stage_word": lambda name: words.stage_word(name, lang),
-        "ended_sweep": lambda by: words.ended_sweep(by, lang),
         "component": lambda name: COMPONENTS.get(name, name),
         "status": str,
         "names": lambda values: ", ".join(values),
@@ -185,6 +170,8 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
+    for half in halves("words"):
+        environment.filters |= {name: _in_language(said, lang) for name, said in half.FILTERS.items()}
     if Stamp.SIMULATED in summary.stamps:
         environment.filters |= _simulated(dict(environment.filters))
     environment.tests["pinned"] = lambda address: bool(_commit(address))
@@ -194,6 +181,11 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
     environment.globals |= {"contest_error": CONTEST_ERROR, "score_margin": SCORE_MARGIN, "match_iou": MATCH_IOU}
     environment.globals |= {"fp32_equal": FP32_EQUAL, "switch_sources": cited(SWITCHES, lang)}
     return environment
+
+
+def _in_language(said: Callable[[str, str], str], lang: str) -> Callable[[Any], str]:
+    """A word of an experiment as a filter."""
+    return lambda word: said(str(word), lang)
 
 
 @jinja2.pass_context  # a filter of the context is not folded into the compiled template, so that may be kept

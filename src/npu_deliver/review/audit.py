@@ -30,7 +30,6 @@ from npu_eval.limits import MAX_RECORD_BYTES, read_text
 from npu_eval.records.log import log_text
 from npu_eval.records.record import Record
 
-_EXPERIMENTS = ("performance", "precision", "inference", "dataset", "training", "optimisation", "localisation")
 """Parts of the summary that come from one experiment's record, which has the part's name."""
 
 
@@ -186,7 +185,7 @@ def record_of(pointer: str, summary: Summary) -> str:
         return f"{summary.layout.at(SUMMARY)}@{summary_sha256(summary)}"
     if part == "runs" and summary.runs is not None:
         return f"{summary.layout.at(LEDGER)}@{summary.runs.head_sha256}"
-    if part in _EXPERIMENTS and part in evidence:
+    if part in KINDS and part in evidence:
         return f"{evidence[part].record}@{evidence[part].record_sha256}"
     return f"spec.json@{summary.spec_sha256}"
 

@@ -14,15 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from npu_deliver.experiments.dataset.summary import Dataset
-from npu_deliver.experiments.localisation.summary import Localisation
-from npu_deliver.experiments.optimisation.summary import Optimisation
-from npu_deliver.experiments.precision.detections import Detections
-from npu_deliver.experiments.precision.summary import Precision
-from npu_deliver.experiments.training.summary import Training
+from npu_deliver.experiments.localisation.words import located
+from npu_deliver.experiments.registry import PARTS
 from npu_deliver.spec.profiles import templates
-from npu_deliver.summary import Performance, Summary
-from npu_deliver.words import COMPONENTS, LANGUAGES, located, phrase_words
+from npu_deliver.summary import Summary
+from npu_deliver.words import COMPONENTS, LANGUAGES, phrase_words
 from npu_eval.agreement.detections import MATCH_IOU, SCORE_MARGIN
 from npu_eval.agreement.levels import FP32_EQUAL
 from npu_eval.asked.criteria import CONTEST_ERROR, origin
@@ -96,119 +92,19 @@ def allowed_numbers(summary: Summary) -> Allowed:
 
 def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
     """(first cells of a row, the things whose numbers it shows …)."""
-    found = summary.provenance
-    for name, value in [*found.versions.items(), *found.numeric_modes.items(), *found.environment.items()]:
+    ran = summary.provenance
+    for name, value in [*ran.versions.items(), *ran.numeric_modes.items(), *ran.environment.items()]:
         yield (COMPONENTS.get(name, name),), value
     for verdict in summary.verdicts:
         yield (verdict.criterion,), dataclasses.replace(verdict, value=None)
         if verdict.value is not None:  # in the unit of its metric, and in no other
             yield (verdict.criterion,), units.written(verdict.value, METRICS[verdict.metric].unit)
-    for result in summary.inference:
-        yield (result.input,), result
     for evidence in summary.evidence:
         yield (evidence.experiment,), evidence
-    if summary.precision is not None:
-        yield from _precision_rows(summary.precision)
-    yield from _optimisation_rows(summary.optimisation)
-    if summary.performance is not None:
-        side = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
-        yield from _performance_rows(summary.performance, side)
-    yield from _located_rows(summary.localisation)
-    if summary.training is not None:
-        yield from _training_rows(summary.training)
-    if summary.dataset is not None:
-        yield from _dataset_rows(summary.dataset)
-
-
-def _located_rows(localisation: Localisation | None) -> Iterator[tuple[Any, ...]]:
-    for output in () if localisation is None else localisation.outputs:
-        yield (output.output,), output
-    for row in () if localisation is None else localisation.worst:
-        yield (row.module,), row, [located(row.cause, lang) for lang in LANGUAGES]
-
-
-def _precision_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
-    for agreement in precision.agreements:
-        yield (agreement.input, agreement.output), agreement
-    for level in precision.levels:
-        yield (level.output,), level
-    yield from _mode_rows(precision)
-    for ranking in precision.rankings:
-        yield (ranking.input,), ranking
-    if precision.detections is not None:
-        yield from _detection_rows(precision.detections)
-    for name in ("max_abs_diff", "mean_abs_diff", "cosine_similarity", "relative_l2"):
-        yield (name,), getattr(precision, f"worst_{name}")
-    yield ("match_within_1_percent",), precision.within_1_percent
-    for k in ("top1", "top5"):
-        yield (f"{k}_match",), getattr(precision, f"{k}_match"), getattr(precision, f"{k}_agreement")
-
-
-def _mode_rows(precision: Precision) -> Iterator[tuple[Any, ...]]:
-    for mode in precision.modes:
-        settings = "` `".join(f"{name}={value}" for name, value in mode.settings.items())
-        for output, error in mode.errors.items():
-            for deployed in ("yes", "\u662f") if mode.deployed else ("no", "\u5426"):  # in both languages
-                yield (settings, deployed, output), error, mode.median_s, mode.calls
-
-
-def _detection_rows(detections: Detections) -> Iterator[tuple[Any, ...]]:
-    for photo in detections.photos:
-        yield (photo.input,), photo
-    for lone in detections.lone:
-        yield (lone.input, lone.detection.side, lone.detection.label), lone.detection
-
-
-def _dataset_rows(dataset: Dataset) -> Iterator[tuple[Any, ...]]:
-    for scores in dataset.scores:
-        for evaluator in scores.evaluators:
-            yield (scores.iou_type, evaluator.name), evaluator
-        for category in scores.categories:
-            yield (scores.iou_type, category.name), category
-    for found in dataset.intervals:
-        yield (found.metric, found.other), found
-    if dataset.classes is not None:
-        for k in ("top1", "top5"):
-            values = (getattr(dataset.classes, k), getattr(dataset.classes, f"{k}_accuracy"), dataset.image_set.images)
-            yield (f"{k}_accuracy",), *values
-
-
-def _training_rows(training: Training) -> Iterator[tuple[Any, ...]]:
-    for loss in training.losses:
-        yield (str(loss.step), loss.name), loss
-    for gradient in training.gradients:
-        yield (gradient.part,), gradient
-
-
-def _optimisation_rows(found: Optimisation | None) -> Iterator[tuple[Any, ...]]:
-    if found is None:
-        return
-    for row in found.rows:
-        yield (row.name,), row, found.aa_factor
-    for stage in found.stages:
-        for name in (stage.name,) if stage.number else ("baseline", "\u57fa\u7ebf"):
-            yield (name,), stage
-    for point in found.sweep:
-        yield (str(point.batch_size),), point
-    for operator in found.profile.operators if found.profile else ():
-        yield (operator.name,), operator
-
-
-def _performance_rows(performance: Performance, side: str) -> Iterator[tuple[Any, ...]]:
-    for run in performance.runs:
-        yield (str(run.batch_size),), run
-        for stage in ("baseline", "\u57fa\u7ebf"):  # the stage's name in both languages of the optimisation record
-            yield (stage, performance.dtype, str(run.batch_size)), run, performance.dtype
-    for throughput in performance.throughput:
-        yield (str(throughput.batch_size),), throughput
-        for stage in ("baseline", "\u57fa\u7ebf"):
-            yield (stage, performance.dtype, str(throughput.batch_size)), throughput
-    for fresh in performance.processes:
-        yield (str(fresh.batch_size),), fresh
-    for phase in performance.whole_way.phases if performance.whole_way else ():
-        yield (phase.name,), phase
-    if (single := performance.single) is not None:
-        yield (f"{side} latency_ms",), single.mean_s, single.batch_size
+    device = "NPU" if summary.hardware == "NPU" else summary.provenance.device.name
+    for name, part in PARTS.items():
+        if found := getattr(summary, name):
+            yield from part.rows(found, device)
 
 
 _ADDRESS = re.compile(r'(?<=src=")[^"]*')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from npu_deliver.experiments.registry import PARTS
 from npu_deliver.review import bounds
 from npu_deliver.review.otherwise import Finding
 from npu_deliver.review.png_chunks import chunks
@@ -13,24 +14,18 @@ from npu_eval.asked.layout import SUMMARY
 from npu_eval.limits import MAX_PICTURE_BYTES, read_bytes
 from npu_eval.records.stamps import Stamp, stamped_name
 
-OPTIMISATION_PICTURES = (
-    "optimisation_chart", "waterfall_chart", "large_batch_report", "dual_npu_report", "operators_chart",
-)  # fmt: skip
-"""Pictures that may be drawn from the optimisation record."""
-
 
 def _picture_sources(summary: Summary) -> dict[str, tuple[str, str]]:
     """File name of a picture → (what it is drawn from, the hash of that)."""
     simulated = Stamp.SIMULATED in summary.stamps
-    sources = {"precision_chart": (summary.layout.at(SUMMARY), summary_sha256(summary))}
+    of_summary = (summary.layout.at(SUMMARY), summary_sha256(summary))
+    sources = {}
     for e in summary.evidence:
+        part = PARTS[e.experiment]
         sources[f"{e.experiment}_report"] = (e.log, e.log_sha256)
-        if e.experiment == "performance" and not simulated:
-            sources["performance_chart"] = sources["batch_chart"] = (e.record, e.record_sha256)
-        if e.experiment in ("training", "dataset", "localisation"):
-            sources[f"{e.experiment}_chart"] = (e.record, e.record_sha256)
-        if e.experiment == "optimisation" and not simulated:
-            sources |= dict.fromkeys(OPTIMISATION_PICTURES, (e.record, e.record_sha256))
+        if not (part.timed and simulated):
+            source = of_summary if part.of_summary else (e.record, e.record_sha256)
+            sources |= dict.fromkeys(part.pictures, source)
     return {stamped_name(f"{stem}.png", simulated=simulated): source for stem, source in sources.items()}
 
 

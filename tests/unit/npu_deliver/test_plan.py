@@ -7,8 +7,10 @@ import pytest
 
 import deliverables
 from npu_deliver.environment.engine.container import environment
+from npu_deliver.environment.engine.step import Mount
+from npu_deliver.experiments.optimisation.step import with_budget
 from npu_deliver.experiments.registry import KINDS
-from npu_deliver.plan import INPUTS, RESULTS, Mount, locate, plan, reference_step, scripts_left_out, with_budget
+from npu_deliver.plan import INPUTS, RESULTS, locate, plan, reference_step, scripts_left_out
 from npu_deliver.spec.spec import Dataset, Training
 from npu_eval.asked.layout import NPU_DELIVERABLES
 from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE, REFERENCE_VARIABLE, WEIGHTS_VARIABLE

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from npu_deliver.environment.engine.step import Step
 from npu_deliver.errors import StepError
-from npu_deliver.plan import Step
 
 
 def close(stream: Any) -> None:

@@ -28,9 +28,9 @@ import requests
 from npu_deliver.environment import hardware
 from npu_deliver.environment.engine import attached
 from npu_deliver.environment.engine.base import Tell, isolated
+from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
 from npu_deliver.errors import EngineError, StepError
-from npu_deliver.plan import Mount, Step
 
 OLDEST_API = (1, 40)
 """Docker 19.03: the first with device requests, which `--gpus` needs."""

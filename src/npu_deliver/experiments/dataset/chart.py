@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import ChartLabels, Frame
 from npu_deliver.drawing.page import (
     BLUE,
     BODY,
@@ -46,9 +46,7 @@ class ApSeries:
     by_category: dict[str, float | None]
 
 
-def dataset_chart(
-    series: Sequence[ApSeries], *, labels: ChartLabels, stamp: str | None, footer: str, source_sha256: str
-) -> bytes:
+def dataset_chart(series: Sequence[ApSeries], frame: Frame) -> bytes:
     """One line and one row of marks for boxes, and for masks where there are any. Other arguments as for
     ``precision_chart``.
 
@@ -58,7 +56,7 @@ def dataset_chart(
     numbers = [v for one in series for v in (*one.by_threshold, *one.by_category.values()) if v is not None]
     require(len(series), numbers)
     with look():
-        return _page(series, labels, stamp, footer).png(source_sha256)
+        return _page(series, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
 def _page(series: Sequence[ApSeries], labels: ChartLabels, stamp: str | None, footer: str) -> Page:

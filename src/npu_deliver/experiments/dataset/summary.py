@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npu_eval.asked.spec import SpecFile
 from npu_eval.experiments.dataset.data import (
     COCO_STATS,
     UNDEFINED,
@@ -14,6 +16,7 @@ from npu_eval.experiments.dataset.data import (
     mean_precision,
 )
 from npu_eval.experiments.dataset.statistics import Interval, interval, metric_values
+from npu_eval.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +141,10 @@ def _scores(scores: DetectionScores) -> Scores:
 
 def _defined(value: float) -> float | None:
     return None if value == UNDEFINED else value
+
+
+def summarize(records: Mapping[str, Record], spec_file: SpecFile) -> Dataset | None:
+    """What the record of a data set comes to, if there is one."""
+    del spec_file
+    record = records.get("dataset")
+    return summarize_dataset(record.data) if record is not None and isinstance(record.data, DatasetData) else None

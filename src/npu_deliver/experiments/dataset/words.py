@@ -19,3 +19,7 @@ _ZH = {
 def repaired(kind: str, lang: str) -> str:
     """What a kind of repair did, to stand behind its count."""
     return _ZH[kind] if lang == "zh" else REPAIRS[kind]
+
+
+FILTERS = {"repaired": repaired}
+"""Name of a filter of the pages → what it says of a word, in a language."""

@@ -15,7 +15,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import ChartLabels, Frame
 from npu_deliver.drawing.page import (
     BLUE,
     GREEN,
@@ -57,9 +57,7 @@ class StripPoint:
     cause: str
 
 
-def strip_chart(
-    points: Sequence[StripPoint], *, labels: ChartLabels, stamp: str | None, footer: str, source_sha256: str
-) -> bytes:
+def strip_chart(points: Sequence[StripPoint], frame: Frame) -> bytes:
     """Errors by operator in network order. Other arguments as for ``precision_chart``.
 
     Raises:
@@ -67,7 +65,7 @@ def strip_chart(
     """
     require(len(points), [n for p in points for n in (p.error, p.band) if n is not None])
     with look():
-        return _page(points, labels, stamp, footer).png(source_sha256)
+        return _page(points, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
 def _page(points: Sequence[StripPoint], labels: ChartLabels, stamp: str | None, footer: str) -> Page:

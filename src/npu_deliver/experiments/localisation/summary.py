@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npu_eval.asked.criteria import Criterion
+from npu_eval.asked.spec import SpecFile
 from npu_eval.experiments.localisation.data import LocalisationData, LocatedOperator, counts, output_level, ranked
 from npu_eval.notation.phrases import Phrase
+from npu_eval.records.record import Record
 
 SHOWN = 12
 """Operators that a page shows; the record holds them all."""
@@ -83,3 +85,11 @@ def _row(o: LocatedOperator) -> LocatedRow:
         cause=o.cause,
         evidence=o.evidence,
     )
+
+
+def summarize(records: Mapping[str, Record], spec_file: SpecFile) -> Localisation | None:
+    """What the localisation record comes to, if there is one."""
+    record = records.get("localisation")
+    if record is None or not isinstance(record.data, LocalisationData):
+        return None
+    return summarize_localisation(record.data, spec_file.evaluation.criteria)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import Frame
 from npu_deliver.drawing.page import (
     BLUE,
     BODY,
@@ -67,16 +67,6 @@ class BarPoint:
     value: float
     interval: tuple[float, float] | None
     text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """What every chart of a page has around it."""
-
-    labels: ChartLabels
-    stamp: str | None
-    footer: str
-    source_sha256: str
 
 
 def effects_chart(points: Sequence[EffectPoint], aa: float | None, frame: Frame) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from npu_deliver.experiments.charts import (
+from npu_deliver.drawing.labels import Frame
+from npu_deliver.experiments.optimisation.chart import (
     BarPoint,
     EffectPoint,
-    Frame,
     StagePoint,
     bars_chart,
     effects_chart,
@@ -15,10 +15,12 @@ from npu_deliver.experiments.charts import (
 from npu_deliver.experiments.optimisation.summary import Optimisation
 from npu_eval.experiments.optimisation.effects import Outcome, Row
 from npu_eval.notation import units
+from npu_eval.records.record import Record
 
 
-def draw_optimisation(found: Optimisation, frame: Frame) -> dict[str, bytes]:
+def draw(found: Optimisation, record: Record | None, frame: Frame) -> dict[str, bytes]:
     """Stem of a picture → its bytes; only pictures that have something to show."""
+    del record
     labels, pictures = frame.labels, dict[str, bytes]()
     effects = [point for row in found.rows if (point := _effect(row)) is not None]
     if effects:

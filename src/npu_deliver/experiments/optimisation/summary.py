@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npu_eval.asked.criteria import Criterion
+from npu_eval.asked.spec import SpecFile
 from npu_eval.experiments.optimisation import effects
 from npu_eval.experiments.optimisation.data import OptimisationData
 from npu_eval.experiments.optimisation.effects import Outcome, Row, Scaling, SweepPoint
+from npu_eval.experiments.performance import speed
+from npu_eval.experiments.performance.data import PerformanceData
 from npu_eval.experiments.performance.speed import HostBound, WholeWay
 from npu_eval.machine.load import is_busy
 from npu_eval.notation.phrases import Phrase
+from npu_eval.records.record import Record
 from npu_eval.under_test.messages import ProfileData
 
 DOMINANT = 0.4
@@ -194,3 +198,14 @@ def _directions(
         if outside >= OUTSIDE:
             found.append(Direction(why="outside", name="", share=outside))
     return tuple(found)
+
+
+def summarize(records: Mapping[str, Record], spec_file: SpecFile) -> Optimisation | None:
+    """What the search comes to, if there was one, beside what bounds the speed of the plain model."""
+    record, measured = records.get("optimisation"), records.get("performance")
+    if record is None or not isinstance(record.data, OptimisationData):
+        return None
+    bound, way = None, None
+    if measured is not None and isinstance(measured.data, PerformanceData):
+        bound, way = speed.host_bound(measured.data), speed.whole_way(measured.data.end_to_end)
+    return optimisation(record.data, spec_file.evaluation.criteria, bound=bound, way=way)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import ChartLabels, Frame
 from npu_deliver.drawing.page import (
     BLUE,
     BODY,
@@ -60,9 +60,7 @@ class BatchPoint:
     interval: tuple[float, float] | None = None
 
 
-def latency_chart(
-    runs: Sequence[LatencySeries], *, labels: ChartLabels, stamp: str | None, footer: str, source_sha256: str
-) -> bytes:
+def latency_chart(runs: Sequence[LatencySeries], frame: Frame) -> bytes:
     """For each batch size the latency of every call in order, and the cumulative distribution of the timed ones.
 
     The first call has a marker and a label of its own. Where it or a warm-up call is beyond the scale of the timed
@@ -76,12 +74,10 @@ def latency_chart(
         calls = (run.first_call_s, *run.warmup_s, *run.samples_s, *run.percentiles_s.values())
         require(len(run.samples_s), calls)
     with look():
-        return _latency_page(runs, labels, stamp, footer).png(source_sha256)
+        return _latency_page(runs, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
-def batch_chart(
-    points: Sequence[BatchPoint], *, labels: ChartLabels, stamp: str | None, footer: str, source_sha256: str
-) -> bytes:
+def batch_chart(points: Sequence[BatchPoint], frame: Frame) -> bytes:
     """Throughput and median latency against batch size, side by side. Other arguments as for ``precision_chart``.
 
     Raises:
@@ -91,7 +87,7 @@ def batch_chart(
     ends = [end for p in points for end in p.interval or ()]
     require(len(points), [*(p.throughput for p in points), *medians, *ends])
     with look():
-        return _batch_page(points, labels, stamp, footer).png(source_sha256)
+        return _batch_page(points, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
 # --- latency ---------------------------------------------------------------------------------------------------------

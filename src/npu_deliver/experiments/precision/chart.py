@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import ChartLabels, Frame
 from npu_deliver.drawing.page import (
     BLUE,
     BODY,
@@ -60,27 +60,21 @@ def precision_chart(
     points: Sequence[ErrorPoint],
     *,
     threshold: float,
-    labels: ChartLabels,
-    stamp: str | None,
-    footer: str,
-    source_sha256: str,
+    frame: Frame,
 ) -> bytes:
     """Relative L2 error of each point on a logarithmic axis against the threshold, with the repeat run beside it.
 
     Args:
         points: one row each, in this order.
         threshold: the criterion's bound; 0 is drawn at the axis floor.
-        labels: the words, of :data:`CHART_LABELS`.
-        stamp: what must not be missed, as a banner above everything.
-        footer: small print: where the numbers come from.
-        source_sha256: sha256 of that source, for the PNG's ``Source-SHA256``.
+        frame: the words, the banner, the small print, and the sha256 of what it is drawn from.
 
     Raises:
         ValueError: there is no point, or a number is negative or not finite.
     """
     require(len(points), [threshold, *(p.relative_l2 for p in points), *_repeats(points)])
     with look():
-        return _precision_page(points, threshold, labels, stamp, footer).png(source_sha256)
+        return _precision_page(points, threshold, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
 def _repeats(points: Sequence[ErrorPoint]) -> list[float]:

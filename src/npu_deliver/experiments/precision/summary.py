@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from npu_deliver.experiments.precision.detections import Detections, summarize_detections
 from npu_eval.agreement import metrics
 from npu_eval.asked.criteria import CONTEST_ERROR
-from npu_eval.asked.spec import EvalSpec, Side
+from npu_eval.asked.spec import EvalSpec, Side, SpecFile
+from npu_eval.experiments.localisation.data import LocalisationData
 from npu_eval.experiments.precision.data import PrecisionData
 from npu_eval.experiments.precision.levels import Level, levels
 from npu_eval.experiments.precision.switching_data import ModeRow, mode_rows
 from npu_eval.experiments.precision.values import NOT_STORED, held_outputs
 from npu_eval.notation.phrases import Phrase
 from npu_eval.records.provenance import BundleOrigin
+from npu_eval.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,4 +106,32 @@ def summarize_precision(
         modes=mode_rows(data.switching) if data.switching else (),
         no_modes=data.switching.reason if data.switching else NOT_STORED,
         levels=levels(data, held_outputs(data, spec.criteria), causes),
+    )
+
+
+FLOAT32_LIMIT = 1e-5
+"""Relative L2 error of an output that float32 itself does not reach: networks of this size come to about 1e-6 against
+float64, and HF32, the shortest format that is on by default anywhere, to more than 1e-4.
+"""
+
+
+def differs(record: Record | None) -> bool:
+    """Whether a precision record shows an output that differs by more than float32 explains."""
+    if record is None or not isinstance(record.data, PrecisionData):
+        return False
+    found = map(metrics.agreement, record.data.differences)
+    return any(a.nonfinite_mismatch or a.relative_l2 > FLOAT32_LIMIT for a in found)
+
+
+def summarize(records: Mapping[str, Record], spec_file: SpecFile) -> Precision | None:
+    """What the precision record comes to, if there is one, with the causes that a localisation found."""
+    record, located = records.get("precision"), records.get("localisation")
+    if record is None or not isinstance(record.data, PrecisionData):
+        return None
+    found = located.data.operators if located is not None and isinstance(located.data, LocalisationData) else ()
+    return summarize_precision(
+        record.data,
+        spec_file.evaluation,
+        bundle=record.provenance.reference_bundle,
+        causes=frozenset(operator.cause for operator in found),
     )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from npu_deliver.drawing.labels import ChartLabels
+from npu_deliver.drawing.labels import ChartLabels, Frame
 from npu_deliver.drawing.page import (
     BLUE,
     BODY,
@@ -42,9 +42,7 @@ class LossSeries:
     worst: float | None
 
 
-def training_chart(
-    series: Sequence[LossSeries], *, labels: ChartLabels, stamp: str | None, footer: str, source_sha256: str
-) -> bytes:
+def training_chart(series: Sequence[LossSeries], frame: Frame) -> bytes:
     """One small chart for each loss. Other arguments as for ``precision_chart``.
 
     Raises:
@@ -53,7 +51,7 @@ def training_chart(
     numbers = [abs(v) for one in series for v in (*one.reference, *one.candidate, one.worst) if v is not None]
     require(len(series), numbers)
     with look():
-        return _page(series, labels, stamp, footer).png(source_sha256)
+        return _page(series, frame.labels, frame.stamp, frame.footer).png(frame.source_sha256)
 
 
 def _page(series: Sequence[LossSeries], labels: ChartLabels, stamp: str | None, footer: str) -> Page:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npu_eval.asked.spec import SpecFile
 from npu_eval.experiments.training.data import (
     GradientAgreement,
     LossAgreement,
@@ -12,6 +14,7 @@ from npu_eval.experiments.training.data import (
     loss_agreement,
 )
 from npu_eval.notation.phrases import Phrase
+from npu_eval.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +43,10 @@ def summarize_training(data: TrainingData) -> Training:
         losses=tuple(map(loss_agreement, data.losses)),
         gradients=tuple(map(gradient_agreement, data.gradients)),
     )
+
+
+def summarize(records: Mapping[str, Record], spec_file: SpecFile) -> Training | None:
+    """What the training record comes to, if there is one."""
+    del spec_file
+    record = records.get("training")
+    return summarize_training(record.data) if record is not None and isinstance(record.data, TrainingData) else None

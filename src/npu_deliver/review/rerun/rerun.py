@@ -19,10 +19,10 @@ from npu_deliver.environment import choice as environment
 from npu_deliver.environment.choice import Containers, Environment
 from npu_deliver.environment.engine import Engine, LocalEngine
 from npu_deliver.environment.engine.base import Tell
+from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image, local_image
 from npu_deliver.errors import ConfigError, EngineError, RecordError
 from npu_deliver.experiments.registry import read_record
-from npu_deliver.plan import Step
 from npu_deliver.release import travelling, versions
 from npu_deliver.review import intake, verify
 from npu_deliver.review.intake import Intake

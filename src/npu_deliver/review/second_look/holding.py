@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from npu_deliver.experiments.registry import PARTS
 from npu_deliver.release import versions
 from npu_deliver.review import otherwise
 from npu_deliver.review.otherwise import Finding
@@ -31,7 +32,7 @@ from npu_eval.records.stamps import Stamp, stamped_name
 _TIMES, _MORE_BYTES = 2, 2**18
 """A summary of another version may have so many times the bytes of ours, and so many more. One that a stranger filled
 up would take minutes to render, and its pages are none of these records anyway."""
-_DRAWN_FROM = ("performance", "localisation")
+_DRAWN_FROM = tuple(name for name, part in PARTS.items() if part.draws_record)
 """Records that are drawn themselves, and not only what the summary derives from them."""
 _PLACES = 8
 """So many places of one page of this version are told; the last one says how many more there are."""

@@ -12,8 +12,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from npu_deliver.drawing import page as layout
-from npu_deliver.drawing.labels import CHART_LABELS, ChartLabels
-from npu_deliver.experiments import charts
+from npu_deliver.drawing.labels import CHART_LABELS, ChartLabels, Frame
 from npu_deliver.experiments.performance import chart as performance
 from npu_deliver.experiments.precision import chart as precision
 from npu_eval.notation import units
@@ -26,17 +25,17 @@ FOOTER = "BlendMask · cpu (Intel(R) Xeon(R)) · 由 summary.json 绘制，sha25
 
 
 def point(label="cat.jpg / logits", error=3e-7, repeat=1e-8):
-    return charts.ErrorPoint(label=label, relative_l2=error, repeat_relative_l2=repeat)
+    return precision.ErrorPoint(label=label, relative_l2=error, repeat_relative_l2=repeat)
 
 
 def series(batch=1, first=10.0, warmup=(0.03, 0.022), samples=(0.021, 0.0215, 0.0212, 0.0218) * 5, percentiles=None):
-    return charts.LatencySeries(
+    return performance.LatencySeries(
         batch_size=batch, first_call_s=first, warmup_s=warmup, samples_s=samples, percentiles_s=percentiles or {}
     )
 
 
 def batch(size=1, rate=46.2, median=0.0216):
-    return charts.BatchPoint(batch_size=size, throughput=rate, latency_p50_s=median)
+    return performance.BatchPoint(batch_size=size, throughput=rate, latency_p50_s=median)
 
 
 PERCENTILES = {"p50": 0.0213, "p75": 0.0214, "p90": 0.0216, "p99": 0.0218}
@@ -98,11 +97,11 @@ def words_of(page: layout.Page) -> list[str]:
 
 
 def draw_all(labels: ChartLabels, stamp: str | None) -> list[bytes]:
-    words = {"labels": labels, "stamp": stamp, "footer": FOOTER, "source_sha256": SHA}
+    frame = Frame(labels=labels, stamp=stamp, footer=FOOTER, source_sha256=SHA)
     return [
-        charts.precision_chart(POINTS, threshold=1e-3, **words),
-        charts.latency_chart(RUNS, **words),
-        charts.batch_chart(BATCHES, **words),
+        precision.precision_chart(POINTS, threshold=1e-3, frame=frame),
+        performance.latency_chart(RUNS, frame=frame),
+        performance.batch_chart(BATCHES, frame=frame),
     ]
 
 
@@ -328,27 +327,27 @@ def test_a_median_that_is_not_there_is_a_gap_and_said(look):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
 def test_numbers_that_have_no_place_are_refused(bad):
-    words = {"labels": EN, "stamp": None, "footer": "f", "source_sha256": SHA}
+    frame = Frame(labels=EN, stamp=None, footer="f", source_sha256=SHA)
     for error in (
-        lambda: charts.precision_chart([point(error=bad)], threshold=1e-3, **words),
-        lambda: charts.precision_chart([point(repeat=bad)], threshold=1e-3, **words),
-        lambda: charts.precision_chart([point()], threshold=bad, **words),
-        lambda: charts.latency_chart([series(first=bad)], **words),
-        lambda: charts.latency_chart([series(samples=(bad,))], **words),
-        lambda: charts.batch_chart([batch(rate=bad)], **words),
-        lambda: charts.batch_chart([batch(median=bad)], **words),
+        lambda: precision.precision_chart([point(error=bad)], threshold=1e-3, frame=frame),
+        lambda: precision.precision_chart([point(repeat=bad)], threshold=1e-3, frame=frame),
+        lambda: precision.precision_chart([point()], threshold=bad, frame=frame),
+        lambda: performance.latency_chart([series(first=bad)], frame=frame),
+        lambda: performance.latency_chart([series(samples=(bad,))], frame=frame),
+        lambda: performance.batch_chart([batch(rate=bad)], frame=frame),
+        lambda: performance.batch_chart([batch(median=bad)], frame=frame),
     ):
         with pytest.raises(ValueError, match="finite numbers from 0 up"):
             error()
 
 
 def test_an_empty_chart_is_refused():
-    words = {"labels": EN, "stamp": None, "footer": "f", "source_sha256": SHA}
+    frame = Frame(labels=EN, stamp=None, footer="f", source_sha256=SHA)
     for error in (
-        lambda: charts.precision_chart([], threshold=1e-3, **words),
-        lambda: charts.latency_chart([], **words),
-        lambda: charts.latency_chart([series(samples=())], **words),
-        lambda: charts.batch_chart([], **words),
+        lambda: precision.precision_chart([], threshold=1e-3, frame=frame),
+        lambda: performance.latency_chart([], frame=frame),
+        lambda: performance.latency_chart([series(samples=())], frame=frame),
+        lambda: performance.batch_chart([], frame=frame),
     ):
         with pytest.raises(ValueError, match="at least one value"):
             error()

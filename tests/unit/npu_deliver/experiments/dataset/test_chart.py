@@ -1,6 +1,7 @@
 import pytest
 
-from npu_deliver.experiments.charts import CHART_LABELS, ApSeries, dataset_chart
+from npu_deliver.drawing.labels import CHART_LABELS
+from npu_deliver.experiments.dataset.chart import ApSeries, dataset_chart
 
 
 def chart(*series, lang="en", **changes):

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from npu_deliver.experiments.charts import CHART_LABELS, StripPoint, strip_chart
-from npu_deliver.experiments.localisation.chart import STYLES
+from npu_deliver.drawing.labels import CHART_LABELS, Frame
+from npu_deliver.experiments.localisation.chart import STYLES, StripPoint, strip_chart
 from npu_eval.experiments.localisation.data import CAUSES
 
 
@@ -20,7 +20,7 @@ def points(count: int = 60) -> list[StripPoint]:
 
 
 def chart(lang: str, given: list[StripPoint]) -> bytes:
-    return strip_chart(given, labels=CHART_LABELS[lang], stamp=None, footer="footer", source_sha256="ab" * 32)
+    return strip_chart(given, Frame(labels=CHART_LABELS[lang], stamp=None, footer="footer", source_sha256="ab" * 32))
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

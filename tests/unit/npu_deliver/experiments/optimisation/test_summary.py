@@ -7,6 +7,7 @@ import pytest
 import deliverables
 import samples
 from npu_deliver import plan
+from npu_deliver.experiments.optimisation.step import with_budget
 from npu_deliver.experiments.optimisation.summary import optimisation
 from npu_deliver.review.verify import verify
 from npu_eval.asked.profiles import default_criteria
@@ -65,7 +66,7 @@ def test_the_tier_says_whether_there_is_a_search(tmp_path: Path, tier: str, aske
 
 def test_a_budget_of_the_command_line_wins(tmp_path: Path) -> None:
     deliverables.write_model(tmp_path, evaluation=EVALUATION)
-    steps = plan.plan(plan.with_budget(deliverables.job_of(tmp_path), 600.0).spec, deliverables.IMAGE, weights=None)
+    steps = plan.plan(with_budget(deliverables.job_of(tmp_path), 600.0).spec, deliverables.IMAGE, weights=None)
     assert steps[-1].command[-1] == "600s"
 
 

@@ -7,7 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from npu_deliver.experiments.charts import CHART_LABELS, LossSeries, training_chart
+from npu_deliver.drawing.labels import CHART_LABELS, Frame
+from npu_deliver.experiments.training.chart import LossSeries, training_chart
 
 
 def series(name, reference=(3.0, 2.0, 1.0), candidate=(3.0, 2.1, 1.2), worst=0.2):
@@ -15,7 +16,9 @@ def series(name, reference=(3.0, 2.0, 1.0), candidate=(3.0, 2.1, 1.2), worst=0.2
 
 
 def drawn(*some, lang="zh"):
-    return training_chart(some, labels=CHART_LABELS[lang], stamp="随机权重", footer="where", source_sha256="ab" * 32)
+    return training_chart(
+        some, Frame(labels=CHART_LABELS[lang], stamp="随机权重", footer="where", source_sha256="ab" * 32)
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])

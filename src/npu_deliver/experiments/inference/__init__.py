@@ -1,0 +1,1 @@
+"""What the model says of photos, on the host: summary and rows."""
