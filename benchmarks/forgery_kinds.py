@@ -266,7 +266,7 @@ PAGE_KINDS = (
     Kind("page: exponent changed", at_match(r"e-(\d\d)", lambda m, rng: f"e-{int(m[1]) + rng.randint(1, 6):02d}")),
     Kind("page: unit changed", at_match(r"(?<=\d )(ms|s|MiB|GiB|M|%)(?!\w)", lambda m, rng: {"ms": "µs", "s": "ms"}.get(m[0], "k"))),
     Kind("page: comparison turned", at_match(r"<=|>=|≤|≥", lambda m, rng: {"<=": ">=", ">=": "<="}.get(m[0], "≠"))),
-    Kind("page: verdict turned", at_match("PASS|FAIL|NOT_MEASURED|BLOCKED", lambda m, rng: "FAIL" if m[0] == "PASS" else "PASS")),
+    Kind("page: verdict turned", at_match("PASS|FAIL|NOT_MEASURED", lambda m, rng: "FAIL" if m[0] == "PASS" else "PASS")),
     Kind("page: cells swapped", in_line(r"^\| (?!-)", swap_cells)),
     Kind("page: rows swapped", rows(lambda lines, at, rng: [*lines[: at[0]], lines[at[1]], lines[at[0]], *lines[at[1] + 1 :]])),
     Kind("page: row removed", rows(lambda lines, at, rng: [*lines[: at[0]], *lines[at[1] :]])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,44 +60,58 @@ class Options:
     containers: Containers = field(default_factory=Containers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What the first half of the line leaves: the laid out folder, the records in it, and the ledger of its runs."""
+
+    staged: Staged
+    execution: Execution
+    kept: Ledger
+
+
 def deliver(job: Job, options: Options) -> Summary:
     """Make a deliverable: the finished folder replaces the earlier one only when it is complete and verified."""
     with working(job):
-        reference = prove_reference(options)
-        weights = fetch_weights(job)
-        where = prepare_environment(job, options)
-        weights = weights or fetch_default_weights(job, where)
-        staged = stage.stage(job, where.image, weights)
-        refuse_other_reference(reference, staged)
-        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None, reference=options.reference)
-        kept = keep_ledger(job, staged.spec)
-        execution = run_steps(job, staged, steps, where.engine, options, kept)
-        execution = locate_difference(job, staged, execution, where, steps, options, kept)
-        runs = settle(kept, staged.folder, staged.spec, execution.records)
-        summary = summarize(staged.spec, execution.records, runs, versions.current())
-        tell_versions(job.output, summary, kept=len(execution.kept) == len(execution.records))
-        write_pages(staged.folder, summary, execution.records, options.lang)
-        stage.drop_caches(staged.folder)
-        manifest.seal(staged.folder)
-        statement.write(staged.folder, summary, options.sign)
-        verify.require(staged.folder)
-        publish(staged.folder, job)
+        measured = measure(job, options)
+        folder, spec, records = measured.staged.folder, measured.staged.spec, measured.execution.records
+        runs = settle(measured.kept, folder, spec, records)
+        summary = summarize(spec, records, runs, versions.current())
+        tell_versions(job.output, summary, kept=len(measured.execution.kept) == len(records))
+        close(job, folder, summary, records, options.lang, options.sign)
     return summary
 
 
 def run(job: Job, options: Options) -> Execution:
     """The line up to the records; they wait in the working folder for `report`."""
     with working(job):
-        reference = prove_reference(options)
-        weights = fetch_weights(job)
-        where = prepare_environment(job, options)
-        weights = weights or fetch_default_weights(job, where)
-        staged = stage.stage(job, where.image, weights)
-        refuse_other_reference(reference, staged)
-        steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None, reference=options.reference)
-        kept = keep_ledger(job, staged.spec)
-        execution = run_steps(job, staged, steps, where.engine, options, kept)
-        return locate_difference(job, staged, execution, where, steps, options, kept)
+        return measure(job, options).execution
+
+
+def measure(job: Job, options: Options) -> Measured:
+    """The line from the spec to the records: weights, environment, folder, steps."""
+    reference = prove_reference(options)
+    weights = fetch_weights(job)
+    where = prepare_environment(job, options)
+    weights = weights or fetch_default_weights(job, where)
+    staged = stage.stage(job, where.image, weights)
+    refuse_other_reference(reference, staged)
+    steps = plan.plan(job.spec, where.image, weights=weights.path if weights else None, reference=options.reference)
+    kept = keep_ledger(job, staged.spec)
+    execution = run_steps(job, staged, steps, where.engine, options, kept)
+    execution = locate_difference(job, staged, execution, where, steps, options, kept)
+    return Measured(staged=staged, execution=execution, kept=kept)
+
+
+def close(
+    job: Job, folder: Path, summary: Summary, records: Mapping[str, Record], lang: str, sign: Signer | None
+) -> None:
+    """The line from the summary on: pages and pictures, the seal, the verifier's word, the place where it belongs."""
+    write_pages(folder, summary, records, lang)
+    stage.drop_caches(folder)
+    manifest.seal(folder)
+    statement.write(folder, summary, sign)
+    verify.require(folder)
+    publish(folder, job)
 
 
 def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
@@ -124,12 +138,7 @@ def report(job: Job, lang: str, sign: Signer | None = None) -> Summary:
         summary = summarize(spec_file, records, runs, versions.current())
         tell_versions(folder, summary, kept=True)
         write_other_logs(folder, spec_file, records)
-        write_pages(folder, summary, records, lang)
-        stage.drop_caches(folder)
-        manifest.seal(folder)
-        statement.write(folder, summary, sign)
-        verify.require(folder)
-        publish(folder, job)
+        close(job, folder, summary, records, lang, sign)
     return summary
 
 
@@ -162,20 +171,20 @@ def refuse_other_reference(bundle: Bundle | None, staged: Staged) -> None:
 
 def prepare_environment(job: Job, options: Options) -> Environment:
     """Where the steps run, and what carries them out; an image that is not there yet is built."""
-    if options.replay is not None:
-        return environment.replay(options.replay, read_record)
-    if environment.choose(options.containers, log.get().info) == "local":
-        return environment.local(options.python)
-    return environment.container(build(job, options.containers), options.containers)
+    return _environment(options, lambda: build(job, options.containers))
 
 
 def planned_environment(job: Job, options: Options) -> Environment:
     """The same, without building anything."""
+    return _environment(options, lambda: environment.planned_image(job.spec, options.containers))
+
+
+def _environment(options: Options, image: Callable[[], Image]) -> Environment:
     if options.replay is not None:
         return environment.replay(options.replay, read_record)
     if environment.choose(options.containers, log.get().info) == "local":
         return environment.local(options.python)
-    return environment.container(environment.planned_image(job.spec, options.containers), options.containers)
+    return environment.container(image(), options.containers)
 
 
 def build(job: Job, containers: Containers) -> Image:

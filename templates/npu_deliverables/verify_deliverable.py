@@ -52,7 +52,7 @@ FIXED = {"14.1 %", "4.5 %", "1.41 %"}  # measured-looking numbers of the page's 
 TIERS = {"smoke": "1.00 s", "standard": "10.00 s", "publish": "60.00 s"}  # how long each batch size is timed at least
 WORDS = "npu_eval/records/stamps.py"  # words the stamps of the pages; it is read, never run
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
-WORSE = ("PASS", "NOT_MEASURED", "BLOCKED", "FAIL")
+WORSE = ("PASS", "NOT_MEASURED", "FAIL")
 LAYOUT = "folder"  # stands for a file where the folder is not laid out as this version lays one out
 MIB = 2**20
 MOST_FILES, MOST_DEEP, MOST_NESTED, MOST_VALUES, MOST_RECORDS = 10_000, 16, 64, 2_000_000, 20
@@ -447,7 +447,7 @@ def written(value: Any) -> Iterator[str]:
 MEASURED = re.compile(
     r"(?<![\w.])-?\d+\.\d+(?:e[-+]\d+)? (?:ms|s|/s|%|dB|MiB|GiB|M)(?![\w/])|(?<![\w.])\d\.\d{3}e[-+]\d\d(?![\w ])"
 )
-STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b")
+STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED)\b")
 
 
 def check_verdicts(spec: Any, summary: Any) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ STAMP_INK: Colour = (20, 20, 20)
 BUTTONS: tuple[Colour, ...] = ((255, 95, 87), (254, 188, 46), (40, 200, 64))
 
 _WORDS = re.compile(
-    r"(?P<doubt>^!!! .* !!!$|\bPASS \((?:simulated|replayed)[^)]*\)|\b(?:NOT_MEASURED|BLOCKED|WARNING)\b)"
+    r"(?P<doubt>^!!! .* !!!$|\bPASS \((?:simulated|replayed)[^)]*\)|\b(?:NOT_MEASURED|WARNING)\b)"
     r"|(?P<good>\bPASS\b)"
     r"|(?P<bad>\b(?:FAIL|ERROR)\b)"
 )

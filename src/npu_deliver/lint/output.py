@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -182,8 +181,3 @@ def listing(lang: str) -> Iterator[str]:
     """One line for each rule."""
     for rule in catalogue.RULES:
         yield f"{rule.id:<8} {_WORDS[lang][rule.severity]:<8} {rule.title.said(lang)}"
-
-
-def by_rule(result: Result) -> Counter[str]:
-    """How many findings each rule has."""
-    return Counter(finding.rule for finding in result.findings)

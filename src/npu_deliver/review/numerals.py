@@ -34,7 +34,7 @@ _WORD = re.compile(rf"(?:[^{_BREAK}:]|(?<=\d):(?=\d))+")
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _UNIT = re.compile(r" (ms|s|/s|dB|MiB|GiB|M|%)(?![\w/])")
-_STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b|(?<![\w.])(true|false)(?![\w.])")
+_STATE = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED)\b|(?<![\w.])(true|false)(?![\w.])")
 _ASIDE = ".~≈±%"  # signs that may stand at either end of a word and are no part of it
 
 _IN_UNITS = (

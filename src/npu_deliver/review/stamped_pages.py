@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 _TITLE = re.compile(r"^# (?!\[SIMULATED\] )")
-_BARE_VERDICT = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\)\*\*)")
+_BARE_VERDICT = re.compile(r"\*\*(PASS|FAIL|NOT_MEASURED)\b(?! \(simulated\)\*\*)")
 _TIME = re.compile(r"\d (?:ms|/s)(?![\w/])")
 _BATCH_MEMORY = re.compile(r"^\| \d+ \|.*\d MiB\b")
 

@@ -17,7 +17,6 @@ class Status(enum.StrEnum):
 
     PASS = "PASS"  # noqa: S105  a verdict, not a password
     NOT_MEASURED = "NOT_MEASURED"
-    BLOCKED = "BLOCKED"
     FAIL = "FAIL"
 
 

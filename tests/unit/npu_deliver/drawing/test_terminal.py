@@ -162,7 +162,7 @@ def test_an_empty_log_is_a_picture_too(lines):
 @pytest.mark.parametrize(
     ("line", "colour"),
     [("PASS  relative-l2", pictures.GREEN), ("FAIL  relative-l2", pictures.RED),
-     ("NOT_MEASURED boxes", pictures.YELLOW), ("BLOCKED latency", pictures.YELLOW),
+     ("NOT_MEASURED boxes", pictures.YELLOW),
      ("PASS (simulated) a", pictures.YELLOW), ("!!! NO NPU - MEASURED ON ANOTHER DEVICE !!!", pictures.YELLOW)],
 )  # fmt: skip
 def test_verdict_words_have_their_colour(line, colour):

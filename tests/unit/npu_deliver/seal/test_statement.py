@@ -49,7 +49,7 @@ def test_what_passed_without_an_npu_is_a_warning(folder_on_cpu):
 
 @pytest.mark.parametrize(
     ("status", "result", "where"),
-    [(Status.FAIL, "FAILED", "failedTests"), (Status.BLOCKED, "FAILED", "failedTests"),
+    [(Status.FAIL, "FAILED", "failedTests"),
      (Status.NOT_MEASURED, "WARNED", "warnedTests")],
 )  # fmt: skip
 def test_each_verdict_stands_where_it_belongs(folder, status, result, where):

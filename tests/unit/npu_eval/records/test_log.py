@@ -179,7 +179,7 @@ def test_inference_has_no_verdict_and_so_none_to_miss() -> None:
 
 def test_verdict_lines_are_one_for_each_criterion_of_the_experiment() -> None:
     lines = log_lines(samples.precision_record(), CRITERIA)
-    found = [line.split()[1] for line in lines if re.match(r"(PASS|FAIL|NOT_MEASURED|BLOCKED) ", line)]
+    found = [line.split()[1] for line in lines if re.match(r"(PASS|FAIL|NOT_MEASURED) ", line)]
     assert found == [c.id for c in CRITERIA if c.experiment == "precision"]
 
 
@@ -211,7 +211,7 @@ def test_a_simulated_npu_has_no_times_no_plain_verdict_and_another_name(kind: st
     simulated = every_kind(spec, provenance=samples.provenance(device=samples.simulated_facts()))[kind]
     text = log_text(simulated, rules)
     assert not re.search(r"\d ms\b|\d /s\b|\d MiB\b", text)
-    assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED|BLOCKED)\b(?! \(simulated\))", text)
+    assert not re.search(r"\b(PASS|FAIL|NOT_MEASURED)\b(?! \(simulated\))", text)
     assert (UNTIMED in text) == (kind in ("performance", "optimisation", "precision"))
     assert log_name(simulated) == KINDS[kind].log.replace(".log", ".simulated.log")
     assert log_name(every_kind(spec)[kind]) == KINDS[kind].log
