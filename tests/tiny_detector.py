@@ -10,10 +10,7 @@ import torch
 from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
-from npu_eval.models.adapters import photo_batch
-from npu_eval.models.detections import DetectionSet
-from npu_eval.models.photos import upright_size
-from npu_eval.models.shapes import ShapesImage
+from npu_eval.models import DetectionSet, ShapesImage, photo_batch, upright_size
 
 
 class TinyNet(nn.Module):

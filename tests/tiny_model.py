@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from npu_eval.models.adapters import best_classes
-from npu_eval.models.prediction import Prediction
+from npu_eval.models import Prediction, best_classes
 
 
 class TinyNetwork(nn.Module):

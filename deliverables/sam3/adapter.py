@@ -15,9 +15,7 @@ import transformers
 from torch import Tensor, nn
 
 from npu_eval.errors import AdapterError
-from npu_eval.models.adapters import library_state, photo_batch
-from npu_eval.models.detections import DetectionSet, mask_size
-from npu_eval.models.photos import upright_size
+from npu_eval.models import DetectionSet, library_state, mask_size, photo_batch, upright_size
 from npu_eval.sam3 import corrections
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
 from npu_eval.sam3.image_network import OUTPUTS, correct, find, outline, text_features

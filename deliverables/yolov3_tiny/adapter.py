@@ -12,10 +12,7 @@ from torch import nn
 from torch.nn import functional
 from torchvision.transforms.functional import pil_to_tensor
 
-from npu_eval.models.adapters import photo_batch
-from npu_eval.models.detections import DetectionSet
-from npu_eval.models.photos import upright_size
-from npu_eval.models.prediction import Prediction
+from npu_eval.models import DetectionSet, Prediction, photo_batch, upright_size
 
 SIDE = 416
 ANCHORS = ((10, 14), (23, 27), (37, 58), (81, 82), (135, 169), (344, 319))  # width, height in pixels of the input

@@ -3,7 +3,7 @@
 from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
-from npu_eval.models.adapters import best_classes, photo_batch
+from npu_eval.models import best_classes, photo_batch
 
 
 class TinyAdapter:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from npu_deliver import words
+from npu_deliver.experiments.precision import words as precision
 from npu_eval.agreement.detections import CAUSES
 from npu_eval.agreement.levels import LEVELS
 from npu_eval.experiments.performance.data import ENDS
@@ -40,11 +41,11 @@ def test_each_end_of_a_run_has_words(by):
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_each_cause_of_a_lone_detection_has_words_in_both_languages(cause):
-    assert HAN.search(words.cause(cause, "zh"))
-    assert not HAN.search(words.cause(cause, "en"))
+    assert HAN.search(precision.cause(cause, "zh"))
+    assert not HAN.search(precision.cause(cause, "en"))
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_each_level_has_words_in_both_languages(level):
-    assert HAN.search(words.agreement_level(level, "zh"))
-    assert words.agreement_level(level, "en") == level
+    assert HAN.search(precision.agreement_level(level, "zh"))
+    assert precision.agreement_level(level, "en") == level

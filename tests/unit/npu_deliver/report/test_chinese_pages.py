@@ -12,9 +12,10 @@ import pytest
 import samples
 from npu_deliver.chinese import CHINESE
 from npu_deliver.experiments.optimisation.summary import Direction
+from npu_deliver.experiments.performance.summary import Unmeasured
 from npu_deliver.report.render import render
 from npu_deliver.review.numerals import allowed_numbers, stray_numerals
-from npu_deliver.summary import Summary, Unmeasured, summarize
+from npu_deliver.summary import Summary, summarize
 from npu_eval.agreement.detections import CAUSES as LONE_CAUSES
 from npu_eval.agreement.levels import CAUSES, LEVELS
 from npu_eval.asked.criteria import CONTEST_ERROR, NO_FALLBACK, Comparison, Criterion

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samples
-from npu_deliver.experiments.registry import parse_record, read_record
+from npu_deliver.experiments.registry import KINDS, parse_record, read_record
 from npu_eval.agreement.difference import RELATIVE_ERROR_BOUNDS, ULP_EDGES, ClassRanking, Difference
 from npu_eval.errors import RecordError
 from npu_eval.experiments.inference.data import InferenceData, PhotoResult
@@ -72,8 +72,10 @@ runs = st.builds(
     device_s=st.just(()), ended_by=st.sampled_from(ENDS),
 )  # fmt: skip
 performance = st.builds(PerformanceData, runs=tuples(runs))
-records = st.builds(
-    Record, provenance=provenances, command=tuples(words), data=st.one_of(inference, precision, performance)
+by_kind = {"inference": inference, "precision": precision, "performance": performance}
+records = st.one_of(
+    st.builds(Record, provenance=provenances, command=tuples(words), of=st.just(KINDS[name]), data=data)
+    for name, data in by_kind.items()
 )
 
 
@@ -96,7 +98,7 @@ def test_a_stored_record_comes_back_and_its_hash_is_that_of_its_file(kind: str, 
 
 
 def frozen_parts(value: Any) -> list[Any]:
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [value, *(p for f in dataclasses.fields(value) for p in frozen_parts(getattr(value, f.name)))]
     if isinstance(value, tuple):
         return [p for item in value for p in frozen_parts(item)]

@@ -396,6 +396,7 @@ def test_code_from_elsewhere_does_not_run(
 class Failing:
     """An experiment that raises."""
 
+    KIND = KINDS["inference"]
     DESCRIPTION = "fails"
 
     def __init__(self, error: BaseException) -> None:

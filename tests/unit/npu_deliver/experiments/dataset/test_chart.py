@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
-from npu_deliver.drawing.labels import CHART_LABELS
+from npu_deliver.drawing.labels import CHART_LABELS, Frame
 from npu_deliver.experiments.dataset.chart import ApSeries, dataset_chart
 
 
 def chart(*series, lang="en", **changes):
-    arguments = {"labels": CHART_LABELS[lang], "stamp": None, "footer": "", "source_sha256": "ab" * 32}
-    return dataset_chart(series, **arguments | changes)
+    frame = Frame(labels=CHART_LABELS[lang], stamp=None, footer="", source_sha256="ab" * 32)
+    return dataset_chart(series, replace(frame, **changes))
 
 
 BOXES = ApSeries(name="boxes", by_threshold=(0.5, *(None,) * 9), by_category={"person": 0.4, "虎": None})

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import samples
 from npu_deliver.experiments.localisation.summary import SHOWN, summarize_localisation
+from npu_deliver.experiments.precision.summary import FLOAT32_LIMIT, differs
 from npu_deliver.report.render import render
-from npu_deliver.summary import FLOAT32_LIMIT, differs, summarize
+from npu_deliver.summary import summarize
 
 
 def test_the_page_gets_the_worst_operators_and_the_first_fault() -> None:
