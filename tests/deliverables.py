@@ -26,8 +26,8 @@ from PIL.PngImagePlugin import PngInfo
 import samples
 from npu_deliver import ledger, pipeline
 from npu_deliver.environment.choice import Environment
-from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Step
 from npu_deliver.release import versions
 from npu_deliver.report import figures
 from npu_deliver.review import tampering

@@ -51,7 +51,7 @@ def printed() -> Iterator[Printed]:
     """String constants of the program, lines of the templates, and the words of the linter's rules."""
     for path in sorted(p for folder in ("src", "templates") for p in (ROOT / folder).rglob("*.py")):
         yield from of_python(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "templates").rglob("*.j2")):
+    for path in sorted(p for folder in ("src", "templates") for p in (ROOT / folder).rglob("*.j2")):
         yield from of_template(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
     for name, rule in tomllib.loads((ROOT / RULES).read_text(encoding="utf-8")).items():
         yield from (Printed(f"{RULES} {name}", text) for key in ("title", "why") for text in rule[key].values())

@@ -12,7 +12,7 @@ from pathlib import Path
 from npu_deliver import log
 from npu_deliver.deaths import death
 from npu_deliver.environment.engine import Engine
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import (
     EXIT_INTERRUPTED,
     EXIT_NOT_PASSED,

@@ -12,8 +12,8 @@ from npu_deliver import execute, ledger, log, output_place, plan
 from npu_deliver.environment import choice as environment
 from npu_deliver.environment.choice import Containers, Environment
 from npu_deliver.environment.engine import Engine
-from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import ConfigError, RecordError
 from npu_deliver.exchange import exchange
 from npu_deliver.execute import Execution

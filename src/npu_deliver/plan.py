@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.experiments.registry import KINDS, OPTIONAL, halves_by_name
 from npu_deliver.spec.profiles import SERVER
 from npu_deliver.spec.spec import Job, Spec

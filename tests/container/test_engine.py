@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from npu_deliver.environment.engine.container import LABEL, DockerEngine, Limits, connect, folder_label, shell_line
-from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.errors import EngineError, StepError
 
 pytestmark = pytest.mark.container

@@ -34,6 +34,10 @@ OPTIONAL = tuple(name for name, kind in KINDS.items() if kind.optional)
 """Experiments that no spec.json asks for, and that a folder may hold or not."""
 
 
+SECTIONS = Path(__file__).parent
+"""Where an experiment's section of a page lies: ``<experiment>/section.<language>.md.j2``, which the page includes."""
+
+
 def asked(spec: EvalSpec) -> tuple[str, ...]:
     """The experiments that a spec asks for, each of which leaves a record."""
     return tuple(name for name, kind in KINDS.items() if not kind.optional and kind.asked(spec))

@@ -80,7 +80,7 @@ def rules() -> dict[str, Path]:
     for package in PACKAGES:
         folder = source(package)
         found |= {f"{package}/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*.py")}
-    for path in host.rglob("*.py"):
+    for path in (*host.rglob("*.py"), *host.rglob("*.j2")):
         name = path.relative_to(host).as_posix()
         if not name.startswith(_DECIDE_NOTHING):
             found[f"npu_deliver/{name}"] = path

@@ -17,7 +17,7 @@ import jinja2
 
 from npu_deliver import words
 from npu_deliver.errors import RenderError
-from npu_deliver.experiments.registry import halves
+from npu_deliver.experiments.registry import SECTIONS, halves
 from npu_deliver.report.traced import Marked, Marks, Shown, trace
 from npu_deliver.spec.profiles import templates, templates_folders
 from npu_deliver.summary import Summary
@@ -114,7 +114,7 @@ def _place(error: Exception, name: str) -> str:
 
 def _environment(summary: Summary, lang: str) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_folders(summary.layout)),
+        loader=jinja2.FileSystemLoader((*templates_folders(summary.layout), SECTIONS)),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         autoescape=False,  # noqa: S701  Markdown, not HTML; `cell` escapes what breaks a table

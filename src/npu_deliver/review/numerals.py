@@ -11,11 +11,12 @@ import dataclasses
 import functools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from npu_deliver.experiments.localisation.words import located
-from npu_deliver.experiments.registry import PARTS
+from npu_deliver.experiments.registry import PARTS, SECTIONS
 from npu_deliver.spec.profiles import templates
 from npu_deliver.summary import Summary
 from npu_deliver.words import COMPONENTS, LANGUAGES, phrase_words
@@ -106,6 +107,8 @@ def _rows(summary: Summary) -> Iterator[tuple[Any, ...]]:
         if found := getattr(summary, name):
             yield from part.rows(found, device)
 
+
+_INCLUDE = re.compile(r'\{% include "([^"]+)" %\}')
 
 _ADDRESS = re.compile(r'(?<=src=")[^"]*')
 """A picture's address spells out what means something in one; its file's name is meant."""
@@ -218,9 +221,16 @@ def _template(layout: Layout, page: str) -> tuple[frozenset[str], frozenset[str]
     every = templates(layout)
     for lang in LANGUAGES:
         path = every.get(f"{stem}.{lang}{dot}{suffix}.j2")
-        for line in path.read_text(encoding="utf-8").splitlines() if path else ():
+        for line in _lines(path) if path else ():
             if "{{" not in line and "{%" not in line:
                 literal.add(line)
                 continue
             fixed.update(_tokens(re.sub(r"\{[{%#].*?[}%#]\}", " ", line)))
     return frozenset(literal), frozenset(fixed)
+
+
+def _lines(template: Path) -> Iterator[str]:
+    """The lines of a template and of the sections that it includes."""
+    for line in template.read_text(encoding="utf-8").splitlines():
+        included = _INCLUDE.fullmatch(line)
+        yield from _lines(SECTIONS / included[1]) if included else (line,)

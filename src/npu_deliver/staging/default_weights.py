@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 
 from npu_deliver.environment.choice import Environment
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import AdapterError
 from npu_deliver.spec.libraries import portable
 from npu_deliver.spec.spec import Job

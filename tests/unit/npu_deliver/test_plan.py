@@ -7,7 +7,7 @@ import pytest
 
 import deliverables
 from npu_deliver.environment.engine.container import environment
-from npu_deliver.environment.engine.step import Mount
+from npu_deliver.environment.step import Mount
 from npu_deliver.experiments.optimisation.step import with_budget
 from npu_deliver.experiments.registry import KINDS
 from npu_deliver.plan import INPUTS, RESULTS, locate, plan, reference_step, scripts_left_out

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import StepError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 
 Tell = Callable[[str], None]
 

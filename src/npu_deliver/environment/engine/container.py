@@ -28,8 +28,8 @@ import requests
 from npu_deliver.environment import hardware
 from npu_deliver.environment.engine import attached
 from npu_deliver.environment.engine.base import Tell, isolated
-from npu_deliver.environment.engine.step import Mount, Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.errors import EngineError, StepError
 
 OLDEST_API = (1, 40)

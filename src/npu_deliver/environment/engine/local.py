@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from npu_deliver.environment.engine.base import Tell, isolated
-from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import StepError
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from npu_deliver.environment.engine.base import Tell
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import EngineError, RecordError
 from npu_eval.asked.spec import read_spec_file
 from npu_eval.jsonio import write_atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from npu_deliver.environment.engine.step import Mount, Step
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.spec.spec import Spec
 from npu_eval.asked.spec import AGAINST_VARIABLE, DATA_VARIABLE
 

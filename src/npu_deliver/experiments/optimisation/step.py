@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.spec.spec import Job, Spec
 
 OPTIMISATION_BUDGET_S = {"smoke": 0.0, "standard": 180.0, "publish": 1800.0}

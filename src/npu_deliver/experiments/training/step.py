@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npu_deliver.environment.engine.step import Step
+from npu_deliver.environment.step import Step
 from npu_deliver.spec.spec import Spec
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from npu_deliver import execute
 from npu_deliver.environment.engine import Engine
-from npu_deliver.environment.engine.step import Mount, Step
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.plan import RERUN_TIMEOUT_S
 from npu_deliver.release.travelling import code
 from npu_eval.asked.layout import NPU_DELIVERABLES

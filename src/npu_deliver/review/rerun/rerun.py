@@ -19,8 +19,8 @@ from npu_deliver.environment import choice as environment
 from npu_deliver.environment.choice import Containers, Environment
 from npu_deliver.environment.engine import Engine, LocalEngine
 from npu_deliver.environment.engine.base import Tell
-from npu_deliver.environment.engine.step import Step
 from npu_deliver.environment.image import Image, local_image
+from npu_deliver.environment.step import Step
 from npu_deliver.errors import ConfigError, EngineError, RecordError
 from npu_deliver.experiments.registry import read_record
 from npu_deliver.release import travelling, versions

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import samples
 from npu_deliver.errors import RenderError
+from npu_deliver.experiments.registry import SECTIONS
 from npu_deliver.ledger import Runs
 from npu_deliver.report import figures, render
 from npu_deliver.review.numerals import allowed_numbers, stray_numerals
@@ -648,7 +649,9 @@ def test_a_profile_without_pages_in_a_language_is_refused(template):
 # --- the templates themselves ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.j2")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((*TEMPLATES.rglob("*.j2"), *SECTIONS.rglob("*.j2"))), ids=lambda p: str(p)[-30:]
+)
 def test_no_template_formats_or_computes_a_number(path):
     text = path.read_text(encoding="utf-8")
     for expression in re.findall(r"\{\{(.*?)\}\}", text, re.DOTALL):
@@ -659,12 +662,26 @@ def test_no_template_formats_or_computes_a_number(path):
     assert "s.performance.single.mean_s" not in re.sub(r"mean_s \| ms", "", text)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_both_templates_have_the_same_parts(page):
+SECTIONED = sorted(path.parent.name for path in SECTIONS.glob("*/section.zh.md.j2"))
+
+
+def test_every_section_is_included_by_the_page():
+    page = (TEMPLATES / "readme.zh.md.j2").read_text(encoding="utf-8")
+    assert sorted(re.findall(r'include "(\w+)/section', page)) == SECTIONED
+    assert SECTIONED
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [*(TEMPLATES / page.partition(".")[0] for page in PAGES), *(SECTIONS / name / "section" for name in SECTIONED)],
+    ids=lambda p: str(p)[-20:],
+)
+def test_both_templates_have_the_same_parts(stem):
     """The same loops, conditions and values in the same order; only the words differ."""
-    stem = page.partition(".")[0]
     chinese, english = (
-        re.findall(r"\{[{%].*?[%}]\}", (TEMPLATES / f"{stem}.{lang}.md.j2").read_text(encoding="utf-8"), re.DOTALL)
+        re.findall(
+            r"\{[{%].*?[%}]\}", stem.with_name(f"{stem.name}.{lang}.md.j2").read_text(encoding="utf-8"), re.DOTALL
+        )
         for lang in LANGUAGES
     )
     plain = [re.sub(r'summary_(zh|en)|"[^"]*"', "", tag) for tag in chinese]

@@ -14,7 +14,7 @@ import pytest
 
 import deliverables
 from npu_deliver.environment.engine import LocalEngine, ReplayEngine, attached
-from npu_deliver.environment.engine.step import Mount, Step
+from npu_deliver.environment.step import Mount, Step
 from npu_deliver.errors import EngineError, RecordError, StepError
 from npu_deliver.experiments.registry import KINDS, read_record
 from npu_eval.records.record import write_record
