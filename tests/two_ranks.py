@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import npu_models
 from npu_models import Target, resnet, solov2
+from npu_models.encoded import Encoded
 from npu_models.sync_norm import synchronise
 
 WORLD = 2
@@ -38,7 +39,7 @@ class Losses(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor, targets: Sequence[Target], normalisers: Tensor | None) -> Tensor:
+    def forward(self, images: Tensor, targets: Sequence[Target] | Encoded, normalisers: Tensor | None) -> Tensor:
         """The sum of the losses."""
         return torch.stack(list(self.network.losses(images, targets, normalisers).values())).sum()
 
@@ -104,8 +105,14 @@ def step(model: nn.Module, batch: Tensor, wanted: Sequence[Target], normalisers:
     """The gradients of one step by name: the first values of each."""
     model.zero_grad(set_to_none=True)
     model(batch, wanted, normalisers).backward()
-    named = ((key.removeprefix("module.").removeprefix("network."), p.grad) for key, p in model.named_parameters())
-    return {key: grad.flatten()[:KEPT].clone() for key, grad in named if grad is not None}
+    named = ((key.removeprefix("module.").removeprefix("network."), p) for key, p in model.named_parameters())
+    return {key: kept(parameter) for key, parameter in named if parameter.grad is not None}
+
+
+def kept(parameter: nn.Parameter) -> Tensor:
+    """The first values of its gradient."""
+    assert parameter.grad is not None
+    return parameter.grad.flatten()[:KEPT].clone()
 
 
 def run(folder: Path) -> Mapping[str, Mapping[str, dict[str, Tensor]]]:

@@ -43,6 +43,19 @@ def test_two_ranks_have_the_gradients_of_one_process_with_all_images(name, of_tw
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", two_ranks.BY_ALL_RANKS)
+def test_accumulated_parts_have_the_gradients_of_two_ranks_to_the_bit(name, of_two):
+    network = two_ranks.network(name)
+    losses, encoder = two_ranks.Losses(network), network.encoder()
+    parts = [encoder(two_ranks.targets(rank, "uneven"), two_ranks.SIZE, torch.float64) for rank in (0, 1)]
+    normalisers = torch.stack([part.normalisers for part in parts]).mean(dim=0)
+    for rank, part in enumerate(parts):
+        (losses(two_ranks.images(rank), part, normalisers) / two_ranks.WORLD).backward()
+    for key, wanted in of_two[name]["uneven"].items():
+        assert torch.equal(two_ranks.kept(network.get_parameter(key)), wanted), key
+
+
+@pytest.mark.slow
 def test_two_ranks_have_the_gradients_of_one_process_with_norms_in_training_too(of_two):
     name = "blendmask/R_50_1x"
     distances = farthest(of_two[name]["synchronised"], together(name, "uneven", norms=True))

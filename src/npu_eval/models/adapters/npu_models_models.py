@@ -116,10 +116,9 @@ class Detector:
         assert isinstance(model, npu_models.Network)
         batch = model.preprocess([image.pixels.flip(-1) for image in images], resize=False)
         targets = [
-            npu_models.Target(image.boxes.to(batch.tensor), image.classes.to(batch.tensor.device),
-                              masks=image.masks.to(batch.tensor.device), semantic=_semantic(image))
-            for image in images
-        ]  # fmt: skip
+            npu_models.Target(image.boxes, image.classes, masks=image.masks, semantic=_semantic(image))
+            for image in images  # on the CPU, in float32: what is learned from depends on no device and no precision
+        ]
         return model.losses(batch, targets)
 
     @functools.cached_property

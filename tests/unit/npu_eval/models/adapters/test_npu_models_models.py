@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import npu_models
 from npu_eval.errors import AdapterError, WeightsError
 from npu_eval.models.adapter import (
     SupportsDefaultWeights,
@@ -99,6 +101,17 @@ def test_losses_have_the_originals_names_and_gradients(name: str) -> None:
     assert all(key.startswith("loss_") and bool(torch.isfinite(value)) for key, value in losses.items())
     torch.stack(list(losses.values())).sum().backward()
     assert all(p.grad is not None for n, p in network.named_parameters() if p.requires_grad and "tower" in n)
+
+
+def test_targets_are_no_coarser_than_float32_where_the_network_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, drawn = create_adapter(LIGHT), shapes_image(64, 0)
+    image = replace(drawn, boxes=drawn.boxes + 0.3)
+    network = npu_models.build(LIGHT).bfloat16()
+    given: list[npu_models.Target] = []
+    monkeypatch.setattr(type(network), "losses", lambda _self, _batch, targets: given.extend(targets) or {})
+    adapter.losses(network, [image])
+    assert torch.equal(given[0].boxes, image.boxes)
+    assert given[0].boxes.dtype == torch.float32
 
 
 PHOTOS = {
