@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +86,12 @@ class SOLOv2(Network):
 
     Raw outputs: ``res2``…``res5``, ``p2``…``p6``; for each of the five grids ``kernel_i`` (N, 256, S, S) and ``cls_i``
     (N, 80, S, S) logits; ``mask_feats`` (N, 256, H / 4, W / 4).
+
+    ``mask_divisor`` is what the mask loss is divided by: the distinct positive cells, as in mmdet, or the assigned
+    masks, as in WXinlong/SOLO, where a cell that two objects share counts twice.
     """
+
+    mask_divisor: Literal["cells", "masks"] = "cells"
 
     def __init__(self, depth: int, variant: str = "full") -> None:
         configuration = CONFIGURATIONS[variant]
@@ -140,7 +145,9 @@ class SOLOv2(Network):
         targets: Sequence[Target | Mapping[str, Any]] | Encoded,
         normalisers: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """``loss_mask`` Dice and ``loss_cls`` focal, divided as mmdet does; targets need boxes, classes and masks.
+        """``loss_mask`` Dice, divided as ``mask_divisor`` says, and ``loss_cls`` focal.
+
+        Targets need boxes, classes and masks.
 
         Both originals divide by the positive cells of each rank's own images: ``normalisers`` are not used.
         """
@@ -148,19 +155,25 @@ class SOLOv2(Network):
         images = as_tensor(batch)
         wanted = encoded_for(images, targets, self.encoder(), GridTargets)
         raw = self.raw_outputs(images)
+        divisor = wanted.positives if self.mask_divisor == "cells" else _masks(wanted)
         focal = [
             focal_sum(flatten(x)[index], image.grids[level].classes)
             for level, x in enumerate(levels(raw, "cls_"))
             for index, image in enumerate(wanted.images)
         ]
         return {
-            "loss_mask": _mask_loss(levels(raw, "kernel_"), raw["mask_feats"], wanted),
+            "loss_mask": _mask_loss(levels(raw, "kernel_"), raw["mask_feats"], wanted) / max(divisor, 1),
             "loss_cls": torch.stack(focal).sum() / (wanted.positives + 1),
         }
 
 
+def _masks(wanted: GridTargets) -> int:
+    """How many masks are assigned."""
+    return sum(len(grid.cells) for image in wanted.images for grid in image.grids)
+
+
 def _mask_loss(kernels: list[Tensor], features: Tensor, wanted: GridTargets) -> Tensor:
-    """Dice over all assigned masks, divided by the number of distinct positive cells."""
+    """The weighted sum of Dice over all assigned masks."""
     if wanted.positives == 0:
         return nothing_of(features, *kernels)
     total = precise(features.new_zeros(()))
@@ -169,7 +182,7 @@ def _mask_loss(kernels: list[Tensor], features: Tensor, wanted: GridTargets) -> 
             if len(grid.cells) > 0:
                 masks = _draw(flatten(kernels[level])[index][grid.cells], features[index])
                 total = total + dice_loss(masks, image.masks[grid.objects].flatten(1)).sum()
-    return total * MASK_WEIGHT / wanted.positives
+    return total * MASK_WEIGHT
 
 
 def _local_maxima(scores: Tensor) -> Tensor:

@@ -46,6 +46,9 @@ def test_the_ports_deviate_where_they_are_known_to():
         "precision.autocast": (None, "float16"),
         "precision.loss_scale": (None, 128.0),
     }
+    found = deviations(recipe_of(model, "WXinlong/SOLO"), recipe_of(model))
+    assert found["mask_divisor"] == ("cells", "masks")
+    assert found["schedule.drops"] == ((8, 11), (9, 11))
 
 
 def test_every_changed_field_is_a_deviation_and_a_source_is_none():

@@ -164,3 +164,16 @@ def test_the_light_model_has_a_smaller_head():
     raw = npu_models.build("solov2/light_r50_fpn_3x").raw_outputs(torch.zeros(1, 3, 64, 64))
     assert raw["kernel_0"].shape == (1, 128, 40, 40)
     assert raw["mask_feats"].shape == (1, 128, 16, 16)
+
+
+def test_a_cell_that_two_objects_share_counts_once_or_twice(shapes):
+    model = npu_models.build("solov2/light_r50_fpn_3x")
+    image, target = shapes()
+    batch = model.preprocess([image], resize=False)
+    twice = Target(*(x.repeat(2, *[1] * (x.dim() - 1)) for x in (target.boxes, target.classes, target.masks)))
+    with torch.inference_mode():
+        by_cells = [model.losses(batch, [one])["loss_mask"].item() for one in (target, twice)]
+        model.mask_divisor = "masks"
+        by_masks = [model.losses(batch, [one])["loss_mask"].item() for one in (target, twice)]
+    assert by_cells[1] == pytest.approx(2 * by_cells[0], rel=1e-5)  # mmdet: the sum over distinct cells
+    assert by_masks[1] == pytest.approx(by_masks[0], rel=1e-5)  # WXinlong/SOLO: the mean
