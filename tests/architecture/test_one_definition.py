@@ -43,7 +43,7 @@ CODE = {path.relative_to(ROOT).as_posix(): code(path) for path in SOURCES}
     [
         (
             r"'(?:fp32-equal|within-criteria|not-judged)'",
-            {"src/npu_eval/agreement/levels.py", "src/npu_deliver/words.py"},
+            {"src/npu_eval/agreement/levels.py", "src/npu_deliver/experiments/precision/words.py"},
         ),
         (r"FP32_EQUAL\s*(?::\s*\w+\s*)?= ", {"src/npu_eval/agreement/levels.py"}),
         (r"\bFORMATS\s*= ", {"src/npu_eval/agreement/levels.py"}),
