@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from npu_deliver.lint import Finding, lint, lint_submission
+from npu_deliver.lint import Finding, catalogue, lint, lint_submission
 from npu_deliver.lint.reading.folder.files import decode
 from npu_deliver.lint.reading.folder.submission import Submission, document
 
 DATA = Path(__file__).parent / "unit/npu_deliver/lint/data"
+NEED_FILES = ("NPU000a", "NPU000b", "NPU024c", "NPU025e", "NPU025f", "NPU025g", "NPU025h", "NPU025i")
+"""Rules that no page breaks by itself: files beside it do, or what is no page. Their tests make files."""
+EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in NEED_FILES]
+"""Rules whose examples are whole pages."""
 
 
 def linted(text: str, name: str = "README.md") -> tuple[Finding, ...]:

@@ -19,8 +19,6 @@ MISSING_FILE = rule("NPU024c")
 PRIVATE_PATH = rule("NPU025c")
 SECRET = rule("NPU025d")
 RULES = (NO_LOG, PICTURE_ONLY, MISSING_FILE, PRIVATE_PATH, SECRET)
-NEED_FOLDER = frozenset({MISSING_FILE.id})
-"""Rules whose examples need files beside the report; their tests make folders."""
 
 _NORMS = frozenset({"max_abs", "mean_abs", "cosine", "relative_l2", "rel_error"})
 _OWN = ("shell", "python", "requirements")

@@ -30,8 +30,6 @@ SYMBOL = rule("NPU025g")
 COPIED = rule("NPU025h")
 FORM = rule("NPU025i")
 RULES = (HARDWARE, SCORING, REQUIREMENTS, DEPLOY, SYMBOL, COPIED, FORM)
-NEED_FOLDER = frozenset({REQUIREMENTS.id, DEPLOY.id, SYMBOL.id, COPIED.id, FORM.id})
-"""Rules whose examples need files beside the report; their tests make folders."""
 
 _TAGS = frozenset({"npu", "ascend", "ascend-npu"})
 _NO_PACKAGE = "python"

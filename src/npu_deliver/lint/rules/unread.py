@@ -12,8 +12,6 @@ UNREAD = rule("NPU000a")
 BROKEN = rule("NPU000b")
 SUPPRESSION = rule("NPU000c")
 RULES = (UNREAD, BROKEN, SUPPRESSION)
-NOT_MARKDOWN = frozenset({UNREAD.id, BROKEN.id})
-"""Rules that no Markdown text can break; their tests make files."""
 
 _WHAT = {
     "binary": Text("是二进制文件，没有读取", "is binary and was not read"),

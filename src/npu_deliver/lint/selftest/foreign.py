@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from npu_deliver.lint.selftest.numbers import Files, Numbers, cut, draw
+from npu_deliver.lint.selftest.numbers import Files, Numbers
 from npu_deliver.lint.selftest.pages import driving_zh, hub_card_en, inference_zh, training_zoo_zh
 from npu_deliver.lint.selftest.reports import bullets_zh, log_en, speedups_zh, tables_en, zoo_zh
-
-__all__ = ["STYLES", "Files", "Numbers", "cut", "draw"]
 
 STYLES: tuple[Callable[[Numbers, random.Random], Files], ...] = (
     bullets_zh,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-Files = dict[str, str]
+from npu_deliver.lint.selftest.numbers import Files
 
 
 @dataclass(frozen=True, kw_only=True)

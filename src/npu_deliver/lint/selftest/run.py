@@ -12,8 +12,9 @@ from pathlib import Path
 from npu_deliver.lint import Finding, Severity, lint_submission
 from npu_deliver.lint.reading.folder.files import decode, read_folder
 from npu_deliver.lint.reading.folder.submission import Document, Submission, document
-from npu_deliver.lint.selftest.foreign import STYLES, Files, draw
+from npu_deliver.lint.selftest.foreign import STYLES
 from npu_deliver.lint.selftest.mutations import MUTATIONS
+from npu_deliver.lint.selftest.numbers import Files, draw
 
 LEAST = 200
 """Mutations that a run plants at least; the command asks for more (`--mutations`)."""

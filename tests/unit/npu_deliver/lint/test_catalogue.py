@@ -6,14 +6,10 @@ import re
 
 import pytest
 
-from lint_reports import linted
+from lint_reports import EXAMPLES, NEED_FILES, linted
 from npu_deliver.errors import ConfigError
 from npu_deliver.lint import catalogue
 from npu_deliver.lint.finding import Rule
-from npu_deliver.lint.rules import evidence, form
-from npu_deliver.lint.rules.unread import NOT_MARKDOWN
-
-EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in evidence.NEED_FOLDER | form.NEED_FOLDER | NOT_MARKDOWN]
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
@@ -26,6 +22,11 @@ def test_the_passing_example_passes(rule: Rule) -> None:
     findings = linted(rule.good)
     assert rule.id not in {finding.rule for finding in findings}
     assert not [finding for finding in findings if finding.severity == "error"]
+
+
+@pytest.mark.parametrize("name", [name for name in NEED_FILES if catalogue.rule(name).bad])
+def test_no_page_alone_breaks_a_rule_that_needs_files(name: str) -> None:
+    assert name not in {finding.rule for finding in linted(catalogue.rule(name).bad)}
 
 
 def test_ids_follow_the_checks() -> None:

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lint_reports import linted
-from npu_deliver.lint import catalogue, expectations, rules
+from lint_reports import EXAMPLES, linted
+from npu_deliver.lint import expectations, rules
 from npu_deliver.lint.finding import Finding, Rule, Text
-from npu_deliver.lint.rules.evidence import NEED_FOLDER
-from npu_deliver.lint.rules.unread import NOT_MARKDOWN
 
-EXAMPLES = [rule for rule in catalogue.RULES if rule.id not in NEED_FOLDER | NOT_MARKDOWN]
 SENTENCE = re.compile(r"(?<![\w.$/-])[a-z]{2,} [a-z]{2,}(?![\w./-])")
 """Two lower-case English words in a row."""
 QUOTED = re.compile(r"“[^”]*”|'[^']*'|`[^`]*`|https?://\S+")

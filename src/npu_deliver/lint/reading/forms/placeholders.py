@@ -41,7 +41,6 @@ _ZH = (
 )
 _ANGLE = r"<\s*(?!/|!|br|p>|img|https?:|[\w.+-]+@)[^<>|=/\"@:]{2,40}>"
 _SIGN = rf"(?:{_TEMPLATE}|{_CROSSES}|{_WORD}|{_ZH}|{_ANGLE})"
-_NAMED = re.compile(rf"(?:{_SHELL}|{_FORMAT})")
 _NUMBERS_SIGN = re.compile(
     rf"[~约±<>≥≤]?\s*{_CROSSES}(?:{_UNIT})?(?:\s*[/~、,±]\s*{_CROSSES}(?:{_UNIT})?)*", re.IGNORECASE
 )

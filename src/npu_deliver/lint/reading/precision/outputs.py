@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 LEAST = 3
 """Elements from which on numbers in a row are an output and not a pair or a shape."""
-_LONGEST = 20_000
-"""Characters of one printed output."""
 
 _BRACKETS = re.compile(r"\[([^\[\]]{5,20000})\]")
 _ELEMENT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")

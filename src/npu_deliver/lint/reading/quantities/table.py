@@ -141,11 +141,7 @@ def _names_rows(rows: list[tuple[str, ...]]) -> bool:
 
 def row_meaning(cell: str) -> Meaning | None:
     """What a row's first cell names; a measurement with its unit names nothing."""
-    return (
-        None
-        if re.fullmatch(r"[\d.,%~±+\-\s]*(?:ms|s|FPS|fps|毫秒|秒|x|×|倍|(?:it|samples|images)?/s)?", cell)
-        else meaning(cell)
-    )
+    return None if _MEASURED.fullmatch(cell) else meaning(cell)
 
 
 def _column(position: int, header: tuple[str, ...], cells: list[str]) -> Column:

@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from npu_deliver.cli import app
 from npu_deliver.lint.selftest import run
-from npu_deliver.lint.selftest.foreign import STYLES, draw
+from npu_deliver.lint.selftest.foreign import STYLES
 from npu_deliver.lint.selftest.mutations import MUTATIONS, Mutation
+from npu_deliver.lint.selftest.numbers import draw
 
 
 @pytest.fixture(scope="module")
