@@ -15,14 +15,13 @@ from npu_deliver.lint.reading.environment.platform import (
     explains_formats,
     formats_of_sides,
     names_distribution,
-    names_npu,
     records_modes,
     was_elsewhere,
 )
 from npu_deliver.lint.reading.environment.versions import Version, environments, versions
 from npu_deliver.lint.reading.folder.submission import Document, Submission
 from npu_deliver.lint.reading.pages.genre import Genre, answers_for_precision, genre
-from npu_deliver.lint.reading.precision.agreement import compares
+from npu_deliver.lint.reading.precision.agreement import about_npu, compares
 
 MODES = rule("NPU015a")
 MIXED = rule("NPU015b")
@@ -53,7 +52,7 @@ def check(submission: Submission) -> Iterator[Finding]:
         yield from _chip(document)
         yield from _cards(document)
     main, texts = submission.main, submission.texts
-    if main is not None and any(map(names_npu, texts)) and not any(map(was_elsewhere, texts)):
+    if main is not None and any(map(about_npu, texts)) and not any(map(was_elsewhere, texts)):
         yield from _absent(submission, main)
 
 

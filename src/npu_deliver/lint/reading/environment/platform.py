@@ -10,7 +10,6 @@ from npu_deliver.lint.reading.folder.submission import Document
 from npu_deliver.lint.reading.pages.stages import aside, stage
 from npu_deliver.lint.reading.words.label import dtypes
 
-_NPU = re.compile(r"(?<![a-z])npu(?![a-z])|昇腾|ascend", re.IGNORECASE)
 _DISTRIBUTION = re.compile(r"vllm[-_ ]?ascend|mindie|(?:cann|torch-npu|ascend[-\w]*):v?\d+\.\d", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"NO NPU\b|未使用 NPU|SIMULATED - NOT AN NPU", re.IGNORECASE)
 _MODES = re.compile(
@@ -46,11 +45,6 @@ class CardCount:
     count: int
     at: Span
     setting: frozenset[str]
-
-
-def names_npu(document: Document) -> bool:
-    """Whether a page or a log names an NPU."""
-    return document.says(_NPU)
 
 
 def names_distribution(document: Document) -> bool:

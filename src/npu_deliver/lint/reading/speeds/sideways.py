@@ -19,11 +19,11 @@ from npu_deliver.lint.reading.speeds.trial_words import (
     speeds,
     words,
 )
+from npu_deliver.lint.reading.words.headers import divides, without_unit
 from npu_deliver.lint.reading.words.label import meaning
 
 _BATCH = re.compile(r"batch|(?<![a-z])bs(?![a-z])|批", re.IGNORECASE)
-_DIVIDES = re.compile(r"\w\s*/\s*\w|比$|倍|提升|speed-?up", re.IGNORECASE)
-_UNIT = re.compile(r"\([^()]*\)|/\s?(?:s|sec|秒)\b")
+_COMPARES = re.compile(r"比$|倍|提升|speed-?up", re.IGNORECASE)
 
 
 def is_sideways(table: ReadTable) -> bool:
@@ -40,7 +40,11 @@ def sideways(file: str, table: ReadTable) -> Iterator[Trial]:
         cells = [words(cell) for cell in row.cells]
         label = cells[0] if cells else ""
         what = meaning(label) if not re.search(r"\d", label) else None
-        if _DIVIDES.search(_UNIT.sub("", label)) or (what and what.kind not in (*SPEEDS, "statistic")):
+        if (
+            divides(label)
+            or _COMPARES.search(without_unit(label))
+            or (what and what.kind not in (*SPEEDS, "statistic"))
+        ):
             continue
         if what and what.stat not in ("", "mean", "p50"):
             continue

@@ -24,7 +24,6 @@ _COUNT_OF_CARDS = re.compile(
     re.IGNORECASE,
 )
 _CHIPS = frozenset({310, 610, 710, 910, 950})
-CARDS_TOO = re.compile(r"(?:num|n)[_ ]?(?:npu|gpu|card|device)s?|world[_ ]?size|device[_ ]?num", re.IGNORECASE)
 _SPOKEN_CARDS = (("单卡", 1), ("双卡", 2), ("四卡", 4), ("八卡", 8), ("单机八卡", 8))
 _COUNT_OF_BATCH = re.compile(r"(?:batch(?:[_ -]?size)?|(?<![a-z])bs)\s*[=:_]?\s*(?P<n>\d{1,4})(?![\d.])", re.IGNORECASE)
 _STAGE = re.compile(r"(?P<stage>[a-z\u4e00-\u9fff][a-z\u4e00-\u9fff_ -]{0,20}):\s*(?=\d)")

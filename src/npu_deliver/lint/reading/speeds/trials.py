@@ -17,7 +17,6 @@ from npu_deliver.lint.reading.quantities.table import Column, ReadTable, row_mea
 from npu_deliver.lint.reading.speeds.sideways import is_sideways, sideways
 from npu_deliver.lint.reading.speeds.trial import SPEED, Trial
 from npu_deliver.lint.reading.speeds.trial_words import (
-    CARDS_TOO,
     CLAIM,
     SPEEDS,
     STEP_TIME,
@@ -29,7 +28,7 @@ from npu_deliver.lint.reading.speeds.trial_words import (
     speeds,
     words,
 )
-from npu_deliver.lint.reading.words.headers import SHARED
+from npu_deliver.lint.reading.words.headers import SHARED, divides
 from npu_deliver.lint.reading.words.label import Meaning, meaning
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ _NO_MEASURE = frozenset({"epochs", "steps", "schedule", "scale"})
 _NUMBER = re.compile(r"(?:[^\W\d]{1,16}\s?[:：]\s?)?\W{0,3}\d")
 _SCORE = re.compile(r"\W*\d+(?:\.\d+\s?%?|\s?%)\W*")
 """A cell of a column that no word explains: a decimal or a percentage is a result there, no setting."""
-_UNIT = re.compile(r"\([^()]*\)|/\s?(?:s|sec|秒)\b")
-_DIVIDES = re.compile(r"\w\s*/\s*\w")
 _SPREAD = re.compile(r"std|标准差|\bcv\b|\bci\b|confidence|置信|diff|差|变化|占比|提升|下降", re.IGNORECASE)
 _SAME_AS_ABOVE = frozenset({"", "...", "…", "''", '"', "同上"})
 
@@ -158,8 +155,6 @@ def _under(cells: tuple[str, ...], roles: list[_Role], header: tuple[str, ...]) 
 
 
 def _role(column: Column, cells: list[str]) -> _Role:
-    if CARDS_TOO.fullmatch(column.header.strip()):
-        return _Role.CARDS
     if column.role == "setting":
         return _setting(column, cells)
     what = column.what.kind if column.what else ""
@@ -169,10 +164,10 @@ def _role(column: Column, cells: list[str]) -> _Role:
         named = what in SPEEDS and not _SPREAD.search(column.header)
         chip = not what and (column.side or _HEADS.intersection(dict(column.settings)))
         mean = column.what is None or column.what.stat in ("", "mean", "p50")
-        divides = _DIVIDES.search(_UNIT.sub("", column.header))
-        if (named or chip) and mean and not divides:
+        divided = divides(column.header)
+        if (named or chip) and mean and not divided:
             return _Role.SPEED
-        counts = not what and not divides and _counts(cells)  # a length or a number of workers, whatever it is called
+        counts = not what and not divided and _counts(cells)  # a length or a number of workers, whatever it is called
         return _Role.SETTING if counts else _Role.IGNORED
     return _Role.SETTING if column.role == "version" else _Role.IGNORED
 

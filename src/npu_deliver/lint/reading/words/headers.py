@@ -15,7 +15,8 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
     "cards": (
         rf"(?:#|numbers?|num|no\.?)\s*(?:of\s*)?{_COUNTED}(?:/{_COUNTED})?|{_COUNTED}",
         rf"{_COUNTED}(?:/{_COUNTED})?[\\_ ]*(?:nums?|numbers?|count|数量|个数|卡数)",
-        r"卡数|芯片数|npu/gpu[_ ]nums?",
+        r"卡数|芯片数|设备数量?|npu/gpu[_ ]nums?",
+        r"(?:num|n)[_ ]?(?:npu|gpu|card|device)s?|device[_ ]?nums?|world[_ ]?size",
     ),
     "resolution": (
         r".*(?:resolution|分辨率|(?:input|image|crop|test|train)[_ ]?(?:size|shape)|输入尺寸|图像尺寸).*",
@@ -100,9 +101,21 @@ OVER = re.compile(
 )
 """A head that divides two others, as in ``310P/T4``."""
 RATIO = re.compile(r"加速比|性能比|比值|比例|倍率|speed-?\s?up|\bratio\b|线性度|scaling|提升倍数", re.IGNORECASE)
+_UNIT_BEHIND = re.compile(r"\([^()]*\)|/\s?(?:s|sec|秒)\b")
+_DIVIDED = re.compile(r"\w\s*/\s*\w")
 ALTERNATIVES = re.compile(
     r"版本支持表|支持(?:的)?\S{0,12}版本|版本配套|配套(?:表|关系)|兼容|版本关系|对应关系|compatib|support matrix"
     r"|supported versions?",
     re.IGNORECASE,
 )
 """What introduces a table whose rows are to be chosen from."""
+
+
+def without_unit(name: str) -> str:
+    """A head without the unit behind it, which divides nothing: ``FPS (img/s)``, ``tokens/s``."""
+    return _UNIT_BEHIND.sub("", name)
+
+
+def divides(name: str) -> bool:
+    """Whether a head puts one thing over another, so that its numbers are no speeds of one thing."""
+    return bool(_DIVIDED.search(without_unit(name)))

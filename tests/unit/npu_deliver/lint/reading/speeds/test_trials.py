@@ -60,6 +60,16 @@ def test_a_row_takes_its_settings_from_the_row_above() -> None:
     ]
 
 
+@pytest.mark.parametrize("head", ["卡数", "world_size", "num_npus", "设备数量", "设备数"])
+def test_a_column_of_cards_is_one_for_speeds_and_for_quantities(head: str) -> None:
+    page = _read(f"| {head} | 吞吐 (FPS) |\n|---|---|\n| 1 | 86.5 |\n| 8 | 650.5 |\n")
+    assert [(t.cards, t.number.value) for t in page.facts(trials)] == [(1, 86.5), (8, 650.5)]
+    assert {q.settings & {("cards", "1"), ("cards", "8")} for q in page.quantities.all} == {
+        frozenset(),  # one card is what a page means that says nothing of them
+        frozenset({("cards", "8")}),
+    }
+
+
 def test_what_a_speed_counts_is_told_by_its_cell_before_its_head() -> None:
     text = "| 名称 | 性能 |\n|---|---|\n| a-8p | 17.6fps |\n| b-8p | 2.2 s |\n| c-8p | 12.5 |\n"
     assert [t.speed for t in _read(text).facts(trials)] == [Speed.RATE, Speed.TIME, Speed.UNSTATED]
