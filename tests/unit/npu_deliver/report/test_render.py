@@ -25,7 +25,9 @@ from npu_deliver.review.numerals import allowed_numbers, stray_numerals
 from npu_deliver.spec.profiles import templates_folder
 from npu_deliver.summary import summarize
 from npu_deliver.words import LANGUAGES
-from npu_eval.asked.spec import Classes
+from npu_eval.asked.profiles import default_criteria
+from npu_eval.asked.spec import Classes, InputFile, WeightsSpec
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.notation.phrases import ENGLISH, placeholders, said
 from npu_eval.records.stamps import Stamp, stamp_words, stamped_name
 
@@ -77,7 +79,7 @@ def failing():
 
 
 def random_weights():
-    spec = samples.eval_spec(weights=samples.WeightsSpec(source="random"))
+    spec = samples.eval_spec(weights=WeightsSpec(source="random"))
     records = samples.records(spec)
     weights = samples.random_weights()
     return summary_of(
@@ -86,12 +88,12 @@ def random_weights():
 
 
 def without_classes():
-    criteria = samples.default_criteria("features")
+    criteria = default_criteria("features")
     spec = samples.eval_spec(task="features", criteria=criteria)
     records = samples.records(spec)
     silent = {"picture": None, "picture_sha256": None, "predictions": ()}
     results = tuple(samples.photo_result(entry.path, **silent) for entry in spec.inputs)
-    plain = samples.inference_record(spec=spec, data=samples.InferenceData(results=results))
+    plain = samples.inference_record(spec=spec, data=InferenceData(results=results))
     data = replace(records["precision"].data, rankings=())
     return summary_of(spec, records | {"inference": plain, "precision": replace(records["precision"], data=data)})
 
@@ -539,11 +541,11 @@ STRANGE = ["a|b", "a<b>c", "a`b", "``", "a\nb", "a\\|b", "a&lt;b", "*a*", "| x |
 @pytest.mark.parametrize("text", STRANGE)
 def test_strange_names_break_no_table(text, lang):
     path = f"inputs/{text}.jpg"
-    spec = samples.eval_spec(inputs=(samples.InputFile(path=path, sha256="0f0f" * 16),), adapter=f"{text}.py")
+    spec = samples.eval_spec(inputs=(InputFile(path=path, sha256="0f0f" * 16),), adapter=f"{text}.py")
     shown = replace(samples.predictions()[0], label=text)
     result = samples.photo_result(path, predictions=(shown,), picture=f"evaluation/results/{text}.jpg")
     records = samples.records(spec) | {
-        "inference": samples.inference_record(spec=spec, data=samples.InferenceData(results=(result,)))
+        "inference": samples.inference_record(spec=spec, data=InferenceData(results=(result,)))
     }
     where = samples.provenance(
         environment={"X": text}, numeric_modes={text: text}, device=samples.device_facts(description=text)

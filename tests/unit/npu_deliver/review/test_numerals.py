@@ -11,6 +11,7 @@ from npu_deliver import summary
 from npu_deliver.report import render
 from npu_deliver.review import numerals
 from npu_eval.asked.layout import NPU_DELIVERABLES
+from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.notation import units
 
 
@@ -88,7 +89,7 @@ def test_what_breaks_a_table_is_read_as_it_was_meant():
         predictions=(samples.predictions()[0], replace(samples.predictions()[1], label="a|b1<c2\\`d3&e4"))
     )
     spec = samples.eval_spec(inputs=samples.eval_spec().inputs[:1])
-    record = samples.inference_record(spec=spec, data=samples.InferenceData(results=(odd,)))
+    record = samples.inference_record(spec=spec, data=InferenceData(results=(odd,)))
     found = summary.summarize(samples.spec_file(evaluation=spec), {"inference": record})
     for lang in ("zh", "en"):
         page = render.render(found, lang=lang)["readme.md"]
@@ -114,7 +115,7 @@ def test_no_honest_page_is_accused(centre, calls, scale, first, sizes, label, sc
     records = {
         "inference": samples.inference_record(
             spec=spec,
-            data=samples.InferenceData(results=(samples.photo_result(predictions=(shown,) if clean else ()),)),
+            data=InferenceData(results=(samples.photo_result(predictions=(shown,) if clean else ()),)),
         ),
         "precision": samples.precision_record(
             spec=spec,

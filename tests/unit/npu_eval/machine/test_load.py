@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import samples
 from npu_eval.machine import load as machine
 from npu_eval.machine.load import Reading
 
@@ -38,3 +39,8 @@ def test_counters_are_read_as_the_kernel_writes_them(tmp_path: Path, monkeypatch
     now = machine.reading()
     assert (now.machine_s, now.throttled_s) == (1.8, 2.5)
     assert machine.state("before", now, now).cpu_quota == 1.5
+
+
+@pytest.mark.parametrize(("foreign", "busy"), [(0.0, False), (19.0, False), (19.3, True), (None, False)])
+def test_others_may_keep_a_tenth_of_the_machine_busy(foreign: float | None, busy: bool) -> None:
+    assert machine.is_busy(samples.machine_state(foreign_cpus=foreign)) is busy

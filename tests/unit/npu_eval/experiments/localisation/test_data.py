@@ -8,7 +8,7 @@ import samples
 from npu_deliver.experiments.registry import parse_record
 from npu_eval.asked.criteria import Criterion
 from npu_eval.errors import RecordError
-from npu_eval.experiments.localisation.data import OutputError, counts, output_level, ranked
+from npu_eval.experiments.localisation.data import LocatedOperator, OutputError, counts, output_level, ranked
 from npu_eval.records.record import record_text
 
 OPERATORS = samples.localisation_data().operators
@@ -35,7 +35,7 @@ def test_a_record_comes_back_as_it_was() -> None:
         (samples.located(0, bands={"fp32": -1.0}),),
     ],
 )
-def test_what_no_experiment_writes_is_refused(operators: tuple[samples.LocatedOperator, ...]) -> None:
+def test_what_no_experiment_writes_is_refused(operators: tuple[LocatedOperator, ...]) -> None:
     record = samples.localisation_record(data=samples.localisation_data(operators=operators))
     with pytest.raises(RecordError):
         parse_record(record_text(record), "x")
@@ -59,7 +59,7 @@ def test_faults_come_first_and_infinite_errors_before_finite_ones() -> None:
         (output(0.02, floor=0.01), EXPLAINED, "fp32-equal"),
     ],
 )
-def test_the_level_of_an_output(found: OutputError, operators: list[samples.LocatedOperator], wanted: str) -> None:
+def test_the_level_of_an_output(found: OutputError, operators: list[LocatedOperator], wanted: str) -> None:
     assert output_level(found, operators, RULES) == wanted
 
 

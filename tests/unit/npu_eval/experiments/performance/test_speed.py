@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,31 @@ from hypothesis import strategies as st
 import samples
 from npu_eval.experiments.performance import speed
 from npu_eval.experiments.performance.data import CacheRun, EnqueueRun
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=4, max_size=200))
+def test_the_statistics_of_a_run_are_those_of_its_samples(values: list[float]) -> None:
+    found = speed.latency(samples.latency_run(samples_s=tuple(values)))
+    assert math.isclose(found.mean_s * found.sample_count, found.duration_s, rel_tol=1e-12)
+    assert found.min_s <= found.mean_s * (1 + 1e-12)
+    assert found.mean_s <= found.max_s * (1 + 1e-12)
+    assert math.isclose(found.std_s, float(np.std(values, ddof=1)), rel_tol=1e-6, abs_tol=1e-9 * found.mean_s)
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [(10, []), (11, ["p50"]), (64, ["p50", "p75", "p90"]), (700, ["p50", "p75", "p90", "p95", "p99"])],
+)
+def test_only_percentiles_that_the_calls_support_are_there(count: int, names: list[str]) -> None:
+    found = speed.latency(samples.latency_run(samples_s=samples.latency_samples(count)))
+    assert list(found.percentiles_s) == names
+
+
+def test_the_first_call_and_the_warm_up_are_kept_apart_from_the_samples() -> None:
+    run = samples.latency_run(first_call_s=99.0, warmup_s=(50.0,) * 12)
+    found = speed.latency(run)
+    assert found.max_s < 0.03
+    assert (found.first_call_s, found.warmup_count) == (99.0, 12)
 
 
 @given(st.integers(1, 64), st.integers(1, 50), st.lists(st.floats(1e-3, 10), min_size=1, max_size=20))
@@ -103,8 +131,3 @@ def test_outputs_are_held_against_the_bytes_of_the_precision_run() -> None:
     assert speed.sampled_checks((sampled,), same, 0.01)[0].equal_to_precision == 1
     assert speed.sampled_checks((sampled,), {}, 0.01)[0].equal_to_precision == 0
     assert speed.sampled_checks((sampled,), None, 0.01)[0].equal_to_precision is None
-
-
-@pytest.mark.parametrize(("foreign", "busy"), [(0.0, False), (19.0, False), (19.3, True), (None, False)])
-def test_others_may_keep_a_tenth_of_the_machine_busy(foreign: float | None, busy: bool) -> None:
-    assert speed.is_busy(samples.machine_state(foreign_cpus=foreign)) is busy
