@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 import npu_models
 from npu_models import Target, resnet, solov2
-from npu_models.encoded import Encoded
-from npu_models.sync_norm import synchronise
+from npu_models.training.encoded import Encoded
+from npu_models.training.sync_norm import synchronise
 
 WORLD = 2
 BY_ALL_RANKS = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x")

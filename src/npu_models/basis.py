@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
-from npu_models.fresh import draw_caffe2_xavier
 from npu_models.precise import precise
+from npu_models.training.fresh import draw_caffe2_xavier
 
 BASES = 4
 _CHANNELS = 128

@@ -27,17 +27,17 @@ from npu_models.detections import (
     levels,
     no_detections,
 )
-from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import DetectronFPN
-from npu_models.losses import cross_entropy_sum, focal_sum, giou_loss, nothing_of
-from npu_models.mask_targets import MASK_SIDE, MaskEncoder, MaskTargets
 from npu_models.masks import paste_masks
 from npu_models.network import Network, Preprocessing
-from npu_models.point_targets import PointEncoder, PointTargets
 from npu_models.points import flatten, grid, span
 from npu_models.precise import precise
 from npu_models.resnet import DetectronResNet
 from npu_models.towers import flat_tower, initialise_head
+from npu_models.training.encoded import Encoded, encoded_for
+from npu_models.training.losses import cross_entropy_sum, focal_sum, giou_loss, nothing_of
+from npu_models.training.mask_targets import MASK_SIDE, MaskEncoder, MaskTargets
+from npu_models.training.point_targets import PointEncoder, PointTargets
 
 CLASSES = 80
 STRIDES = (8, 16, 32, 64, 128)

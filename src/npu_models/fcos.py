@@ -23,15 +23,15 @@ from npu_models.detections import (
     levels,
     no_detections,
 )
-from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import FPN
-from npu_models.losses import cross_entropy_sum, focal_sum, iou_loss
 from npu_models.network import Network, Preprocessing
-from npu_models.point_targets import PointEncoder, PointTargets
 from npu_models.points import flatten, grid, span
 from npu_models.precise import precise
 from npu_models.resnet import ResNet
 from npu_models.towers import climb, initialise_head, tower
+from npu_models.training.encoded import Encoded, encoded_for
+from npu_models.training.losses import cross_entropy_sum, focal_sum, iou_loss
+from npu_models.training.point_targets import PointEncoder, PointTargets
 
 CLASSES = 80
 STRIDES = (8, 16, 32, 64, 128)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
-from npu_models.fresh import draw_caffe2_xavier, draw_xavier
+from npu_models.training.fresh import draw_caffe2_xavier, draw_xavier
 
 
 class Conv(nn.Module):

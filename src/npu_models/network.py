@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.detections import Batch, Detections, Size, Target
-from npu_models.encoded import Encoded, Encoder
 from npu_models.optimise import optimise
 from npu_models.resize import Library, Resizer, keep_ratio, resize_as, shortest_edge
-from npu_models.sync_norm import synchronise
+from npu_models.training.encoded import Encoded, Encoder
+from npu_models.training.sync_norm import synchronise
 
 DIVISOR = 32  # padded sizes are multiples of the coarsest stride of the backbone, in all three originals
 

@@ -24,10 +24,7 @@ from npu_models.detections import (
     levels,
     no_detections,
 )
-from npu_models.encoded import Encoded, encoded_for
 from npu_models.fpn import FPN
-from npu_models.grid_targets import GridEncoder, GridTargets
-from npu_models.losses import dice_loss, focal_sum, nothing_of
 from npu_models.masks import boxes_of_masks
 from npu_models.matrix_nms import decayed_scores
 from npu_models.network import DIVISOR, Network, Preprocessing
@@ -35,6 +32,9 @@ from npu_models.points import flatten
 from npu_models.precise import precise
 from npu_models.resnet import ResNet
 from npu_models.towers import ConvGroupNorm, climb, initialise_head, tower, with_coordinates
+from npu_models.training.encoded import Encoded, encoded_for
+from npu_models.training.grid_targets import GridEncoder, GridTargets
+from npu_models.training.losses import dice_loss, focal_sum, nothing_of
 
 CLASSES = 80
 STRIDES = (8, 8, 16, 32, 32)

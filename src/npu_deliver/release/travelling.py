@@ -163,7 +163,9 @@ def _network(family: str) -> dict[str, Path]:
     pending = list(wanted)
     while pending:
         text = every[pending.pop()].read_text(encoding="utf-8")
-        found = {f"npu_models/{name}.py" for name in re.findall(r"^\s*(?:from|import) npu_models\.(\w+)", text, re.M)}
+        named = re.findall(r"^\s*(?:from|import) npu_models\.([\w.]+)", text, re.M)
+        found = {f"npu_models/{name.replace('.', '/')}.py" for name in named}
+        found |= {f"npu_models/{name.partition('.')[0]}/__init__.py" for name in named if "." in name}
         pending += sorted(found - wanted)
         wanted |= found
     return {name: every[name] for name in sorted(wanted)}

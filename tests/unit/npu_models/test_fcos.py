@@ -7,8 +7,8 @@ import torch
 import npu_models
 from npu_models import Target
 from npu_models.fcos import CLASSES, STRIDES, fcos_losses
-from npu_models.point_targets import gathered
 from npu_models.points import Assignment
+from npu_models.training.point_targets import gathered
 
 NAME = "fcos/r50_caffe_fpn_gn-head_1x"
 

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from npu_models import losses
 from npu_models.fcos import CLASSES, fcos_losses
-from npu_models.point_targets import gathered
 from npu_models.points import Assignment
 from npu_models.precise import precise
+from npu_models.training import losses
+from npu_models.training.point_targets import gathered
 
 MODELS = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x", "solov2/light_r50_fpn_3x")
 

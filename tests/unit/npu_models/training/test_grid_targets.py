@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from npu_models import Target
-from npu_models.grid_targets import GridEncoder, assign_cells
+from npu_models.training.grid_targets import GridEncoder, assign_cells
 
 GRIDS, RANGES = (8, 4), ((1, 40), (20, 200))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import two_ranks
-from npu_models.ranks import mean_over_ranks
+from npu_models.training.ranks import mean_over_ranks
 
 
 def together(name, scene, *, norms=False):

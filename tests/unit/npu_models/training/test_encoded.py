@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from npu_models import Target
-from npu_models.encoded import Encoded
+from npu_models.training.encoded import Encoded
 
 MODELS = ("fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x", "solov2/light_r50_fpn_3x")
 

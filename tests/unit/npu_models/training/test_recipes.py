@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from npu_models import known_models
-from npu_models.recipes import RECIPES, Source, deviations, recipe_of
+from npu_models.training.recipes import RECIPES, Source, deviations, recipe_of
 
 PARTS = ("images", "annotations", "optimiser", "schedule", "precision", "backbone")
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from npu_models.recipes import recipe_of
-from npu_models.schedules import learning_rate, parameter_groups
+from npu_models.training.recipes import recipe_of
+from npu_models.training.schedules import learning_rate, parameter_groups
 
 FCOS, BLENDMASK, SOLOV2 = "fcos/r50_caffe_fpn_gn-head_1x", "blendmask/R_50_1x", "solov2/r50_fpn_1x"
 EPOCH = 7330

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from npu_models.recipes import Optimiser, Recipe
+from npu_models.training.recipes import Optimiser, Recipe
 
 _NORMS = (nn.GroupNorm, nn.BatchNorm2d, nn.SyncBatchNorm)
 

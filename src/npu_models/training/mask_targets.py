@@ -12,9 +12,9 @@ from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.basis import at_eighths
 from npu_models.detections import Size, Target, as_targets
-from npu_models.encoded import Encoded
 from npu_models.masks import masks_in_boxes, polygons_in_box
-from npu_models.point_targets import PointEncoder, PointTargets
+from npu_models.training.encoded import Encoded
+from npu_models.training.point_targets import PointEncoder, PointTargets
 
 MASK_SIDE = 56  # BOTTOM_RESOLUTION
 
@@ -38,7 +38,7 @@ class MaskTargets(Encoded):
 
 @dataclass(frozen=True)
 class MaskEncoder:
-    """BlendMask's rule; see `npu_models.encoded.Encoder`."""
+    """BlendMask's rule; see `npu_models.training.encoded.Encoder`."""
 
     points: PointEncoder
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import npu_models
 import two_ranks
-from npu_models.sync_norm import SyncNorm, synchronise
+from npu_models.training.sync_norm import SyncNorm, synchronise
 
 
 @pytest.mark.slow

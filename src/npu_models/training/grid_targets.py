@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
 from npu_models.detections import Size, Target, as_targets
-from npu_models.encoded import Encoded
 from npu_models.resize import quarter_opencv
+from npu_models.training.encoded import Encoded
 
 _MIDDLE = 0.2  # pos_scale: the part of a box's width and height whose cells are positive
 _MOST_IN_A_BYTE = 255
@@ -53,7 +53,7 @@ class GridTargets(Encoded):
 
 @dataclass(frozen=True)
 class GridEncoder:
-    """The rule of one network; see `npu_models.encoded.Encoder`.
+    """The rule of one network; see `npu_models.training.encoded.Encoder`.
 
     ``grids`` are cells a side, ``ranges`` the roots of the boxes' areas that each takes; ``background`` is the number
     of classes.

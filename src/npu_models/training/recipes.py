@@ -76,7 +76,7 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate over a training; `npu_models.schedules.learning_rate` computes it.
+    """The learning rate over a training; `npu_models.training.schedules.learning_rate` computes it.
 
     Iterations before ``warm_up_steps`` multiply it by ``warm_up_start``, or by what lies between that and 1. After each
     of ``drops`` it is multiplied by ``drop_factor``; these and the ``length`` are in ``unit``.

@@ -8,7 +8,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npu_models import losses as subject
+from npu_models.training import losses as subject
 
 SEEDS = st.integers(0, 2**31)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from npu_models.fresh import draw_caffe2_xavier, draw_xavier
+from npu_models.training.fresh import draw_caffe2_xavier, draw_xavier
 
 TOLERANCE = 0.03
 

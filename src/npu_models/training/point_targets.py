@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from npu_models.detections import Size, Target, as_targets
-from npu_models.encoded import Encoded
-from npu_models.losses import centerness
 from npu_models.points import Assignment, assign, grid
-from npu_models.ranks import mean_over_ranks
+from npu_models.training.encoded import Encoded
+from npu_models.training.losses import centerness
+from npu_models.training.ranks import mean_over_ranks
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PointTargets(Encoded):
 
 @dataclass(frozen=True)
 class PointEncoder:
-    """The rule of one network, as `npu_models.points.assign` takes it; see `npu_models.encoded.Encoder`.
+    """The rule of one network, as `npu_models.points.assign` takes it; see `npu_models.training.encoded.Encoder`.
 
     ``strides`` of the levels and the ``bounds`` of the sizes between them; ``background`` is the number of classes;
     ``in_strides``: whether distances are in strides, else in pixels.
