@@ -1,13 +1,16 @@
-"""Seconds of the three networks, plain and optimised, beside those of the original code.
+"""CPU seconds of the three networks, plain and optimised, beside a peer's in the same process, by turns.
 
-    python benchmarks/networks.py --size 800 --threads 2 --repeats 5
+    python benchmarks/networks.py --size 800 --threads 2 --pairs 5
 
-Network = normalised tensor in, raw outputs out. End to end = picture in, detections out. The best of the repeats is
-shown: on a shared machine the others measure the neighbours. CPU seconds are of all threads of this process.
+End to end = picture in, detections out, at one size for both. A pair is ours and the peer's, one after the other, the
+order changing from pair to pair; the ratio is the median over the pairs, with the least and the greatest. CPU seconds
+are of all threads of this process, so that other work on the machine is not counted.
 
-The originals' figures are one machine's (2 cores of an AMD EPYC with AVX-512, 800 x 800, 2 threads, formula weights);
-the ratio says something on such a machine only. The weights are the formula weights of the recorded reference outputs
-if ``NPU_DELIVER_TEST_DATA`` leads to them, so that as many objects are found as there; else seeded random ones.
+The peers are torchvision's: its FCOS for FCOS, of the same backbone, pyramid and towers; Mask R-CNN for BlendMask and
+SOLOv2, of the same backbone and pyramid and for the same task, but another method: that ratio compares methods too.
+The peer's weights are random, so it finds nothing to suppress or to paste. Ours are the formula weights of the recorded
+reference outputs if ``NPU_DELIVER_TEST_DATA`` leads to them, so that as many objects are found as there; else seeded
+random ones under which a detector detects.
 """
 
 from __future__ import annotations
@@ -15,43 +18,52 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torchvision
 from torch import Tensor
 
 import npu_models
 from npu_models import Network
 from npu_models.random_weights import randomise
 
-ORIGINAL = {
-    # end to end, wall and CPU
-    "blendmask/R_50_1x": (2.30, 4.5),
-    "fcos/r50_caffe_fpn_gn-head_1x": (2.05, 4.0),
-    "solov2/r50_fpn_1x": (3.54, 6.9),
+PEERS = {
+    "blendmask/R_50_1x": "maskrcnn_resnet50_fpn",
+    "fcos/r50_caffe_fpn_gn-head_1x": "fcos_resnet50_fpn",
+    "solov2/r50_fpn_1x": "maskrcnn_resnet50_fpn",
 }
 
 
-@dataclass(frozen=True)
-class Seconds:
-    """The best of several runs."""
-
-    wall: float
-    cpu: float
+def cpu_seconds(run: Callable[[], object]) -> float:
+    before = time.process_time()
+    run()
+    return time.process_time() - before
 
 
-def measure(run: Callable[[], object], repeats: int) -> Seconds:
-    run()  # the first run chooses kernels and fills caches
-    walls, cpus = [], []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        run()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return Seconds(min(walls), min(cpus))
+def by_turns(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> list[tuple[float, float]]:
+    """CPU seconds of each pair, after a first run of each that chooses kernels and fills caches."""
+    ours()
+    theirs()
+    found = []
+    for number in range(pairs):
+        if number % 2:
+            second, first = cpu_seconds(theirs), cpu_seconds(ours)
+        else:
+            first, second = cpu_seconds(ours), cpu_seconds(theirs)
+        found.append((first, second))
+    return found
+
+
+def peer(name: str, size: int) -> Callable[[], object]:
+    """A torchvision model with random weights, on a picture of the same size; nothing of it is downloaded."""
+    build = getattr(torchvision.models.detection, PEERS[name])
+    model = build(weights=None, weights_backbone=None, min_size=size, max_size=size).eval()
+    image = picture(size).permute(2, 0, 1).float() / 255
+    return lambda: model([image])
 
 
 def picture(size: int) -> Tensor:
@@ -77,7 +89,7 @@ def formula_weights(name: str, model: Network) -> dict[str, Tensor] | None:
     return {k: torch.from_numpy(formula.tensor(k, tuple(v.shape), caffe)) for k, v in model.state_dict().items()}
 
 
-def rows(name: str, size: int, repeats: int) -> list[tuple[str, ...]]:
+def rows(name: str, size: int, pairs: int) -> list[tuple[str, ...]]:
     model = npu_models.build(name)
     weights = formula_weights(name, model)
     if weights is None:
@@ -87,37 +99,33 @@ def rows(name: str, size: int, repeats: int) -> list[tuple[str, ...]]:
     image = picture(size)
     table = []
     with torch.inference_mode():
-        batch = model.preprocess([image], resize=False)
+        theirs = peer(name, size)
         for variant in ("plain", "optimised"):
             if variant == "optimised":
                 model.optimise()
-            network = measure(lambda: model.raw_outputs(batch), repeats)
-            whole = measure(lambda: model.detect([image], resize=False), repeats)
+            measured = by_turns(lambda: model.detect([image], resize=False), theirs, pairs)
             found = len(model.detect([image], resize=False)[0])
-            original = ORIGINAL.get(name)
-            pairs = zip((whole.wall, whole.cpu), original or (), strict=False)
-            ratios = [f"{ours / theirs:.2f}" for ours, theirs in pairs] or ["-", "-"]
-            seconds = [f"{value:.2f}" for value in (network.wall, network.cpu, whole.wall, whole.cpu)]
-            shown = [f"{value:.2f}" for value in original] if original else ["-", "-"]
-            table.append((name, variant, *seconds, *shown, *ratios, str(found)))
+            ratios = sorted(ours / other for ours, other in measured)
+            seconds = [f"{statistics.median(side):.2f}" for side in zip(*measured, strict=True)]
+            spread = [f"{statistics.median(ratios):.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}"]
+            table.append((name, variant, PEERS[name], *seconds, *spread, str(found)))
     return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", default=list(ORIGINAL), help="names; all with a figure by default")
+    parser.add_argument("models", nargs="*", default=list(PEERS), help="names; all that have a peer by default")
     parser.add_argument("--size", type=int, default=800, help="side of the square picture in pixels")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    header = ("model", "variant", "net s", "net CPU s", "end-to-end s", "e2e CPU s", "original s", "original CPU s",
-              "ratio", "CPU ratio", "found")  # fmt: skip
+    header = ("model", "variant", "peer", "CPU s", "peer CPU s", "ratio", "of the pairs", "found")
     print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size} x {arguments.size}")
     print("| " + " | ".join(header) + " |")
     print("|" + " --- |" * len(header))
     for name in arguments.models:
-        for row in rows(name, arguments.size, arguments.repeats):
+        for row in rows(name, arguments.size, arguments.pairs):
             print("| " + " | ".join(row) + " |", flush=True)
 
 
