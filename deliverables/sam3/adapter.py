@@ -15,10 +15,11 @@ import transformers
 from torch import Tensor, nn
 
 from npu_eval.errors import AdapterError
-from npu_eval.models import DetectionSet, library_state, mask_size, photo_batch, upright_size
+from npu_eval.models import DetectionProtocol, DetectionSet, library_state, mask_size, photo_batch, upright_size
 from npu_eval.sam3 import corrections
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
-from npu_eval.sam3.image_network import OUTPUTS, correct, find, outline, text_features
+from npu_eval.sam3.direct import DirectDetector, chosen, scores_of
+from npu_eval.sam3.image_network import OUTPUTS, correct, find, outlines, text_features
 from npu_eval.sam3.tokens import padded
 
 transformers.logging.set_verbosity_error()  # its tables of missing entries: loading here is strict and says so itself
@@ -37,6 +38,8 @@ class Sam3:
     task = "instance-segmentation"
     score_cutoff = 0.05
     max_detections = 100
+    protocol = DetectionProtocol(name="drawn", score_floor=score_cutoff, per_class=None, per_image=max_detections)
+    """Of what is drawn and compared; a data set is evaluated under one that has a name there."""
     corrections = corrections.IMAGE
     """What of the library is brought to what the authors' network does; see `npu_eval.sam3.corrections`."""
 
@@ -95,16 +98,16 @@ class Sam3:
 
     def _of_photo(self, found: Mapping[str, Tensor], photo: Path) -> DetectionSet:
         height, width = upright_size(photo)
-        scores = found["pred_logits"].sigmoid() * found["presence_logits"].sigmoid()  # (words, queries)
-        best, places = scores.flatten().sort(descending=True, stable=True)
-        places = places[best > self.score_cutoff][: self.max_detections]
-        masks = found["pred_masks"].flatten(0, 1)
-        grid = mask_size(height, width)
-        outlines = torch.zeros((len(places), *grid), dtype=torch.bool)
-        for i, place in enumerate(places.tolist()):  # one by one: at the size of the photo a hundred would be gigabytes
-            outlines[i] = outline(masks[place], grid, self.corrections)
+        scores = scores_of(found["pred_logits"], found["presence_logits"])
+        places = chosen(scores, self.protocol)
+        masks = outlines(found["pred_masks"].flatten(0, 1)[places], mask_size(height, width), self.corrections)
         boxes = found["pred_boxes"].flatten(0, 1)[places] * torch.tensor([width, height, width, height])
-        return DetectionSet(boxes, best[: len(places)], places // scores.shape[1], outlines)
+        return DetectionSet(boxes, scores.flatten()[places], places // scores.shape[1], masks)
+
+    def detector(self, model: nn.Module, protocol: DetectionProtocol) -> DirectDetector:
+        """The network with its words encoded, for photos one by one; its raw outputs are never whole in memory."""
+        device = next(model.parameters()).device
+        return DirectDetector(model, self._tokens.to(device), self._attention.to(device), protocol, self.corrections)
 
 
 def _configuration() -> Any:

@@ -51,6 +51,7 @@ def test_what_travels_imports_only_what_a_submission_has() -> None:
         "experiments/dataset/mask_codes.py": {"pycocotools"},  # a requirement of deliverables with a data set alone
         "models/adapters/transformers_models.py": {"transformers"},  # a requirement of its models alone
         "sam3/image_network.py": {"transformers"},  # of SAM 3, with which they travel
+        "sam3/direct.py": {"transformers"},
         "sam3/kernels.py": {"transformers"},
         "sam3/video_network.py": {"transformers"},
         "serving/http_server.py": {"uvicorn", "h11"},  # a requirement of deliverables that serve alone

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from npu_eval.models.detections import DetectionSet, mask_size
     from npu_eval.models.photos import upright_size
     from npu_eval.models.prediction import Prediction
+    from npu_eval.models.protocols import DetectionProtocol
     from npu_eval.models.shapes import ShapesImage
 
 __all__ = [
     "COCO_NAMES",
+    "DetectionProtocol",
     "DetectionSet",
     "Prediction",
     "ShapesImage",
@@ -31,6 +33,7 @@ __all__ = [
 
 _HOMES = {
     "COCO_NAMES": "coco_classes",
+    "DetectionProtocol": "protocols",
     "DetectionSet": "detections",
     "Prediction": "prediction",
     "ShapesImage": "shapes",

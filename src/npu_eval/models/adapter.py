@@ -13,7 +13,7 @@ import inspect
 import math
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,6 +25,7 @@ from npu_eval.errors import AdapterError, DeliverError, nearest
 from npu_eval.models.autocasting import casting
 from npu_eval.models.detections import DetectionSet
 from npu_eval.models.prediction import Prediction
+from npu_eval.models.protocols import DetectionProtocol
 from npu_eval.models.shapes import ShapesImage
 
 GENERIC = ("timm", "torchvision", "transformers", "npu_models")
@@ -101,6 +102,24 @@ class SupportsDetection(Protocol):
 
     def detections(self, outputs: Mapping[str, torch.Tensor], photos: Sequence[Path]) -> Sequence[DetectionSet]:
         """The outputs for a batch of these photos, on the CPU → what was found in each, in its own pixels."""
+        ...
+
+
+PhotoDetector = Callable[[torch.Tensor, tuple[int, int], int], Iterator[DetectionSet]]
+"""``(batch, size, classes_at_once)`` → what is found in one photo, in parts that together are its detections.
+
+``batch`` is the photo as `preprocess` makes it, on the network's device; ``size`` its (height, width) upright;
+``classes_at_once`` how many classes go through the network together where each costs memory. A part's masks may lie on
+the device, the rest of it on the CPU; each part is small enough to be held beside the network, and none is held twice.
+"""
+
+
+@runtime_checkable
+class SupportsDirectDetection(SupportsDetection, Protocol):
+    """The detections of a photo can be had without all raw outputs at once, which would not fit for many classes."""
+
+    def detector(self, model: nn.Module, protocol: DetectionProtocol) -> PhotoDetector:
+        """The network made ready for many photos; what is the same for all of them is computed here, once."""
         ...
 
 
@@ -313,15 +332,44 @@ def checked_detections(
         raise AdapterError(f"detections() must return a list with one set for each of {len(photos)} photos",
                            where=culprit)  # fmt: skip
     for one in found:
-        if not isinstance(one, DetectionSet):
-            raise AdapterError(f"detections() must return DetectionSets, found {type(one).__name__}", where=culprit)
-        shapes = tuple(one.boxes.shape), tuple(one.scores.shape), tuple(one.classes.shape)
-        unmasked = one.masks is not None and len(one.masks) != len(one)
-        if unmasked or shapes != ((len(one), 4), (len(one),), (len(one),)):
-            raise AdapterError(f"boxes, scores, classes and masks do not go together: {shapes}", where=culprit)
-        if not bool(torch.isfinite(one.boxes).all() and torch.isfinite(one.scores).all()):
-            raise AdapterError("a detection has a box or a score that is not finite", where=culprit)
-        if len(one) and not 0 <= int(one.classes.min()) <= int(one.classes.max()) < len(adapter.class_names):
-            raise AdapterError(f"a detection has none of the {len(adapter.class_names)} classes", where=culprit)
+        _check_set(one, adapter, culprit)
     sets: Sequence[DetectionSet] = found
     return sets
+
+
+def checked_detector(
+    adapter: SupportsDirectDetection, model: nn.Module, protocol: DetectionProtocol, culprit: str
+) -> PhotoDetector:
+    """The adapter's detector of photos, whose parts are checked as they come.
+
+    Raises:
+        AdapterError: the adapter raised, now or at a photo, or a part cannot be drawn, matched and recorded.
+    """
+    with calling(culprit), torch.inference_mode(), casting(model):
+        detect = adapter.detector(model, protocol)
+
+    def checked(batch: torch.Tensor, size: tuple[int, int], classes_at_once: int) -> Iterator[DetectionSet]:
+        with calling(culprit):
+            parts = iter(detect(batch, size, classes_at_once))
+        while True:
+            with calling(culprit), torch.inference_mode(), casting(model):  # not around what the caller does with it
+                part = next(parts, None)
+            if part is None:
+                return
+            _check_set(part, adapter, culprit)
+            yield part
+
+    return checked
+
+
+def _check_set(one: object, adapter: SupportsDetection, culprit: str) -> None:
+    if not isinstance(one, DetectionSet):
+        raise AdapterError(f"found {type(one).__name__} where a DetectionSet belongs", where=culprit)
+    shapes = tuple(one.boxes.shape), tuple(one.scores.shape), tuple(one.classes.shape)
+    unmasked = one.masks is not None and len(one.masks) != len(one)
+    if unmasked or shapes != ((len(one), 4), (len(one),), (len(one),)):
+        raise AdapterError(f"boxes, scores, classes and masks do not go together: {shapes}", where=culprit)
+    if not bool(torch.isfinite(one.boxes).all() and torch.isfinite(one.scores).all()):
+        raise AdapterError("a detection has a box or a score that is not finite", where=culprit)
+    if len(one) and not 0 <= int(one.classes.min()) <= int(one.classes.max()) < len(adapter.class_names):
+        raise AdapterError(f"a detection has none of the {len(adapter.class_names)} classes", where=culprit)

@@ -85,11 +85,14 @@ def find(
     return {name: torch.stack([found[name] for found in each], dim=1) for name in OUTPUTS}
 
 
-def outline(logits: Tensor, size: tuple[int, int], corrections: Collection[str] = IMAGE) -> Tensor:
-    """A mask's logits (h, w) as a mask of ``size``, (H, W) bool.
+def outlines(logits: Tensor, size: tuple[int, int], corrections: Collection[str] = IMAGE) -> Tensor:
+    """The logits of masks, (K, h, w), as masks of ``size``, (K, H, W) bool.
 
-    The two orders differ at edges: the sigmoid is not linear, so that half of it between two pixels lies elsewhere.
+    One by one: at the size of a photo the logits of a hundred would be gigabytes. The two orders differ at edges: the
+    sigmoid is not linear, so that half of it between two pixels lies elsewhere.
     """
     cut, values = (0.0, logits) if MASK_ORDER in corrections else (0.5, logits.sigmoid())
-    fine = nn.functional.interpolate(values[None, None], size, mode="bilinear")
-    return fine[0, 0] > cut
+    found = torch.empty((len(logits), *size), dtype=torch.bool, device=logits.device)
+    for own, coarse in zip(found, values, strict=True):
+        own.copy_(nn.functional.interpolate(coarse[None, None], size, mode="bilinear")[0, 0] > cut)
+    return found

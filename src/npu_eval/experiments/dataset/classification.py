@@ -13,7 +13,15 @@ from npu_eval.errors import AdapterError
 from npu_eval.experiments.dataset import labelled_folder
 from npu_eval.experiments.dataset.bootstrap import Array, paired_differences
 from npu_eval.experiments.dataset.data import ClassCounts, Comparison, DatasetData, Unusable
-from npu_eval.experiments.dataset.image_run import Item, Task, check_other, key_of, refuse_nothing_read, run_images
+from npu_eval.experiments.dataset.image_run import (
+    Item,
+    Task,
+    check_other,
+    key_of,
+    refuse_nothing_read,
+    run_images,
+    through_forward,
+)
 from npu_eval.experiments.dataset.labelled_folder import LabelledSet
 from npu_eval.experiments.dataset.result_stream import ResultStream, read_results
 from npu_eval.jsonio import file_sha256
@@ -34,13 +42,16 @@ def evaluate(task: Task) -> DatasetData:
     data = labelled_folder.read(task.data, adapter.class_names, limit=task.limit)
     other = None if task.against is None else check_other(task.against, data.image_set)
     items = [Item(image=image.file, photo=data.folder / image.file) for image in data.images]
+    model = context.model(context.spec.candidate, context.device.name)
     with ResultStream(task.results, key_of(context, data.image_set)) as results:
         resumed = results.done
         run_images(
             context,
             items,
             results,
-            take=lambda outputs, photo, size: _best(outputs, adapter, context.spec.adapter),
+            look=through_forward(
+                context, model, lambda outputs, photo, size: _best(outputs, adapter, context.spec.adapter)
+            ),
             encode=lambda best: {"best": best},
         )
     unreadable = tuple(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from npu_eval.errors import RecordError
 from npu_eval.jsonio import ABSENT_BY_DEFAULT
+from npu_eval.models.protocols import DetectionProtocol, check_protocol
 
 IOU_THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
 """COCO's ten intersections over union, .50 to .95."""
@@ -115,12 +116,22 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DirectRun:
+    """Detections that were had without raw outputs: under which protocol, and the fewest classes that went through the
+    network at once (of some networks the last bits depend on it)."""
+
+    protocol: DetectionProtocol
+    classes_at_once: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetData:
     """What an evaluation on a data set found.
 
     ``missing_categories`` are those of the annotations that the model does not know: they are left out, and their
     objects counted. ``unused_classes`` are the model's that the annotations do not have; ``dropped_detections`` are of
-    them. ``resumed_images`` were taken over from a run that was cut short.
+    them. ``resumed_images`` were taken over from a run that was cut short. ``direct`` is None where the list is what
+    the adapter makes of the raw outputs.
     """
 
     image_set: ImageSet
@@ -139,6 +150,7 @@ class DatasetData:
     classification: ClassCounts | None
     comparisons: tuple[Comparison, ...]
     repairs: tuple[Repaired, ...] = field(default=(), metadata=ABSENT_BY_DEFAULT)
+    direct: DirectRun | None = field(default=None, metadata=ABSENT_BY_DEFAULT)
 
 
 def check_dataset(data: DatasetData, where: str) -> None:
@@ -153,6 +165,10 @@ def check_dataset(data: DatasetData, where: str) -> None:
         raise RecordError("a count of images or detections is impossible", where=where)
     if any(repair.count < 1 for repair in data.repairs):
         raise RecordError("a repair that was not made is listed", where=f"{where}.repairs")
+    if data.direct is not None:
+        check_protocol(data.direct.protocol, f"{where}.direct")
+        if data.direct.classes_at_once < 1 or data.classification is not None:
+            raise RecordError("no detections are made that way", where=f"{where}.direct")
     if data.classification is not None:
         found = data.classification
         if not 0 <= found.top1 <= found.top5 <= images - len(data.unreadable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,35 @@ from npu_eval.experiments.dataset import coco_layout, coco_metric, mask_codes
 from npu_eval.experiments.dataset.bootstrap import paired_differences, weighted_ap
 from npu_eval.experiments.dataset.coco_layout import CocoSet, Truth
 from npu_eval.experiments.dataset.coco_repair import REPAIRS
-from npu_eval.experiments.dataset.data import COCO_STATS, Comparison, DatasetData, DetectionScores, Unusable
-from npu_eval.experiments.dataset.image_run import Item, Task, check_other, key_of, refuse_nothing_read, run_images
+from npu_eval.experiments.dataset.data import (
+    COCO_STATS,
+    Comparison,
+    DatasetData,
+    DetectionScores,
+    DirectRun,
+    Unusable,
+)
+from npu_eval.experiments.dataset.direct import CLASSES_AT_ONCE, DirectLook
+from npu_eval.experiments.dataset.image_run import (
+    Item,
+    Look,
+    Task,
+    check_other,
+    first_readable,
+    key_of,
+    refuse_nothing_read,
+    run_images,
+    through_forward,
+)
 from npu_eval.experiments.dataset.result_stream import ResultStream, read_results
 from npu_eval.jsonio import TEMPORARY_PREFIX, file_sha256
-from npu_eval.models.adapter import SupportsDetection, checked_detections
+from npu_eval.models.adapter import (
+    SupportsDetection,
+    SupportsDirectDetection,
+    checked_detections,
+    checked_detector,
+)
+from npu_eval.models.protocols import DEFAULT_PROTOCOL, protocol_named
 
 CROSS_CHECK_UP_TO = 500
 """Images up to which pycocotools is asked too: it then takes seconds."""
@@ -30,13 +54,13 @@ METRICS = {"bbox": "box_ap", "segm": "mask_ap"}
 
 @dataclass(frozen=True)
 class _Found:
-    """The detections of one image on the CPU; masks as (K, W, H) uint8."""
+    """The detections of one image on the CPU; masks as (K, W, H) uint8 or by the ends of their runs."""
 
     size: tuple[int, int]
     boxes: torch.Tensor
     scores: torch.Tensor
     classes: torch.Tensor
-    masks: torch.Tensor | None
+    masks: torch.Tensor | list[mask_codes.Ends] | None
 
 
 @dataclass
@@ -62,7 +86,7 @@ def evaluate(task: Task) -> DatasetData:
     data = coco_layout.read(task.data, limit=task.limit, annotations=task.annotations)
     names = tuple(adapter.class_names)
     ids = coco_layout.match_categories(data.categories, names, data.image_set.annotations)
-    other = None if task.against is None else check_other(task.against, data.image_set)
+    other = None if task.against is None else check_other(task.against, data.image_set, task.protocol)
     items = [Item(image=i.id, photo=data.folder / i.file, size=(i.height, i.width)) for i in data.images]
     matched = {number for number in ids if number is not None}
     missing = sum(entry["category_id"] not in matched for entry in data.annotations)
@@ -72,10 +96,10 @@ def evaluate(task: Task) -> DatasetData:
         truth, broken = coco_layout.prepare(data, matched, work)
         _refuse_nothing_to_find(truth, data)
         data = replace(data, annotations=())  # they are in files now, and memory is for the model
-        with ResultStream(task.results, key_of(context, data.image_set)) as results:
+        look, direct = _look(task, items)
+        with ResultStream(task.results, key_of(context, data.image_set, direct())) as results:
             resumed = results.done
-            run_images(context, items, results, take=lambda outputs, photo, size: _take(task, outputs, photo, size),
-                       encode=lambda found: _encode(found, ids))  # fmt: skip
+            run_images(context, items, results, look=look, encode=lambda found: _encode(found, ids))
         context.say(f"[dataset] evaluating the detections on {len(items)} images")
         tally = _Tally()
         scores, evaluations = _scores(task, data, truth, task.results, work, tally)
@@ -98,6 +122,7 @@ def evaluate(task: Task) -> DatasetData:
         classification=None,
         comparisons=comparisons,
         repairs=data.repairs,
+        direct=direct(),
     )
 
 
@@ -112,6 +137,25 @@ def _refuse_nothing_to_find(truth: Truth, data: CocoSet) -> None:
     lost = ", ".join(f"{repair.count} {REPAIRS[repair.kind]}" for repair in data.repairs)
     what = f"no object to find on the {len(data.images)} images: AP is undefined{f' ({lost})' if lost else ''}"
     raise ConfigError(what, where=data.image_set.annotations, fix="use annotations that belong to the images")
+
+
+def _look(task: Task, items: Sequence[Item]) -> tuple[Look[_Found], Callable[[], DirectRun | None]]:
+    """How the model looks at a photo, and how it does so now: without raw outputs where the adapter can."""
+    context, adapter = task.context, task.context.adapter
+    model = context.model(context.spec.candidate, context.device.name)
+    if not isinstance(adapter, SupportsDirectDetection):
+        return through_forward(context, model, lambda *seen: _take(task, *seen)), lambda: None
+    protocol = protocol_named(task.protocol or DEFAULT_PROTOCOL)
+    detector = checked_detector(adapter, model, protocol, context.spec.adapter)
+    direct = DirectLook(detector, context.say, min(CLASSES_AT_ONCE, len(adapter.class_names)))
+    if context.device.facts().memory_bytes is not None and (first := first_readable(context, items)) is not None:
+        direct(*first)  # before a line is written, so that what goes through at once stays the same in all of them
+
+    def look(batch: torch.Tensor, photo: Path, size: tuple[int, int]) -> _Found:
+        found = direct(batch, size)
+        return _Found(size=size, boxes=found.boxes, scores=found.scores, classes=found.classes, masks=found.masks)
+
+    return look, lambda: DirectRun(protocol=protocol, classes_at_once=direct.classes_at_once)
 
 
 def _take(task: Task, outputs: dict[str, torch.Tensor], photo: Path, size: tuple[int, int]) -> _Found:
@@ -137,8 +181,14 @@ def _encode(found: _Found, ids: list[int | None]) -> Mapping[str, Any]:
         "dropped": len(classes) - len(kept),
     }
     if found.masks is not None:
-        line["masks"] = [code["counts"] for code in mask_codes.encode(found.masks[kept])]
+        line["masks"] = [code["counts"] for code in _codes(found.masks, kept, found.size)]
     return line
+
+
+def _codes(masks: torch.Tensor | list[mask_codes.Ends], kept: list[int], size: tuple[int, int]) -> list[dict[str, Any]]:
+    if isinstance(masks, torch.Tensor):
+        return mask_codes.encode(masks[kept])
+    return mask_codes.of_ends([masks[i] for i in kept], size)
 
 
 def _scores(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from npu_eval.errors import AdapterError, ConfigError, RecordError
-from npu_eval.experiments.dataset.data import ImageSet, Unusable
+from npu_eval.experiments.dataset.data import DirectRun, ImageSet, Unusable
 from npu_eval.experiments.dataset.overlap import overlapped
 from npu_eval.experiments.dataset.result_stream import ResultStream, read_key, read_results
 from npu_eval.limits import MAX_FILE_BYTES
@@ -35,7 +36,8 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is evaluated on which data set. ``results`` is the file of the lines, which may hold some already."""
+    """What is evaluated on which data set. ``results`` is the file of the lines, which may hold some already.
+    ``protocol`` names what counts as a detection; None: as the adapter has it."""
 
     context: Context
     data: Path
@@ -44,6 +46,7 @@ class Task:
     cross_check: bool
     against: Path | None
     results: Path
+    protocol: str | None = None
 
     def named(self, path: Path) -> str:
         """A path relative to the deliverable; of one outside of it the name alone."""
@@ -73,26 +76,37 @@ class _Unreadable:
     why: str
 
 
+Look = Callable[[torch.Tensor, Path, tuple[int, int]], F]
+"""A photo as a batch of one on the device, its file, its (height, width) → what of the model's answer is kept."""
+
+
+def through_forward(
+    context: Context, model: nn.Module, take: Callable[[dict[str, torch.Tensor], Path, tuple[int, int]], F]
+) -> Look[F]:
+    """A look by the adapter's `forward`; ``take`` gets its outputs, the photo and its (height, width)."""
+    return lambda batch, photo, size: take(
+        checked_forward(context.adapter, model, batch, context.spec.adapter), photo, size
+    )
+
+
 def run_images(
     context: Context,
     items: Sequence[Item],
     results: ResultStream,
     *,
-    take: Callable[[dict[str, torch.Tensor], Path, tuple[int, int]], F],
+    look: Look[F],
     encode: Callable[[F], Mapping[str, Any]],
 ) -> None:
     """Write a line for each item that has none yet.
 
     Args:
-        take: the outputs, the photo, its (height, width) → what of them leaves the device; runs where that is driven.
+        look: what the model makes of a photo; runs where the device is driven.
         encode: that → the line's keys; runs in a thread of its own.
 
     Raises:
         AdapterError: the adapter raised on an image that can be read.
         ConfigError: the results are, or will be by far, longer than a file of a deliverable may be.
     """
-    side = context.spec.candidate
-    model = context.model(side, context.device.name)
     progress = _Progress(context.say, len(items), results.done)
 
     def prepare(item: Item) -> _Ready | _Unreadable:
@@ -101,9 +115,7 @@ def run_images(
     def work(found: _Ready | _Unreadable) -> tuple[Item, F | str]:
         if isinstance(found, _Unreadable):
             return found.item, found.why
-        batch = found.batch.to(context.device.name, dtype_of(side))
-        outputs = checked_forward(context.adapter, model, batch, context.spec.adapter)
-        return found.item, take(outputs, found.item.photo, found.size)
+        return found.item, look(_on_device(context, found), found.item.photo, found.size)
 
     def finish(found: tuple[Item, F | str]) -> dict[str, Any]:
         item, result = found
@@ -114,6 +126,22 @@ def run_images(
         results.append(line)
         progress.count(unreadable="unreadable" in line)
         _refuse_too_long(results.size, done, len(items))
+
+
+def first_readable(context: Context, items: Sequence[Item]) -> tuple[torch.Tensor, tuple[int, int]] | None:
+    """The first photo that can be read, as a batch of one on the device, and its (height, width); None without one.
+
+    Raises:
+        AdapterError: the adapter raised on an image that can be read.
+    """
+    for item in items:
+        if isinstance(found := _prepare(context, item), _Ready):
+            return _on_device(context, found), found.size
+    return None
+
+
+def _on_device(context: Context, found: _Ready) -> torch.Tensor:
+    return found.batch.to(context.device.name, dtype_of(context.spec.candidate))
 
 
 def _refuse_too_long(size: int, done: int, images: int) -> None:
@@ -136,9 +164,10 @@ def refuse_nothing_read(unreadable: Sequence[Unusable], images: int, folder: Pat
                           fix="check the images of the data set")  # fmt: skip
 
 
-def key_of(context: Context, image_set: ImageSet) -> dict[str, Any]:
+def key_of(context: Context, image_set: ImageSet, direct: DirectRun | None = None) -> dict[str, Any]:
     """What results belong to: nothing but the same of all of these is gone on with."""
     facts = context.device.facts()
+    made = {} if direct is None else {"protocol": direct.protocol.name, "classes_at_once": direct.classes_at_once}
     return {
         "name": context.spec.name,
         "spec_sha256": context.spec.sha256,
@@ -150,14 +179,15 @@ def key_of(context: Context, image_set: ImageSet) -> dict[str, Any]:
         "image_set_sha256": image_set.sha256,
         "annotations_sha256": image_set.annotations_sha256,
         "images": image_set.images,
+        **made,
     }
 
 
-def check_other(path: Path, image_set: ImageSet) -> str:
+def check_other(path: Path, image_set: ImageSet, protocol: str | None = None) -> str:
     """The name of the run whose results a file holds, after checking that they are of the same images.
 
     Raises:
-        ConfigError: they are of others, or it is no file of results.
+        ConfigError: they are of others or under another protocol, or it is no file of results.
     """
     try:
         key = read_key(path)
@@ -166,6 +196,9 @@ def check_other(path: Path, image_set: ImageSet) -> str:
     if key.get("image_set_sha256") != image_set.sha256 or key.get("annotations_sha256") != image_set.annotations_sha256:
         what = f"holds results on {key.get('images')} other images or annotations"
         raise ConfigError(what, where=str(path), fix="run both on the same data set with the same --limit")
+    if protocol is not None and key.get("protocol", protocol) != protocol:
+        what = f"its detections are those of the protocol {key['protocol']}, not {protocol}"
+        raise ConfigError(what, where=str(path), fix="run both under the same (--protocol)")
     if (lines := sum(1 for _ in read_results(path))) != image_set.images:
         what = f"holds results of {lines} of {image_set.images} images"
         raise ConfigError(what, where=str(path), fix="let the other run end first")

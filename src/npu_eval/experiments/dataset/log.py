@@ -15,6 +15,7 @@ from npu_eval.experiments.dataset.data import (
 )
 from npu_eval.experiments.dataset.data import mean_precision as mean_of
 from npu_eval.experiments.dataset.statistics import interval, metric_values
+from npu_eval.models.protocols import DetectionProtocol
 from npu_eval.notation import units
 from npu_eval.notation.tables import table
 
@@ -64,12 +65,25 @@ def _facts(data: DatasetData) -> list[tuple[str, str]]:
             ("classes left out", f"{units.count(len(unused))} that the data set lacks, with "
                                  f"{units.count(data.dropped_detections)} detections{_some(unused)}"),
         ]  # fmt: skip
+    if data.direct is not None:
+        kept = data.direct.protocol
+        facts += [
+            ("protocol", f"{kept.name}: {_limits(kept)}"),
+            ("", f"{units.count(data.direct.classes_at_once)} classes at once, masks of what is kept alone"),
+        ]
     facts += [
         ("results", data.results),
         ("", f"sha256 {data.results_sha256}"),
         ("resumed", f"{units.count(data.resumed_images)} images taken over from a run that was cut short"),
     ]
     return facts
+
+
+def _limits(kept: DetectionProtocol) -> str:
+    limits = [f"scores from {units.ratio(kept.score_floor)} on"]
+    limits += [] if kept.per_class is None else [f"the {units.count(kept.per_class)} best of an image and class"]
+    limits += [] if kept.per_image is None else [f"the {units.count(kept.per_image)} best of an image"]
+    return ", ".join(limits)
 
 
 def _some(names: Sequence[str]) -> str:

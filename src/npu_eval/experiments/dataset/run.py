@@ -18,7 +18,8 @@ from npu_eval.experiments.dataset.data import DatasetData
 from npu_eval.experiments.dataset.image_run import Task
 from npu_eval.experiments.dataset.kind import KIND
 from npu_eval.jsonio import TEMPORARY_PREFIX
-from npu_eval.models.adapter import SupportsClassification, SupportsDetection
+from npu_eval.models.adapter import SupportsClassification, SupportsDetection, SupportsDirectDetection
+from npu_eval.models.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from npu_eval.session.script import Context
 
 __all__ = ["DESCRIPTION", "KIND", "add_arguments", "run"]
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="the folder of the data set, which is only read")
     parser.add_argument("--annotations", type=Path, help="its annotation file in it, where there are several")
     parser.add_argument("--limit", type=_positive, help="the first so many images (default: all)")
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        help=f"which answers are detections, of a model of many words (default: {DEFAULT_PROTOCOL})",
+    )
     parser.add_argument("--cross-check", action="store_true",
                         help="ask pycocotools too (up to 500 images it is asked anyway)")  # fmt: skip
     parser.add_argument("--against", type=Path, metavar="FILE",
@@ -45,7 +51,7 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
     """Evaluate on the data set; goes on where a run that was cut short ended.
 
     Raises:
-        ConfigError: no data set was named, it is laid out otherwise, or a package is missing.
+        ConfigError: no data set was named, it is laid out otherwise, a package is missing, or a flag does not fit.
         AdapterError: the adapter's outputs can be evaluated on no data set, or it raised.
     """
     given = arguments.data or os.environ.get(DATA_VARIABLE)
@@ -61,6 +67,7 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
             cross_check=arguments.cross_check,
             against=None if against is None else Path(against),
             results=results,
+            protocol=_protocol(context, arguments.protocol),
         )
         if isinstance(context.adapter, SupportsDetection):
             return _evaluate("detection", task)
@@ -68,6 +75,20 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
             return _evaluate("classification", task)
     raise AdapterError("can be evaluated on no data set: it gives neither detections() nor class_output",
                        where=context.spec.adapter, fix="see docs/how-to/data-sets.md")  # fmt: skip
+
+
+def _protocol(context: Context, named: str | None) -> str | None:
+    """The protocol under which detections are listed; None where the adapter lists them itself.
+
+    Raises:
+        ConfigError: one was named, and the adapter lists them itself.
+    """
+    if isinstance(context.adapter, SupportsDirectDetection):
+        return named or DEFAULT_PROTOCOL
+    if named is not None:
+        raise ConfigError("the adapter has a list of detections of its own", where="--protocol",
+                          fix="leave --protocol out")  # fmt: skip
+    return None
 
 
 def _evaluate(module: str, task: Task) -> DatasetData:

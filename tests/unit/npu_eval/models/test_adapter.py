@@ -20,11 +20,13 @@ from npu_eval.models.adapter import (
     SupportsClassification,
     SupportsDefaultWeights,
     SupportsDetection,
+    SupportsDirectDetection,
     SupportsDrawing,
     SupportsPrediction,
     calling,
     checked_build,
     checked_detections,
+    checked_detector,
     checked_forward,
     checked_predictions,
     checked_preprocess,
@@ -32,6 +34,7 @@ from npu_eval.models.adapter import (
 )
 from npu_eval.models.detections import DetectionSet
 from npu_eval.models.prediction import Prediction
+from npu_eval.models.protocols import PROTOCOLS
 
 GOOD = """
 import torch
@@ -330,6 +333,39 @@ def test_detections_that_break_the_contract_are_refused(changes: dict[str, Any])
 def test_a_set_for_each_photo_is_wanted() -> None:
     with pytest.raises(AdapterError, match="one set for each of 1 photos"):
         checked_detections(Detector(), {"out": torch.zeros(2)}, PHOTOS, "adapter.py")
+
+
+class Direct(Detector):
+    def detector(self, model: Any, protocol: Any) -> Any:
+        return lambda batch, size, classes_at_once: iter([self.found, self.found])
+
+
+def test_parts_of_a_photo_are_checked_one_by_one() -> None:
+    adapter, network, batch = Direct(), nn.Identity(), torch.zeros(1, 3, 4, 4)
+    assert isinstance(adapter, SupportsDirectDetection)
+    assert not isinstance(Detector(), SupportsDirectDetection)
+    detect = checked_detector(adapter, network, PROTOCOLS["coco"], "adapter.py")
+    assert list(detect(batch, (5, 7), 2)) == [adapter.found] * 2
+    broken = checked_detector(Direct(classes=torch.tensor([0, 2])), network, PROTOCOLS["coco"], "adapter.py")
+    with pytest.raises(AdapterError, match="none of the 2 classes"):
+        next(broken(batch, (5, 7), 2))
+
+
+def test_a_detector_that_raises_is_named() -> None:
+    class Failing(Direct):
+        def detector(self, model: Any, protocol: Any) -> Any:
+            def detect(batch: Any, size: Any, classes_at_once: Any) -> Any:
+                assert torch.is_inference_mode_enabled()
+                yield self.found
+                raise ValueError("bad word")
+
+            return detect
+
+    parts = checked_detector(Failing(), nn.Identity(), PROTOCOLS["coco"], "adapter.py")(torch.zeros(1), (5, 7), 2)
+    next(parts)
+    assert not torch.is_inference_mode_enabled()  # what the caller does with a part is the caller's own
+    with pytest.raises(AdapterError, match="bad word"):
+        next(parts)
 
 
 def test_classes_are_for_the_libraries_that_build_any_number_of_them(tmp_path):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import original_sam3
 from npu_eval.sam3 import corrections
 from npu_eval.sam3.checkpoints import DETECTOR_MODEL, library_names
-from npu_eval.sam3.image_network import cls_token, correct, find, outline, text_features
+from npu_eval.sam3.image_network import cls_token, correct, find, outlines, text_features
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +126,14 @@ def test_only_the_vits_norms_are_corrected(state: dict[str, Tensor]) -> None:
 
 def test_a_mask_is_where_the_upsampled_logit_is_above_zero() -> None:
     logits = torch.tensor([[8.0, -1.2], [8.0, -1.2]])  # one half of the probability lies left of a logit of 0
-    found = outline(logits, (2, 18))
+    found = outlines(logits[None], (2, 18))[0]
     assert found.dtype == torch.bool
     assert found[0].tolist() == [True] * 12 + [False] * 6
-    assert outline(logits, (2, 18), ())[0].tolist() == [True] * 10 + [False] * 8
+    assert outlines(logits[None], (2, 18), ())[0, 0].tolist() == [True] * 10 + [False] * 8
 
 
 def test_a_mask_of_the_authors_network_has_another_edge_with_probabilities() -> None:
     logits = original_sam3.outputs()["pred_masks"][0, 0, 0]
-    ours, other = outline(logits, (240, 320)), outline(logits, (240, 320), ())
+    ours, other = (outlines(logits[None], (240, 320), which)[0] for which in (corrections.IMAGE, ()))
     both, either = (ours & other).sum(), (ours | other).sum()
     assert 0.9 < both / either < 0.9999

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import samples
-from npu_eval.experiments.dataset.data import Unusable
+from npu_eval.experiments.dataset.data import DirectRun, Unusable
 from npu_eval.experiments.dataset.log import dataset_lines
+from npu_eval.models.protocols import PROTOCOLS
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "logs" / "dataset.log"
 
@@ -34,3 +35,12 @@ def test_many_unreadable_images_are_counted_and_the_first_listed() -> None:
 
 def test_top1_and_top5_of_a_classifier() -> None:
     assert any("top-1" in line and "75.00 %" in line for line in dataset_lines(samples.class_data()))
+
+
+def test_a_protocol_is_said_with_its_limits() -> None:
+    direct = DirectRun(protocol=PROTOCOLS["coco"], classes_at_once=16)
+    text = "\n".join(dataset_lines(samples.dataset_data(direct=direct)))
+    assert "coco: scores from 0.0000 on, the 100 best of an image\n" in text
+    assert "16 classes at once" in text
+    one = replace(direct, protocol=PROTOCOLS["per-class"])
+    assert "the 100 best of an image and class\n" in "\n".join(dataset_lines(samples.dataset_data(direct=one)))

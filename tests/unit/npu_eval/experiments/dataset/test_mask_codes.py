@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from npu_eval.experiments.dataset.mask_codes import area, boxes, by_columns, code_of, encode
+from npu_eval.experiments.dataset.mask_codes import area, boxes, by_columns, code_of, encode, of_ends, run_ends
 
 # pycocotools' decode meets numpy 2 with an old interface; only these tests decode.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -77,3 +77,12 @@ def test_what_is_wrong_is_said(segmentation: Any, what: str) -> None:
     found = code_of(segmentation, *SIZE)
     assert isinstance(found, str)
     assert what in found
+
+
+def test_the_ends_of_runs_come_to_the_same_codes() -> None:
+    masks = torch.rand(6, 7, 9, generator=torch.Generator().manual_seed(0)) < 0.5
+    masks[0], masks[1], masks[2, 0, 0], masks[3, 0, 0] = False, True, True, False
+    for size in ((7, 9), (14, 18)):
+        columns = by_columns(masks, size)
+        assert of_ends(run_ends(columns), size) == encode(columns)
+    assert of_ends(run_ends(columns[:0]), size) == []

@@ -15,15 +15,18 @@ import torch
 from PIL import Image
 
 import contexts
-from coco_samples import CATEGORIES, Rectangles, annotation, change_annotations, objects_of, write_set
+from coco_samples import CATEGORIES, DirectRectangles, Rectangles, annotation, change_annotations, objects_of, write_set
 from npu_eval.asked.spec import DATA_VARIABLE
+from npu_eval.device.device import _Cpu
 from npu_eval.errors import AdapterError, ConfigError
 from npu_eval.experiments.dataset import image_run
 from npu_eval.experiments.dataset import run as dataset
-from npu_eval.experiments.dataset.data import DatasetData, check_dataset
-from npu_eval.experiments.dataset.result_stream import read_results
+from npu_eval.experiments.dataset.data import DatasetData, DirectRun, check_dataset
+from npu_eval.experiments.dataset.result_stream import read_key, read_results
 from npu_eval.experiments.dataset.statistics import interval, metric_values
 from npu_eval.jsonio import from_json, to_json
+from npu_eval.models.detections import DetectionSet
+from npu_eval.models.protocols import PROTOCOLS
 from npu_eval.records import codehash
 from tiny_model import TinyClassifier
 
@@ -159,6 +162,71 @@ class Blind(Rectangles):
 
     def wanted(self, mask: torch.Tensor) -> bool:
         return False
+
+
+def lines_of(root: Path) -> list[bytes]:
+    return (root / "evaluation/results/dataset.jsonl").read_bytes().splitlines()[1:]
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_without_raw_outputs_the_lines_are_the_same(tmp_path: Path, data: Path, masks: bool) -> None:
+    class BestFirst(Rectangles):
+        def one(self, pixels: torch.Tensor) -> DetectionSet:
+            found = super().one(pixels)
+            order = found.scores.argsort(descending=True)
+            in_order = None if found.masks is None else found.masks[order]
+            return DetectionSet(found.boxes[order], found.scores[order], found.classes[order], in_order)
+
+    stacked, direct = BestFirst(), DirectRectangles()
+    stacked.masks = direct.masks = masks
+    evaluate(tmp_path / "stacked", data, stacked)
+    found = evaluate(tmp_path / "direct", data, direct)
+    assert lines_of(tmp_path / "direct") == lines_of(tmp_path / "stacked")
+    assert direct.asked == [("coco", 4)] * IMAGES
+    assert found.direct == DirectRun(protocol=PROTOCOLS["coco"], classes_at_once=4)
+    assert from_json(DatasetData, to_json(found)) == found
+    check_dataset(found, "data")
+
+
+def test_half_the_classes_go_through_at_once_after_memory_was_full(tmp_path: Path, data: Path) -> None:
+    evaluate(tmp_path / "whole", data, DirectRectangles())
+    direct = DirectRectangles()
+    direct.takes = 1
+    found = evaluate(tmp_path / "small", data, direct, protocol="seed")
+    assert direct.asked == [("seed", 4), ("seed", 2), *[("seed", 1)] * IMAGES]
+    assert lines_of(tmp_path / "small") == lines_of(tmp_path / "whole")
+    assert found.direct == DirectRun(protocol=PROTOCOLS["seed"], classes_at_once=1)
+    direct.takes = 0
+    with pytest.raises(AdapterError, match="out of memory"):
+        evaluate(tmp_path / "none", data, direct)
+
+
+def test_a_device_with_memory_of_its_own_is_tried_before_the_first_line(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _Cpu.facts
+    monkeypatch.setattr(_Cpu, "facts", lambda self: replace(found(self), memory_bytes=2**30))
+    direct = DirectRectangles()
+    direct.takes = 2
+    sorted((data / "val2017").iterdir())[0].unlink()
+    evaluate(tmp_path, data, direct)
+    assert direct.asked == [("coco", 4), *[("coco", 2)] * IMAGES]
+    assert read_key(tmp_path / "evaluation/results/dataset.jsonl")["classes_at_once"] == 2
+
+
+def test_another_protocol_is_no_comparison_and_begins_anew(tmp_path: Path, data: Path) -> None:
+    evaluate(tmp_path / "other", data, DirectRectangles(), protocol="seed")
+    other = tmp_path / "other/evaluation/results/dataset.jsonl"
+    assert evaluate(tmp_path / "other", data, DirectRectangles(), protocol="seed").resumed_images == IMAGES
+    with pytest.raises(ConfigError, match="those of the protocol seed, not coco"):
+        evaluate(tmp_path, data, DirectRectangles(), against=other)
+    assert evaluate(tmp_path / "other", data, DirectRectangles()).resumed_images == 0
+
+
+def test_a_list_of_the_adapters_own_has_no_protocol(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(ConfigError, match="list of detections of its own"):
+        evaluate(tmp_path, data, protocol="coco")
+    assert evaluate(tmp_path, data).direct is None
 
 
 def test_zero_detections_are_a_zero(tmp_path: Path, data: Path) -> None:
