@@ -183,7 +183,17 @@ def test_json_is_all_that_stands_on_standard_output(run, root, local):
         code, out, _ = run(*command, "--root", root, "--json")
         assert code == 0, command
         assert set(json.loads(out)) == keys
-    of_versions = {"made_with", "measured_with", "checked_with", "changed", "unchecked", "uncompared", "doubts"}
+    of_versions = {
+        "made_with",
+        "measured_with",
+        "checked_with",
+        "changed",
+        "unchecked",
+        "uncompared",
+        "doubts",
+        "written",
+        "remarks",
+    }
     code, out, _ = run("verify", root / "tiny/npu_deliverables", "--json")
     assert (code, set(json.loads(out))) == (0, {"holds", "files", "overall", "stamps", "findings", *of_versions})
     assert json.loads(run("schema", "summary")[1])["title"] == "Summary"

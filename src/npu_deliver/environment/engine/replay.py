@@ -54,7 +54,8 @@ class ReplayEngine:
         spec = read_spec_file(folder / "spec.json").evaluation
         record = self._read(self._source / step.record)
         if record.spec_sha256 != spec.sha256:
-            raise RecordError("was made under another spec", where=step.record, fix="run the experiment again")
+            asked = f"was made under spec {record.spec_sha256[:12]}, not {spec.sha256[:12]}"
+            raise RecordError(asked, where=step.record, fix="run the experiment again")
         if record.code_sha256 != code_sha256(folder):
             raise RecordError("was made by other code", where=step.record, fix="run the experiment again")
         marked = replayed(record)

@@ -35,7 +35,7 @@ from npu_eval.records.log import log_text
 from npu_eval.records.record import Record
 from npu_eval.session import script as session
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 QUICK = (*default_criteria("classification")[:-1], samples.criterion("sample_count", 1.0))
 
 
@@ -83,7 +83,7 @@ def reason(capsys: pytest.CaptureFixture[str]) -> str:
 # --- what a good run leaves ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("experiment", [inference, precision, performance], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("experiment", [inference, precision, performance], ids=lambda module: module.KIND.name)
 def test_a_run_by_hand_prints_its_log_and_changes_nothing(
     root: Path, experiment: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,14 +96,14 @@ def test_a_run_by_hand_prints_its_log_and_changes_nothing(
     assert "weights: random (seeded)" in err
 
 
-@pytest.mark.parametrize("experiment", [inference, precision, performance], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("experiment", [inference, precision, performance], ids=lambda module: module.KIND.name)
 def test_a_saved_run_keeps_its_record_and_exactly_the_log_that_it_prints(
     root: Path, experiment: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = write_spec(root)
     before = files(root)
     assert session.main(experiment, root, ["--save", str(root / "evaluation")]) == 0
-    kind = experiment.__name__.rpartition(".")[2]
+    kind = experiment.KIND.name
     record = read_record(root / "evaluation" / "records" / f"{kind}.json", spec_sha256=spec.sha256)
     log = (root / "evaluation" / "logs" / KINDS[kind].log).read_text(encoding="utf-8")
     assert log == log_text(record, spec.criteria) == capsys.readouterr().out

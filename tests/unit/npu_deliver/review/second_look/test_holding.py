@@ -11,13 +11,13 @@ from PIL.PngImagePlugin import PngInfo
 
 import deliverables
 from deliverables import change_file, reseal
+from npu_deliver.experiments.registry import read_record
 from npu_deliver.report import figures
 from npu_deliver.review import otherwise, verify
 from npu_deliver.review.second_look import asking as second_look
 from npu_deliver.review.second_look import holding as remade
 from npu_deliver.summary import Summary
 from npu_eval.jsonio import canonical_sha256, dumps, from_json
-from npu_eval.records.record import read_record
 
 
 def told(folder, name="readme.md") -> list[str]:

@@ -63,7 +63,8 @@ class FakeWorker:
             )
         if request.do == "compare":
             broken = "bfloat16" in self.role.switches
-            return Reply(precision=samples.breaking_precision() if broken else samples.precision_data(repeats=()))
+            found = samples.breaking_precision() if broken else samples.precision_data(repeats=())
+            return Reply(differences=found.differences, rankings=found.rankings, dtype=found.candidate_dtype)
         if request.do == "windows":
             return Reply(times_s=(self.call_s * request.calls * request.batch_size**0.5,) * request.windows)
         return Reply(times_s=(self.call_s,) * request.calls)
