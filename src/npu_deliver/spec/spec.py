@@ -24,6 +24,7 @@ from npu_eval.asked.layout import LAYOUTS, Layout
 from npu_eval.asked.metrics import METRICS
 from npu_eval.asked.profiles import DEFAULT, PROFILES, criteria_of
 from npu_eval.asked.spec import EMA_CHOICES, TimingProtocol, TrainingProtocol, WeightsSpec, wrong_mode
+from npu_eval.models.protocols import PROTOCOLS
 
 __all__ = ["Job", "Overrides", "Spec", "available", "json_schema", "load"]
 
@@ -100,6 +101,9 @@ class Dataset(_Strict):
     path: str = Field(description="Its folder, in COCO's or ImageNet's layout, from the spec's folder; or DATA=…")
     limit: int | None = Field(default=None, ge=1, description="The first so many images; default: all; or LIMIT=…")
     annotations: str | None = Field(default=None, description="Its annotation file in it, where there are several")
+    protocol: Literal[tuple(PROTOCOLS)] | None = Field(  # type: ignore[valid-type]  # the known protocols
+        default=None, description="Which answers are detections, of a model that is asked for words; see sam3.md"
+    )
     cross_check: bool = Field(default=False, description="Ask pycocotools too, whatever the number of images")
     against: str | None = Field(default=None, description="The dataset.jsonl of another run, to compare with")
 

@@ -90,12 +90,17 @@ def test_the_same_spec_gives_the_same_plan_and_another_environment_another(spec)
 
 def test_a_data_set_adds_a_step_that_only_reads_it(spec):
     data = Dataset(
-        path="/data/coco2017", limit=9, annotations="a b.json", cross_check=True, against="/runs/dataset.jsonl"
+        path="/data/coco2017",
+        limit=9,
+        annotations="a b.json",
+        protocol="seed",
+        cross_check=True,
+        against="/runs/dataset.jsonl",
     )
     *others, step = plan(spec.model_copy(update={"dataset": data}), deliverables.IMAGE, weights=Path("/w.pth"))
     assert others == list(plan(spec, deliverables.IMAGE, weights=Path("/w.pth")))
-    assert step.shell == ("python evaluation/eval_dataset.py --limit 9 --annotations 'a b.json' --cross-check "
-                          "--device npu:0 --save evaluation")  # fmt: skip
+    assert step.shell == ("python evaluation/eval_dataset.py --limit 9 --annotations 'a b.json' --protocol seed "
+                          "--cross-check --device npu:0 --save evaluation")  # fmt: skip
     assert step.record == "evaluation/records/dataset.json"
     assert {m.variable: m.source for m in step.mounts} == {
         WEIGHTS_VARIABLE: "/w.pth", DATA_VARIABLE: "/data/coco2017", AGAINST_VARIABLE: "/runs/dataset.jsonl",

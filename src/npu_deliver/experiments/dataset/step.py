@@ -21,6 +21,7 @@ def completed(step: Step, spec: Spec) -> Step:
         return step
     asked = [] if data.limit is None else ["--limit", str(data.limit)]
     asked += [] if data.annotations is None else ["--annotations", data.annotations]
+    asked += [] if data.protocol is None else ["--protocol", data.protocol]
     asked += ["--cross-check"] if data.cross_check else []
     mounts = [Mount(source=data.path, variable=DATA_VARIABLE)]
     mounts += [] if data.against is None else [Mount(source=data.against, variable=AGAINST_VARIABLE)]
