@@ -53,12 +53,14 @@ def _asked(what: What) -> dict[str, Any]:
         DeliverError: as the process says: torch_npu does not load (4), the adapter fails (5).
     """
     from npu_deliver.environment import choice as environment
+    from npu_deliver.release.travelling import brought_by, copy_code
     from npu_deliver.staging import stage
 
     with tempfile.TemporaryDirectory(prefix="npu-deliver-ops-") as folder:
         job = replace(what, weights="random").job()
         job = replace(job, output=Path(folder) / job.spec.profile)
         staged = stage.stage(job, environment.local(HERE).image, None)
+        copy_code(brought_by(_ASK), staged.folder)
         done = subprocess.run(
             [str(HERE), "-P", "-c", _ASK, str(staged.folder)], capture_output=True, text=True, timeout=1800,
             stdin=subprocess.DEVNULL,

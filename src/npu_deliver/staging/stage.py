@@ -159,8 +159,7 @@ def _verbatim(job: Job) -> Iterator[tuple[str, Path]]:
         raise SpecError(
             f"the adapter '{job.spec.adapter}' does not exist", where=str(job.folder), fix="correct 'adapter'"
         )
-    left_out = scripts_left_out(job.spec)
-    yield from (item for item in code(job.spec.adapter, own, job.spec.layout).items() if item[0] not in left_out)
+    yield from code(job.spec.adapter, own, job.spec.layout, without=scripts_left_out(job.spec)).items()
     yield from ((f"{MODEL_FOLDER}/{name}", path) for name, path in job.files.items())
     if own is not None:
         yield own.name, own

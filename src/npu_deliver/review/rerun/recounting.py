@@ -17,8 +17,7 @@ from npu_deliver import execute
 from npu_deliver.environment.engine import Engine
 from npu_deliver.environment.step import Mount, Step
 from npu_deliver.plan import RERUN_TIMEOUT_S
-from npu_deliver.release.travelling import code
-from npu_eval.asked.layout import NPU_DELIVERABLES
+from npu_deliver.release.travelling import brought_by, copy_code
 from npu_eval.asked.spec import OUTPUTS_VARIABLE
 from npu_eval.errors import RecordError
 from npu_eval.experiments.precision.data import PrecisionData, Recounted
@@ -63,10 +62,7 @@ def recount(engine: Engine, image: str, outputs: Path, spec: Path, work: Path, c
     Raises:
         DeliverError: they are missing, altered, or not of the spec; or the process died.
     """
-    for name, path in code("", None, NPU_DELIVERABLES).items():
-        if name.startswith("npu_eval/"):
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, work / name)
+    copy_code(brought_by(_SCRIPT), work)
     shutil.copyfile(spec, work / "spec.json")
     (work / SCRIPT).write_text(_SCRIPT, encoding="utf-8")
     step = Step(

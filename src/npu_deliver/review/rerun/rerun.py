@@ -34,7 +34,6 @@ from npu_eval.asked.architectures import MODEL_FOLDER
 from npu_eval.asked.layout import Layout
 from npu_eval.experiments.inference.data import InferenceData
 from npu_eval.experiments.precision.data import PrecisionData, Recounted
-from npu_eval.isolation import PACKAGES
 from npu_eval.jsonio import file_sha256
 from npu_eval.process.secret_variables import without_secrets
 from npu_eval.records.codehash import code_sha256, is_code
@@ -177,11 +176,8 @@ def lay_out(taken: Intake, target: Path) -> None:
     adapter, layout = taken.spec.evaluation.adapter, taken.spec.layout
     own = None if ":" in adapter else taken.folder / adapter
     needed = {layout.at(f"evaluation/{name}") for name in _NEEDED} | {layout.at("inference.py")}
-    files = {
-        name: path
-        for name, path in travelling.code(adapter, own, layout).items()
-        if name in needed or name.partition("/")[0] in PACKAGES or (taken.folder / name).is_file()
-    }
+    absent = {name for name in travelling.scripts(layout) if not (name in needed or (taken.folder / name).is_file())}
+    files = travelling.code(adapter, own, layout, without=absent)
     theirs = [entry.path for entry in taken.spec.evaluation.inputs] + ["spec.json", "requirements.txt"]
     theirs += [path.relative_to(taken.folder).as_posix() for path in (taken.folder / MODEL_FOLDER).glob("*")]
     theirs += [] if own is None else [adapter]
@@ -190,9 +186,7 @@ def lay_out(taken: Intake, target: Path) -> None:
             raise ConfigError("is called like a file of npu-deliver", where=name, fix="ask its maker to rename it")
         if (taken.folder / name).is_file():
             files[name] = taken.folder / name
-    for name, path in files.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / name)
+    travelling.copy_code(files, target)
 
 
 def _hashes(copy: Path, layout: Layout) -> dict[str, str]:

@@ -70,9 +70,9 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
             protocol=_protocol(context, arguments.protocol),
         )
         if isinstance(context.adapter, SupportsDetection):
-            return _evaluate("detection", task)
+            return _evaluate("npu_eval.experiments.dataset.detection", task)
         if isinstance(context.adapter, SupportsClassification):
-            return _evaluate("classification", task)
+            return _evaluate("npu_eval.experiments.dataset.classification", task)
     raise AdapterError("can be evaluated on no data set: it gives neither detections() nor class_output",
                        where=context.spec.adapter, fix="see docs/how-to/data-sets.md")  # fmt: skip
 
@@ -93,7 +93,7 @@ def _protocol(context: Context, named: str | None) -> str | None:
 
 def _evaluate(module: str, task: Task) -> DatasetData:
     try:
-        found: DatasetData = importlib.import_module(f"npu_eval.experiments.dataset.{module}").evaluate(task)
+        found: DatasetData = importlib.import_module(module).evaluate(task)
     except ModuleNotFoundError as error:  # the evaluators are requirements of such deliverables alone
         raise ConfigError(f"the Python package '{error.name}' is not installed", where="eval_dataset",
                           fix="pip install pycocotools hotcoco") from error  # fmt: skip

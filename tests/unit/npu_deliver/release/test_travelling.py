@@ -1,10 +1,15 @@
 """The code of a folder is held against that of the release that it names, file by file."""
 
+import ast
+import subprocess
+import sys
+
 import pytest
 
 from deliverables import change_file, reseal
 from npu_deliver.release import travelling, versions
 from npu_deliver.review import verify
+from npu_eval.asked.layout import NPU_DELIVERABLES
 from npu_eval.asked.spec import read_spec_file
 
 
@@ -55,13 +60,108 @@ def test_what_an_editor_or_a_desktop_leaves_in_the_release_does_not_travel(tmp_p
     assert list(travelling._package("npu_eval")) == ["npu_eval/__init__.py"]
 
 
-def test_what_serves_one_system_travels_with_an_adapter_that_names_it(folder, tmp_path):
+def test_an_author_s_adapter_brings_what_it_imports_and_no_more(folder, tmp_path):
     layout = read_spec_file(folder / "spec.json").layout
-    (tmp_path / "adapter.py").write_text("from npu_eval.sam3 import corrections\n", encoding="utf-8")
+    (tmp_path / "adapter.py").write_text("def f():\n    from npu_eval.sam3 import image_network\n", encoding="utf-8")
     found = travelling.code("adapter.py", tmp_path / "adapter.py", layout)
     assert {"npu_eval/sam3/__init__.py", "npu_eval/sam3/image_network.py"} <= found.keys()
+    assert "npu_eval/sam3/video_network.py" not in found
     others = [travelling.code("adapter.py", folder / "adapter.py", layout), travelling.code("timm:x", None, layout)]
     assert not any(name.startswith("npu_eval/sam3/") for code in others for name in code)
+
+
+def test_an_adapter_that_cannot_be_read_brings_what_the_scripts_need(folder, tmp_path):
+    layout = read_spec_file(folder / "spec.json").layout
+    (tmp_path / "adapter.py").write_bytes(b"def f(:\n\0")
+    assert travelling.code("adapter.py", tmp_path / "adapter.py", layout) == travelling.code("", None, layout)
+
+
+ADAPTERS = ["timm:resnet18", "torchvision:resnet18", "transformers:a/b", "npu_models:fcos/R_50_1x", "adapter.py"]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_what_a_copied_file_imports_is_copied(adapter, tmp_path):
+    (tmp_path / "adapter.py").write_text("import npu_models\n", encoding="utf-8")
+    own = None if ":" in adapter else tmp_path / adapter
+    found = travelling.code(adapter, own, NPU_DELIVERABLES, without=["evaluation/eval_training.py"])
+    every = travelling._packages()
+    for path in found.values():
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                names = {f"{name}.py" for name in _imported(node)} | {f"{name}/__init__.py" for name in _imported(node)}
+                assert (names & every.keys()) <= found.keys(), path
+
+
+def _imported(node):
+    if isinstance(node, ast.Import):
+        return {alias.name.replace(".", "/") for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        module = node.module.replace(".", "/")
+        return {module, *(f"{module}/{alias.name}" for alias in node.names)}
+    return set()
+
+
+def test_a_script_brings_its_experiment_and_is_left_out_with_it():
+    optional = {f"evaluation/eval_{name}.py" for name in ("training", "optimisation", "dataset", "localisation")}
+    least = travelling.code("timm:x", None, NPU_DELIVERABLES, without={*optional, "deploy.sh"})
+    for name in ("training", "optimisation", "dataset", "localisation"):
+        mine = f"evaluation/eval_{name}.py"
+        more = travelling.code("timm:x", None, NPU_DELIVERABLES, without={*optional - {mine}, "deploy.sh"})
+        folder = f"npu_eval/experiments/{name}/"
+        assert not any(file.startswith(folder) for file in least)
+        assert {f"{folder}run.py", f"{folder}kind.py", mine} <= more.keys() - least.keys()
+
+
+def test_what_is_loaded_or_started_by_name_travels():
+    found = travelling.code("timm:x", None, NPU_DELIVERABLES)
+    assert {
+        "npu_eval/under_test/worker.py",
+        "npu_eval/experiments/dataset/detection.py",
+        "npu_eval/experiments/dataset/classification.py",
+        "npu_eval/models/adapters/timm_models.py",
+        "npu_eval/models/coco_classes.py",
+        "npu_eval/serving/__main__.py",
+        "npu_eval/fonts/NotoSansSC-gb2312.otf",
+        "npu_eval/isolation.py",
+    } <= found.keys()
+    assert "npu_eval/models/adapters/torchvision_models.py" not in found
+    assert "npu_eval/registration.py" not in found
+
+
+def test_what_travels_can_be_imported_from_the_folder_alone(tmp_path):
+    """In a process that sees nothing else of ours; a package of somebody else that is not installed is no matter."""
+    found = travelling.code("npu_models:fcos/R_50_1x", None, NPU_DELIVERABLES, without=["evaluation/eval_training.py"])
+    travelling.copy_code(found, tmp_path)
+    modules = [n.removesuffix(".py").replace("/", ".") for n in found if n.startswith("npu_") and n.endswith(".py")]
+    program = f"""
+import sys
+rules = {{"__name__": "isolation"}}
+exec(open({str(tmp_path / "npu_eval/isolation.py")!r}).read(), rules)
+rules["enter"]({str(tmp_path)!r})
+import importlib
+for name in {[name.removesuffix(".__init__") for name in modules]!r}:
+    try:
+        found = importlib.import_module(name)
+        assert found.__file__.startswith({str(tmp_path)!r}), found.__file__
+    except ModuleNotFoundError as error:
+        assert error.name.partition(".")[0] not in ("npu_eval", "npu_models"), (name, error.name)
+print("imported", len(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("imported"), done.stderr
+
+
+def test_code_that_no_script_of_a_folder_needs_is_named(folder):
+    (folder / "npu_eval/registration.py").write_bytes((travelling.source("npu_eval") / "registration.py").read_bytes())
+    assert [str(each) for each in differing(folder)] == [
+        "npu_eval/registration.py: is code that no script of this folder needs"
+    ]
+
+
+def test_a_program_of_ours_brings_what_it_imports():
+    found = travelling.brought_by("from npu_eval.experiments.precision import recount\n")
+    assert "npu_eval/experiments/precision/recount.py" in found
+    assert not any(name.startswith(("npu_models/", "npu_eval/experiments/dataset/")) for name in found)
 
 
 def test_a_missing_module_is_named(folder):
