@@ -54,7 +54,7 @@ class CodeDifference:
         if self.how == "missing":
             return f"{self.file}: is missing; the release has it"
         if self.how == "unused":
-            return f"{self.file}: is code that no script of this folder needs"
+            return f"{self.file}: is left over: the scripts of this folder run without it"
         where = f"line {self.line} is {self.found!r}, the release has {self.release!r}" if self.line else "other bytes"
         return f"{self.file}: is not the release's: {where}"
 

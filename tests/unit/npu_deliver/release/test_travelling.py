@@ -154,7 +154,7 @@ print("imported", len(sys.modules))
 def test_code_that_no_script_of_a_folder_needs_is_named(folder):
     (folder / "npu_eval/registration.py").write_bytes((travelling.source("npu_eval") / "registration.py").read_bytes())
     assert [str(each) for each in differing(folder)] == [
-        "npu_eval/registration.py: is code that no script of this folder needs"
+        "npu_eval/registration.py: is left over: the scripts of this folder run without it"
     ]
 
 
