@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,16 @@ COMMAND = [sys.executable, "-c", "from npu_deliver.cli import main; main()"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@dataclass(frozen=True)
+class Delivered:
+    """A root whose tiny model was delivered once, and what the command printed. Nobody may change it."""
+
+    root: Path
+    printed: subprocess.CompletedProcess[str]
+
+
+def write_root(root: Path) -> Path:
     """A root with the tiny model and two photos of its own, one with a Chinese name."""
-    root = tmp_path / "deliverables"
     shutil.copytree(MODELS / "tiny", root / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
     photos = root / "tiny" / "photos"
     photos.mkdir()
@@ -32,9 +39,8 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def command(root: Path) -> Run:
-    """Run `npu-deliver …` on that root."""
+def command_on(root: Path) -> Run:
+    """`npu-deliver …` on that root."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -43,3 +49,28 @@ def command(root: Path) -> Run:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="session")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+    root = write_root(tmp_path_factory.mktemp("delivered") / "deliverables")
+    printed = command_on(root)("deliver", "tiny", "--json")
+    assert printed.returncode == 0, printed.stderr
+    return Delivered(root, printed)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_root(tmp_path / "deliverables")
+
+
+@pytest.fixture
+def finished(root: Path, delivered: Delivered) -> Path:
+    """The finished folder of the tiny model in ``root``, as if it had been delivered there a moment ago."""
+    shutil.copytree(delivered.root, root, dirs_exist_ok=True)
+    return root / "tiny" / "npu_deliverables"
+
+
+@pytest.fixture
+def command(root: Path) -> Run:
+    return command_on(root)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from integration.conftest import Run
+from integration.conftest import Run, write_root
 
 
 def _precision(folder: Path) -> Any:
@@ -21,15 +21,13 @@ def _verdicts(folder: Path) -> Any:
     return json.loads((folder / "summary.json").read_text(encoding="utf-8"))["verdicts"]
 
 
-def test_it_gives_what_a_direct_run_gives_and_the_report_says_so(root: Path, command: Run, tmp_path: Path) -> None:
-    there, bundle = tmp_path / "there", tmp_path / "carried over"
-    shutil.copytree(root, there)
+def test_it_gives_what_a_direct_run_gives_and_the_report_says_so(finished: Path, command: Run, tmp_path: Path) -> None:
+    there, bundle = write_root(tmp_path / "there"), tmp_path / "carried over"
     made = command("reference", "tiny", "--output", str(bundle), "--json", NPU_DELIVER_ROOT=str(there))
     assert made.returncode == 0, made.stderr
     sha256 = json.loads(made.stdout)["sha256"]
     assert not list(tmp_path.glob(".carried*"))
-    folder = root / "tiny" / "npu_deliverables"
-    assert command("deliver", "tiny").returncode == 0
+    folder = finished
     direct, verdicts = _precision(folder), _verdicts(folder)
 
     used = command("deliver", "tiny", "--reference", str(bundle))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import COMMAND, Run
+from integration.conftest import COMMAND, Delivered, Run
+from npu_deliver.review import verify
 from npu_eval.jsonio import TEMPORARY_PREFIX, loads
 
 
@@ -28,23 +29,20 @@ def _shape(folder: Path) -> tuple[object, ...]:
     )
 
 
-def test_made_verified_and_stamped(root: Path, command: Run) -> None:
-    made = command("deliver", "tiny", "--json")
-    assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout)["overall"] == "PASS"
-    folder = root / "tiny" / "npu_deliverables"
+def test_made_verified_and_stamped(finished: Path, delivered: Delivered, command: Run) -> None:
+    folder = finished
+    assert json.loads(delivered.printed.stdout)["overall"] == "PASS"
     checked = command("verify", str(folder), "--json")
     assert (checked.returncode, json.loads(checked.stdout)["holds"]) == (0, True)
     assert json.loads(checked.stdout)["stamps"] == ["random-weights", "no-npu"]
     for page in ("readme.md", "OPTIMIZATION_RECORD.md"):
         assert "随机权重" in (folder / page).read_text(encoding="utf-8")
     assert (folder / "inputs" / "红.png").is_file()
-    assert not (root / "tiny" / ".npu_deliverables.work").exists()
+    assert not (delivered.root / "tiny" / ".npu_deliverables.work").exists()
 
 
-def test_a_repeat_keeps_every_step(root: Path, command: Run) -> None:
-    assert command("deliver", "tiny").returncode == 0
-    records = root / "tiny" / "npu_deliverables" / "evaluation" / "records"
+def test_a_repeat_keeps_every_step(finished: Path, command: Run) -> None:
+    records = finished / "evaluation" / "records"
     before = {p.name: p.read_bytes() for p in records.iterdir()}
     again = command("deliver", "tiny", "--lang", "en")
     assert again.returncode == 0, again.stderr
@@ -55,9 +53,8 @@ def test_a_repeat_keeps_every_step(root: Path, command: Run) -> None:
     assert {p.name: p.read_bytes() for p in records.iterdir()} != before
 
 
-def test_report_in_english_and_replay(root: Path, command: Run) -> None:
-    assert command("deliver", "tiny").returncode == 0
-    folder = root / "tiny" / "npu_deliverables"
+def test_report_in_english_and_replay(root: Path, finished: Path, command: Run) -> None:
+    folder = finished
     assert command("report", "tiny", "--lang", "en").returncode == 0
     assert "adaptation report" in (folder / "readme.md").read_text(encoding="utf-8")
     original = folder.rename(root / "original")
@@ -67,9 +64,8 @@ def test_report_in_english_and_replay(root: Path, command: Run) -> None:
     assert command("verify", str(folder)).returncode == 0
 
 
-def test_a_failing_run_leaves_the_finished_folder_alone(root: Path, command: Run) -> None:
-    assert command("deliver", "tiny").returncode == 0
-    folder = root / "tiny" / "npu_deliverables"
+def test_a_failing_run_leaves_the_finished_folder_alone(root: Path, finished: Path, command: Run) -> None:
+    folder = finished
     before = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     broken = root / "broken.pth"
     broken.write_bytes(b"PK\x03\x04 cut short")
@@ -139,7 +135,7 @@ def test_killed_at_ten_moments_and_resumed(root: Path, command: Run) -> None:
         resumed += "kept from" in done.stderr
         assert _shape(folder) == expected
         assert not list((root / "tiny").rglob(f"{TEMPORARY_PREFIX}*"))
-        assert command("verify", str(folder)).returncode == 0
+        assert verify.verify(folder).holds
     assert resumed > 0, "no run found a step of the killed one"
 
 

@@ -7,6 +7,7 @@ import jinja2
 import pytest
 
 import deliverables
+from npu_deliver.drawing import encoding
 from npu_deliver.report import render
 from npu_deliver.review.second_look import asking as second_look
 from npu_deliver.spec.spec import Job
@@ -16,6 +17,13 @@ from npu_deliver.spec.spec import Job
 def no_waiting_for_the_disk(monkeypatch):
     """Nobody pulls the plug during a test; what a kill leaves is tested without it."""
     monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_packing_small():
+    """Pictures are packed quickly: packing them small takes longer than drawing, and the pixels are the same."""
+    with encoding.quickly():
+        yield
 
 
 @pytest.fixture(scope="session")

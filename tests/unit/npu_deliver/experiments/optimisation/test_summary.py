@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from npu_deliver import plan
 from npu_deliver.experiments.optimisation.step import with_budget
 from npu_deliver.experiments.optimisation.summary import optimisation
 from npu_deliver.review.verify import verify
+from npu_deliver.spec.spec import Job
 from npu_eval.asked.profiles import default_criteria
 from npu_eval.experiments.performance.speed import HostBound, Phase, WholeWay
 
@@ -21,37 +23,53 @@ def found(**changes):
     return optimisation(samples.optimisation_data(**changes), CRITERIA, bound=None, way=None)
 
 
-def test_a_whole_deliverable_with_a_search_verifies_and_its_pictures_are_drawn(tmp_path: Path) -> None:
-    deliverables.write_model(tmp_path, evaluation=EVALUATION)
-    job = deliverables.job_of(tmp_path)
-    engine = deliverables.FakeEngine()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Job, deliverables.FakeEngine]:
+    """A finished deliverable with a search, and the engine that ran it. Nobody may change it."""
+    root = tmp_path_factory.mktemp("models")
+    deliverables.write_model(root, evaluation=EVALUATION)
+    job, engine = deliverables.job_of(root), deliverables.FakeEngine()
     deliverables.make(job, engine, pictures=True)
+    return job, engine
+
+
+@pytest.fixture
+def folder(made: tuple[Job, deliverables.FakeEngine], tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return Path(shutil.copytree(made[0].output, tmp_path / "npu_deliverables"))
+
+
+def test_a_whole_deliverable_with_a_search_verifies_and_its_pictures_are_drawn(
+    made: tuple[Job, deliverables.FakeEngine],
+) -> None:
+    job, engine = made
     assert engine.ran[-1] == "optimisation"
     assert verify(job.output).findings == ()
     names = {p.stem for p in (job.output / "evaluation/screenshots").iterdir()}
     assert {"optimisation_report", "optimisation_chart", "waterfall_chart", "large_batch_report", "dual_npu_report",
             "operators_chart"} <= names  # fmt: skip
+
+
+def test_a_search_that_is_made_again_keeps_the_other_steps(
+    made: tuple[Job, deliverables.FakeEngine], tmp_path: Path
+) -> None:
+    shutil.copytree(made[0].folder, tmp_path / "tiny")
+    job = deliverables.job_of(tmp_path)
     deliverables.make(job, again := deliverables.FakeEngine(), pictures=True, again=("optimisation",))
-    assert again.ran == ["optimisation"], "the other steps are kept"
+    assert again.ran == ["optimisation"]
 
 
-def test_a_changed_effect_is_found(tmp_path: Path) -> None:
-    deliverables.write_model(tmp_path, evaluation=EVALUATION)
-    job = deliverables.job_of(tmp_path)
-    deliverables.make(job, pictures=True)
-    page = job.output / "OPTIMIZATION_RECORD.md"
+def test_a_changed_effect_is_found(folder: Path) -> None:
+    page = folder / "OPTIMIZATION_RECORD.md"
     deliverables.change_file(page, "1.3000", "1.3900")
-    deliverables.reseal(job.output)
-    assert any(f.file == page.name and "1.3900" in f.what for f in verify(job.output).findings)
+    deliverables.reseal(folder)
+    assert any(f.file == page.name and "1.3900" in f.what for f in verify(folder).findings)
 
 
-def test_a_search_that_was_taken_away_is_named_although_resealed(tmp_path: Path) -> None:
-    deliverables.write_model(tmp_path, evaluation=EVALUATION)
-    job = deliverables.job_of(tmp_path)
-    deliverables.make(job, pictures=True)
-    (job.output / "evaluation/records/optimisation.json").unlink()
-    deliverables.reseal(job.output)
-    findings = {f.file: f.what for f in verify(job.output).findings}
+def test_a_search_that_was_taken_away_is_named_although_resealed(folder: Path) -> None:
+    (folder / "evaluation/records/optimisation.json").unlink()
+    deliverables.reseal(folder)
+    findings = {f.file: f.what for f in verify(folder).findings}
     assert findings["evaluation/records/optimisation.json"] == "is missing, but evaluation/ledger.jsonl tells of it"
 
 
