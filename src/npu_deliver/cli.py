@@ -118,8 +118,9 @@ def _leave(stop: SystemExit) -> NoReturn:
     """End with the command's own code, unless it was good and what it printed did not arrive."""
     lost = streams.lost_output()
     if lost is not None and stop.code in (None, EXIT_OK):
-        _die(f"standard output: {lost.strerror}; the result is not printed, nothing else is lost",
-             ConfigError.exit_code)  # fmt: skip
+        _die(
+            f"standard output: {lost.strerror}; the result is not printed, nothing else is lost", ConfigError.exit_code
+        )
     raise stop
 
 

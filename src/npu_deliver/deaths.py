@@ -22,8 +22,9 @@ _TRACEBACK = "Traceback (most recent call last):"
 _RAISED = re.compile(r"(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|NotFound))(?:: (?P<what>.*))?")
 _MEMORY = re.compile(
     r"MemoryError|Unable to allocate|std::bad_alloc|can't allocate memory|Cannot allocate memory|out of memory"
-    r"|OutOfMemory|failed to map segment|oom-kill|OOM killer", re.I
-)  # fmt: skip
+    r"|OutOfMemory|failed to map segment|oom-kill|OOM killer",
+    re.I,
+)
 _NO_MODULE = re.compile(r"No module named '(?P<name>\w+)")
 _NO_LIBRARY = re.compile(r"(?P<name>lib[\w.+-]+\.so[.\d]*): cannot open shared object file")
 

@@ -178,8 +178,11 @@ def contradictions(entries: Sequence[Entry], criteria_sha256: str, records: Mapp
 
 def _wrong_ends(entries: Sequence[Entry]) -> Iterator[str]:
     """Entries that end what never began, or began as something else, or ended before."""
-    begun = {Event.FINISHED: (Event.STARTED,), Event.FAILED: (Event.STARTED,),
-             Event.DISCARDED: (Event.FINISHED, Event.ADOPTED)}  # fmt: skip
+    begun = {
+        Event.FINISHED: (Event.STARTED,),
+        Event.FAILED: (Event.STARTED,),
+        Event.DISCARDED: (Event.FINISHED, Event.ADOPTED),
+    }
     ended: set[int] = set()
     for entry in entries:
         if entry.event not in begun:
@@ -224,14 +227,25 @@ class Ledger:
     def finished(self, start: Entry, *, record_sha256: str, exit_code: int, not_before: str = "") -> Entry:
         """It left a valid record that ends at ``not_before``: later than now where the clock was set back."""
         return self._append(
-            Event.FINISHED, of=start.number, experiment=start.experiment, spec_sha256=start.spec_sha256,
-            record_sha256=record_sha256, exit_code=exit_code, time=_at_least(not_before),
-        )  # fmt: skip
+            Event.FINISHED,
+            of=start.number,
+            experiment=start.experiment,
+            spec_sha256=start.spec_sha256,
+            record_sha256=record_sha256,
+            exit_code=exit_code,
+            time=_at_least(not_before),
+        )
 
     def failed(self, start: Entry, *, reason: str, exit_code: int | None) -> Entry:
         """It left none. ``reason`` names the kind of error and no path: the ledger travels."""
-        return self._append(Event.FAILED, of=start.number, experiment=start.experiment, spec_sha256=start.spec_sha256,
-                            exit_code=exit_code, reason=reason)  # fmt: skip
+        return self._append(
+            Event.FAILED,
+            of=start.number,
+            experiment=start.experiment,
+            spec_sha256=start.spec_sha256,
+            exit_code=exit_code,
+            reason=reason,
+        )
 
     def settle(self, records: Mapping[str, str], spec_sha256: str) -> Runs:
         """Enter which records are reported, and so which are not; experiment → sha256 of its record."""
@@ -240,8 +254,13 @@ class Ledger:
             if entry.experiment is not None and waiting.get(entry.experiment) == entry.record_sha256:
                 del waiting[entry.experiment]
             else:
-                self._append(Event.DISCARDED, of=entry.number, experiment=entry.experiment,
-                             spec_sha256=entry.spec_sha256, record_sha256=entry.record_sha256)  # fmt: skip
+                self._append(
+                    Event.DISCARDED,
+                    of=entry.number,
+                    experiment=entry.experiment,
+                    spec_sha256=entry.spec_sha256,
+                    record_sha256=entry.record_sha256,
+                )
         for experiment, sha256 in waiting.items():
             self._append(Event.ADOPTED, experiment=experiment, spec_sha256=spec_sha256, record_sha256=sha256)
         return runs(self._entries)

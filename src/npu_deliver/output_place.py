@@ -26,15 +26,20 @@ def require(output: Path, beside: Path) -> None:
     check_folder(output, fix=_FIX)
     if output.is_symlink():  # a rename would replace the link and leave what it leads to
         target = output.readlink()
-        raise ConfigError(f"is a link to {target}, and a link is not replaced", where=str(output),
-                          fix="name the folder itself with --output")  # fmt: skip
+        raise ConfigError(
+            f"is a link to {target}, and a link is not replaced",
+            where=str(output),
+            fix="name the folder itself with --output",
+        )
     if output.is_mount():
-        raise ConfigError("is a mount point, which cannot be replaced", where=str(output),
-                          fix="name a folder inside it with --output")  # fmt: skip
+        raise ConfigError(
+            "is a mount point, which cannot be replaced", where=str(output), fix="name a folder inside it with --output"
+        )
     check_folder(beside, fix=_FIX)
     if beside.is_symlink():  # what is made there would be on another disk, and what is removed somebody's
-        raise ConfigError(f"is a link to {beside.readlink()}, where a folder of ours belongs", where=str(beside),
-                          fix="move it away")  # fmt: skip
+        raise ConfigError(
+            f"is a link to {beside.readlink()}, where a folder of ours belongs", where=str(beside), fix="move it away"
+        )
     check_folder(output.parent, fix=_FIX)
     place = next(folder for folder in output.parents if folder.exists())
     check_room(place, NEEDED_BYTES, what="the finished folder takes", where=place, fix=_FIX)

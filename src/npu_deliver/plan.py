@@ -72,9 +72,13 @@ def plan(spec: Spec, image: Image, *, weights: Path | None, reference: Path | No
     """
     evaluation = spec.evaluation
     planned = steps(
-        tuple(wanted_experiments(spec)), evaluation.device, image, layout=spec.layout, weights=weights,
+        tuple(wanted_experiments(spec)),
+        evaluation.device,
+        image,
+        layout=spec.layout,
+        weights=weights,
         timeout_s=evaluation.step_timeout_s,
-    )  # fmt: skip
+    )
     return tuple(referring(_completed(step, spec), reference) for step in planned)
 
 

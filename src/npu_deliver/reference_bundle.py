@@ -30,14 +30,20 @@ def make_reference(job: Job, options: Options, *, device: str, output: Path, ope
     if options.replay is not None:
         raise ConfigError("a reference is computed, not replayed", where="--replay", fix="leave it out")
     if device.startswith("npu"):
-        raise DeviceError("a reference is made on a CPU or a GPU: the NPU is what is held against it", where=device,
-                          fix="use --device cpu or --device cuda:0")  # fmt: skip
+        raise DeviceError(
+            "a reference is made on a CPU or a GPU: the NPU is what is held against it",
+            where=device,
+            fix="use --device cpu or --device cuda:0",
+        )
     output_place.require(output, output.with_name(f".{output.name}.making"))
     refuse_other(output)
     evaluation = job.spec.evaluation.model_copy(update={"device": device})
     scratch = output.with_name(f".{output.name}.making")
-    job = replace(job, spec=job.spec.model_copy(update={"evaluation": evaluation, "dataset": None}),
-                  output=scratch / job.spec.profile)  # fmt: skip
+    job = replace(
+        job,
+        spec=job.spec.model_copy(update={"evaluation": evaluation, "dataset": None}),
+        output=scratch / job.spec.profile,
+    )
     with pipeline.working(job):
         weights = pipeline.fetch_weights(job)
         where = pipeline.prepare_environment(job, options)

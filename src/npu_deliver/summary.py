@@ -165,8 +165,7 @@ def summarize(
 def _check_same(kind: str, record: Record, first: Record, spec_file: SpecFile) -> None:
     where = spec_file.layout.record(kind)
     if record.spec_sha256 != spec_file.evaluation.sha256:
-        raise RecordError("was made under another spec", where=where,
-                          fix="run the experiment again")  # fmt: skip
+        raise RecordError("was made under another spec", where=where, fix="run the experiment again")
     ours, theirs = record.provenance, first.provenance
     for what, same in (
         ("code", record.code_sha256 == first.code_sha256),

@@ -49,9 +49,12 @@ MAX_NESTING = 64
 SHOWN = 20
 """So many places beyond a limit are named; looking ends there."""
 
-_SUFFIXES = {"json": (".json",), "page": (".md", ".markdown", ".rst", ".html"),
-             "text": (".log", ".txt", ".py", ".sh", ".toml", ".yaml", ".yml", ".cfg", ".csv"),
-             "picture": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")}  # fmt: skip
+_SUFFIXES = {
+    "json": (".json",),
+    "page": (".md", ".markdown", ".rst", ".html"),
+    "text": (".log", ".txt", ".py", ".sh", ".toml", ".yaml", ".yml", ".cfg", ".csv"),
+    "picture": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"),
+}
 _RECORDS = ("records", "results")
 """Folders of records, in one layout or another (`layout.LAYOUTS`)."""
 _HASHED_ONLY = ("model", "inputs")

@@ -73,8 +73,11 @@ def lint(
             raise ConfigError("there is no such file: a link leads nowhere", where=str(path), fix="name a report")
     result = linter.lint(paths)
     if not result.files and not result.findings:
-        raise ConfigError("there is no report in it: no Markdown, log, JSON or script", where=str(paths[0]),
-                          fix="name a report, or the folder of a submission")  # fmt: skip
+        raise ConfigError(
+            "there is no report in it: no Markdown, log, JSON or script",
+            where=str(paths[0]),
+            fix="name a report, or the folder of a submission",
+        )
     if sarif or as_json:
         say_document(output.as_sarif(result, lang) if sarif else output.as_json(result, lang))
     else:

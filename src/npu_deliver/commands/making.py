@@ -65,8 +65,15 @@ def plan(what: What, how: How, as_json: AsJson = False) -> None:
     steps = planning.plan(job.spec, where.image, weights=None, reference=options.reference)
     lines = [where.engine.shell_line(step, job.output) for step in steps]
     if as_json:
-        say_json({"model": job.spec.name, "folder": str(job.output), "image": where.image.digest,
-                    "steps": to_json(steps), "lines": lines})  # fmt: skip
+        say_json(
+            {
+                "model": job.spec.name,
+                "folder": str(job.output),
+                "image": where.image.digest,
+                "steps": to_json(steps),
+                "lines": lines,
+            }
+        )
         return
     say(f"in {job.output}:")
     for number, (step, line) in enumerate(zip(steps, lines, strict=True), start=1):

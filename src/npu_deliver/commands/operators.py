@@ -41,8 +41,10 @@ def ops(what: What, as_json: AsJson = False) -> None:
     absent = [entry for entry in operators if not entry["registered"]]
     for entry in absent:
         say(f"{entry['operator']:<48} {entry['calls']:>6} calls")
-    say(f"{len(absent)} of {len(operators)} operators have no kernel registered in torch_npu {version}: they "
-               "would run on the CPU.")  # fmt: skip
+    say(
+        f"{len(absent)} of {len(operators)} operators have no kernel registered in torch_npu {version}: they "
+        "would run on the CPU."
+    )
     say("This is about registration alone: it does not say that CANN runs the others.")
 
 
@@ -62,9 +64,12 @@ def _asked(what: What) -> dict[str, Any]:
         staged = stage.stage(job, environment.local(HERE).image, None)
         copy_code(brought_by(_ASK), staged.folder)
         done = subprocess.run(
-            [str(HERE), "-P", "-c", _ASK, str(staged.folder)], capture_output=True, text=True, timeout=1800,
+            [str(HERE), "-P", "-c", _ASK, str(staged.folder)],
+            capture_output=True,
+            text=True,
+            timeout=1800,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     if done.returncode != EXIT_OK:
         reason = next((said for said in map(error_line, reversed(done.stderr.splitlines())) if said), None)
         if reason is not None:

@@ -187,10 +187,12 @@ class InContainers:
     engine: Annotated[
         EngineName,
         typer.Option(
-            "--engine", envvar="NPU_DELIVER_ENGINE", rich_help_panel=CONTAINERS,
+            "--engine",
+            envvar="NPU_DELIVER_ENGINE",
+            rich_help_panel=CONTAINERS,
             help="docker, local (this machine's interpreter), or auto: docker where an engine answers",
         ),
-    ] = EngineName.AUTO  # fmt: skip
+    ] = EngineName.AUTO
     stack: Annotated[
         str | None,
         typer.Option("--stack", rich_help_panel=CONTAINERS, help="npu, npu-9.1, sam3, cpu or cuda (by the device)"),
@@ -208,17 +210,23 @@ class InContainers:
     wheelhouse: Annotated[
         Path | None,
         typer.Option(
-            "--wheelhouse", exists=True, file_okay=False, rich_help_panel=CONTAINERS,
+            "--wheelhouse",
+            exists=True,
+            file_okay=False,
+            rich_help_panel=CONTAINERS,
             help="A folder of wheels; no index is asked",
         ),
-    ] = None  # fmt: skip
+    ] = None
     extra_ca: Annotated[
         Path | None,
         typer.Option(
-            "--extra-ca", exists=True, dir_okay=False, rich_help_panel=CONTAINERS,
+            "--extra-ca",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=CONTAINERS,
             help="Certificates (PEM) that builds and containers trust in addition",
         ),
-    ] = None  # fmt: skip
+    ] = None
     torch_index: Annotated[
         str | None,
         typer.Option("--torch-index", rich_help_panel=CONTAINERS, help="Index with CPU builds of torch; '' for none"),
@@ -232,10 +240,16 @@ class InContainers:
         from npu_deliver.environment.choice import Containers
 
         return Containers(
-            engine=self.engine.value, stack=self.stack, soc=self.soc, base_image=self.base_image,
-            registry=self.registry, wheelhouse=self.wheelhouse, extra_ca=self.extra_ca, torch_index=self.torch_index,
+            engine=self.engine.value,
+            stack=self.stack,
+            soc=self.soc,
+            base_image=self.base_image,
+            registry=self.registry,
+            wheelhouse=self.wheelhouse,
+            extra_ca=self.extra_ca,
+            torch_index=self.torch_index,
             memory=self.memory,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,8 +277,9 @@ class How(InContainers):
 
         containers = self.containers()
         if self.replay is not None and self.reference is not None:
-            raise ConfigError("a replayed run compares with nothing", where="--reference",
-                              fix="leave out --replay or --reference")  # fmt: skip
+            raise ConfigError(
+                "a replayed run compares with nothing", where="--reference", fix="leave out --replay or --reference"
+            )
         if self.python is not None:
             if containers.engine == "docker":
                 raise ConfigError("an image has its own Python", where="--python", fix="leave out one of the two")

@@ -44,10 +44,18 @@ def verify(
     overall = told(found.summary.overall, simulated=Stamp.SIMULATED in stamps) if found.summary else "unknown"
     if as_json:
         say_json(
-            {"holds": found.holds, "files": found.files, "overall": overall, "stamps": stamps,
-             "findings": to_json(found.findings), "doubts": to_json(found.doubts),
-             "uncompared": to_json(found.uncompared), "remarks": to_json(found.remarks), **versions_json(found.other)}
-        )  # fmt: skip
+            {
+                "holds": found.holds,
+                "files": found.files,
+                "overall": overall,
+                "stamps": stamps,
+                "findings": to_json(found.findings),
+                "doubts": to_json(found.doubts),
+                "uncompared": to_json(found.uncompared),
+                "remarks": to_json(found.remarks),
+                **versions_json(found.other),
+            }
+        )
     else:
         stamped = f"; stamped: {', '.join(stamps)}" if stamps else ""
         signed = f"; signed by {public_key.name}" if public_key is not None and not found.findings else ""
@@ -108,8 +116,15 @@ def models(
     for name in spec.available(root):
         with contextlib.suppress(DeliverError):
             loaded = spec.load(name, root, overrides=spec.Overrides()).spec
-            listed.append({"model": name, "title": loaded.model.title, "task": loaded.task, "adapter": loaded.adapter,
-                           "weights": loaded.weights.source})  # fmt: skip
+            listed.append(
+                {
+                    "model": name,
+                    "title": loaded.model.title,
+                    "task": loaded.task,
+                    "adapter": loaded.adapter,
+                    "weights": loaded.weights.source,
+                }
+            )
     libraries = (library for library in references.GENERIC_TASK if ":" not in library)
     generic = {library: f"{library}:<name of a {library} model>" for library in libraries}
     if as_json:

@@ -43,12 +43,21 @@ def reference(asked: Asked, how: How, as_json: AsJson = False) -> None:
 
     job = What(model=asked.model, root=asked.root, device=asked.device, weights=asked.weights, input=asked.input).job()
     made = referencing.make_reference(
-        job, how.options(), device=asked.device or job.spec.evaluation.reference.device,
-        output=(asked.output or job.folder / "reference").absolute(), operators=asked.operators,
-    )  # fmt: skip
+        job,
+        how.options(),
+        device=asked.device or job.spec.evaluation.reference.device,
+        output=(asked.output or job.folder / "reference").absolute(),
+        operators=asked.operators,
+    )
     size = sum(member.size_bytes for member in made.description.members)
     if as_json:
-        say_json({"folder": str(made.folder), "sha256": made.sha256, "bytes": size,
-                    "inputs": [entry.path for entry in made.description.inputs]})  # fmt: skip
+        say_json(
+            {
+                "folder": str(made.folder),
+                "sha256": made.sha256,
+                "bytes": size,
+                "inputs": [entry.path for entry in made.description.inputs],
+            }
+        )
         return
     say(f"{made.folder}: {len(made.description.inputs)} inputs, {size / 2**20:.1f} MiB, sha256 {made.sha256}")

@@ -52,9 +52,14 @@ def versions_json(other: Otherwise) -> dict[str, Any]:
     from npu_deliver.release import versions
     from npu_eval.jsonio import to_json
 
-    return {"made_with": to_json(other.told.derived), "measured_with": to_json(other.told.measured),
-            "checked_with": to_json(versions.current()), "changed": to_json(other.changed),
-            "written": to_json(other.written), "unchecked": to_json(other.unchecked)}  # fmt: skip
+    return {
+        "made_with": to_json(other.told.derived),
+        "measured_with": to_json(other.told.measured),
+        "checked_with": to_json(versions.current()),
+        "changed": to_json(other.changed),
+        "written": to_json(other.written),
+        "unchecked": to_json(other.unchecked),
+    }
 
 
 def leave(found: Outcome) -> None:

@@ -46,8 +46,10 @@ def options() -> dict[str, int]:
 def libraries() -> str:
     """The libraries that draw here, with the kind of processor."""
     freetype = features.version("freetype2") or "none"
-    return (f"matplotlib {mpl.__version__} (FreeType {ft2font.__freetype_version__}), "
-            f"Pillow {PIL.__version__} (FreeType {freetype}), {platform.machine()}")  # fmt: skip
+    return (
+        f"matplotlib {mpl.__version__} (FreeType {ft2font.__freetype_version__}), "
+        f"Pillow {PIL.__version__} (FreeType {freetype}), {platform.machine()}"
+    )
 
 
 def labelled(png: bytes, texts: Mapping[str, str]) -> bytes:

@@ -109,8 +109,9 @@ class Page:
         for line in lines:
             middle = top - _height([line], size) / 2
             look = bold(line, size, colour) if strong else {}
-            self.figure.text(x / WIDTH, middle / self.height, line, ha=ha, va="center_baseline", fontsize=size,
-                             color=colour, **look)  # fmt: skip
+            self.figure.text(
+                x / WIDTH, middle / self.height, line, ha=ha, va="center_baseline", fontsize=size, color=colour, **look
+            )
             top -= _height([line], size)
         return top
 

@@ -276,6 +276,7 @@ def _without_credentials(url: str) -> str:
         ConfigError: it does.
     """
     if "@" in urlsplit(url).netloc:
-        raise ConfigError("the index of torch may hold no credentials", where=_hidden(url),
-                          fix="give them with PIP_EXTRA_INDEX_URL")  # fmt: skip
+        raise ConfigError(
+            "the index of torch may hold no credentials", where=_hidden(url), fix="give them with PIP_EXTRA_INDEX_URL"
+        )
     return url

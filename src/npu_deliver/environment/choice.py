@@ -194,9 +194,11 @@ def _with_versions(stack: stacks.Stack, text: str) -> stacks.Stack:
         f"{name}=={pins.get(name, version)}" for name, _, version in (p.partition("==") for p in stack.packages)
     )
     return replace(
-        stack, packages=packages, torch=pins.get("torch", stack.torch),
+        stack,
+        packages=packages,
+        torch=pins.get("torch", stack.torch),
         torchvision=pins.get("torchvision") if "torch" in pins else stack.torchvision,
-    )  # fmt: skip
+    )
 
 
 def default_stack(device: str) -> str:
@@ -205,13 +207,25 @@ def default_stack(device: str) -> str:
 
 
 def _prepared(
-    stack: stacks.Stack, base: stacks.BaseImage, text: str, containers: Containers, machine: str, *,
+    stack: stacks.Stack,
+    base: stacks.BaseImage,
+    text: str,
+    containers: Containers,
+    machine: str,
+    *,
     only_wheels: bool = False,
-) -> Build:  # fmt: skip
+) -> Build:
     return build.prepare(
-        stack, base, text, machine=machine, user=(os.getuid(), os.getgid()), wheels=_wheels(containers.wheelhouse),
-        extra_ca=containers.extra_ca, torch_index=containers.torch_index, only_wheels=only_wheels,
-    )  # fmt: skip
+        stack,
+        base,
+        text,
+        machine=machine,
+        user=(os.getuid(), os.getgid()),
+        wheels=_wheels(containers.wheelhouse),
+        extra_ca=containers.extra_ca,
+        torch_index=containers.torch_index,
+        only_wheels=only_wheels,
+    )
 
 
 def warnings_of(stack_name: str) -> tuple[str, ...]:

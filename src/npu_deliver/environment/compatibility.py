@@ -171,10 +171,12 @@ def _of_package(torch: str | None, read: Package, cann: str | None, python: str 
     answers = [
         _with_python(
             Plugin(name=f"torch_npu {name}", packages=(name,), versions=known.releases_of(name)),
-            torch_of(name), cann, python,
+            torch_of(name),
+            cann,
+            python,
         )
         for name in candidates
-    ]  # fmt: skip
+    ]
     if candidates == (read.text,):
         return answers[0]
     return _between(read, candidates, answers, cann)

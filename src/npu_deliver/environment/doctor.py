@@ -156,12 +156,20 @@ def _nodes() -> Iterator[Check]:
         if Path(node).exists() and not os.access(node, os.R_OK | os.W_OK)
     ]
     if missing:
-        yield Check(name="device nodes", state=State.FAULT, what=f"{', '.join(missing)} missing beside {cards[0]}",
-                    fix="load the driver on the host, and pass these nodes into a container too")  # fmt: skip
+        yield Check(
+            name="device nodes",
+            state=State.FAULT,
+            what=f"{', '.join(missing)} missing beside {cards[0]}",
+            fix="load the driver on the host, and pass these nodes into a container too",
+        )
     if closed:
         group = Path(closed[0]).stat().st_gid
-        yield Check(name="device nodes", state=State.FAULT, what=f"this user may not open {', '.join(closed)}",
-                    fix=f"join the group {group} (HwHiAiUser), or run with --group-add {group}")  # fmt: skip
+        yield Check(
+            name="device nodes",
+            state=State.FAULT,
+            what=f"this user may not open {', '.join(closed)}",
+            fix=f"join the group {group} (HwHiAiUser), or run with --group-add {group}",
+        )
     if not missing and not closed:
         yield Check(name="device nodes", state=State.FINE, what=f"{len(cards)}: {', '.join(cards)}")
 
@@ -176,15 +184,25 @@ def _smi() -> Iterator[Check]:
     try:
         said, code = npu_smi.talk(tool)
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield Check(name="npu-smi", state=State.FAULT, what=f"does not answer ({type(error).__name__})",
-                    fix="the driver hangs: ask for the card to be reset (npu-smi set -t reset)")  # fmt: skip
+        yield Check(
+            name="npu-smi",
+            state=State.FAULT,
+            what=f"does not answer ({type(error).__name__})",
+            fix="the driver hangs: ask for the card to be reset (npu-smi set -t reset)",
+        )
         return
     refused = re.search(r"-(8005|8020)\b", said)
     if refused:
-        known = {"8005": "the device is busy, or this container lacks the privilege",
-                 "8020": "the device is in use, or CANN's environment is not set"}  # fmt: skip
-        yield Check(name="npu-smi", state=State.FAULT, what=f"dcmi -{refused[1]}: {known[refused[1]]}",
-                    fix="stop the other container that holds the card, then source CANN's set_env.sh")  # fmt: skip
+        known = {
+            "8005": "the device is busy, or this container lacks the privilege",
+            "8020": "the device is in use, or CANN's environment is not set",
+        }
+        yield Check(
+            name="npu-smi",
+            state=State.FAULT,
+            what=f"dcmi -{refused[1]}: {known[refused[1]]}",
+            fix="stop the other container that holds the card, then source CANN's set_env.sh",
+        )
         return
     names = npu_smi.names(said)
     if code != 0 or not names:
@@ -194,8 +212,12 @@ def _smi() -> Iterator[Check]:
     yield Check(name="npu-smi", state=State.FINE, what=f"sees {', '.join(names)}")
     held = npu_smi.holders(said)
     if held:
-        yield Check(name="other processes", state=State.WARNING, what=f"the NPU is held by {', '.join(held)}",
-                    fix="wait for it or stop it: latencies measured beside it are worthless")  # fmt: skip
+        yield Check(
+            name="other processes",
+            state=State.WARNING,
+            what=f"the NPU is held by {', '.join(held)}",
+            fix="wait for it or stop it: latencies measured beside it are worthless",
+        )
 
 
 def _driver() -> Check:
@@ -203,8 +225,12 @@ def _driver() -> Check:
     if version:
         return Check(name="driver", state=State.FINE, what=version)
     if hardware.present() == "npu":
-        return Check(name="driver", state=State.WARNING, what="its version is unknown",
-                     fix="mount /usr/local/Ascend/driver/version.info into the container")  # fmt: skip
+        return Check(
+            name="driver",
+            state=State.WARNING,
+            what="its version is unknown",
+            fix="mount /usr/local/Ascend/driver/version.info into the container",
+        )
     return Check(name="driver", state=State.ABSENT, what="no Ascend driver")
 
 
@@ -226,9 +252,10 @@ def _cann() -> Iterator[Check]:
 
 
 _SET_ENV = (
-    "/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/cann/set_env.sh",
+    "/usr/local/Ascend/ascend-toolkit/set_env.sh",
+    "/usr/local/Ascend/cann/set_env.sh",
     str(Path.home() / "Ascend/ascend-toolkit/set_env.sh"),
-)  # fmt: skip
+)
 
 
 def _packages(python: Path) -> Iterator[Check]:
@@ -240,14 +267,22 @@ def _packages(python: Path) -> Iterator[Check]:
     packages = facts["packages"]
     torch, torch_npu = packages.get("torch"), packages.get("torch_npu")
     if torch is None:
-        yield Check(name="torch", state=State.ABSENT, what=f"is not installed in {python}",
-                    fix="`make setup` for runs without containers")  # fmt: skip
+        yield Check(
+            name="torch",
+            state=State.ABSENT,
+            what=f"is not installed in {python}",
+            fix="`make setup` for runs without containers",
+        )
     else:
         yield Check(name="torch", state=State.FINE, what=f"{torch}, Python {facts['python']}")
     if torch_npu is None:
         if hardware.present() == "npu":
-            yield Check(name="torch_npu", state=State.FAULT, what=f"is not installed in {python}",
-                        fix="pip install the torch_npu of torch's version, for the CANN that is installed")  # fmt: skip
+            yield Check(
+                name="torch_npu",
+                state=State.FAULT,
+                what=f"is not installed in {python}",
+                fix="pip install the torch_npu of torch's version, for the CANN that is installed",
+            )
         return
     cann = npu_evidence.cann_version()
     if torch is not None and cann is not None:
@@ -279,12 +314,20 @@ def _limits() -> Iterator[Check]:
     yield Check(name="CPUs", state=State.WARNING if narrow else State.FINE, what=what, fix=fix)
     nodes = len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))
     if nodes > 1:
-        yield Check(name="NUMA", state=State.WARNING, what=f"{nodes} nodes; a process that wanders is slow",
-                    fix="bind runs: numactl --cpunodebind, or CPU_AFFINITY_CONF=1 with torch_npu")  # fmt: skip
+        yield Check(
+            name="NUMA",
+            state=State.WARNING,
+            what=f"{nodes} nodes; a process that wanders is slow",
+            fix="bind runs: numactl --cpunodebind, or CPU_AFFINITY_CONF=1 with torch_npu",
+        )
     shared = _shared_memory()
     if shared is not None and shared < 2**29:
-        yield Check(name="shared memory", state=State.WARNING, what=f"there are {shared / 2**20:.0f} MiB of it",
-                    fix="start the container with --shm-size=1g")  # fmt: skip
+        yield Check(
+            name="shared memory",
+            state=State.WARNING,
+            what=f"there are {shared / 2**20:.0f} MiB of it",
+            fix="start the container with --shm-size=1g",
+        )
 
 
 def _shared_memory() -> int | None:

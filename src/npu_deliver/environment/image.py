@@ -81,9 +81,16 @@ def ask(python: Path) -> dict[str, Any]:
     name = {"where": str(python), "fix": "name another with --python"}
     try:
         done = subprocess.run(
-            [str(python), "-c", PROBE], env={**os.environ, **SAFE_PATH}, capture_output=True, text=True,
-            encoding="utf-8", errors="replace", timeout=120, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [str(python), "-c", PROBE],
+            env={**os.environ, **SAFE_PATH},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise EngineError(f"the interpreter does not run ({error})", **name) from error
     told = facts_in(done.stdout)

@@ -22,8 +22,9 @@ def names(spec: Spec) -> tuple[str, ...]:
     wanted = needed(spec.adapter, spec.requirements, evaluators=evaluators)
     for name in wanted:
         if package_key(name) in PLATFORM_SUPPLIES:
-            raise SpecError(f"'{name}' may not be required: the platform supplies it", where="requirements",
-                            fix="leave it out")  # fmt: skip
+            raise SpecError(
+                f"'{name}' may not be required: the platform supplies it", where="requirements", fix="leave it out"
+            )
     return wanted
 
 

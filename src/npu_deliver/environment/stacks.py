@@ -136,13 +136,17 @@ def base_image(stack: Stack, *, soc: str | None = None, registry: str | None = N
         raise ConfigError(f"there is no registry '{registry}'", fix=f"known: {', '.join(registries())}")
     if stack.cann is None:
         if soc is not None:
-            raise ConfigError(f"the stack '{stack.name}' is for {stack.device}, not for the SoC '{soc}'",
-                              fix=f"use the stack {DEFAULT_NPU_STACK}")  # fmt: skip
+            raise ConfigError(
+                f"the stack '{stack.name}' is for {stack.device}, not for the SoC '{soc}'",
+                fix=f"use the stack {DEFAULT_NPU_STACK}",
+            )
         image, tag = names["python"], f"{stack.python}-slim-{stack.os}"
     else:
         if soc is None:
-            raise ConfigError(f"the stack '{stack.name}' needs the name of the SoC",
-                              fix="ask npu-smi info, or torch_npu.npu.get_device_name()")  # fmt: skip
+            raise ConfigError(
+                f"the stack '{stack.name}' needs the name of the SoC",
+                fix="ask npu-smi info, or torch_npu.npu.get_device_name()",
+            )
         image, tag = _npu_image(stack, stack.cann, soc_family(soc), names)
     return BaseImage(name=f"{image}:{tag}", digest=data["digests"].get(f"{image}:{tag}"))
 
@@ -215,11 +219,15 @@ def choose_stack(name: str | None = None, *, soc: str | None = None, machine: st
     if stack is None:
         raise ConfigError(f"there is no stack '{wanted}'", fix=nearest(wanted, stacks))
     if soc is not None and stack.device != "npu":
-        raise ConfigError(f"the stack '{wanted}' is for {stack.device}, not for the SoC '{soc}'",
-                          fix=f"use the stack {DEFAULT_NPU_STACK}")  # fmt: skip
+        raise ConfigError(
+            f"the stack '{wanted}' is for {stack.device}, not for the SoC '{soc}'",
+            fix=f"use the stack {DEFAULT_NPU_STACK}",
+        )
     if normal_machine(machine) not in stack.machines:
-        raise ConfigError(f"the stack '{wanted}' is not made for {normal_machine(machine)}",
-                          fix=f"it is for {', '.join(stack.machines)}")  # fmt: skip
+        raise ConfigError(
+            f"the stack '{wanted}' is not made for {normal_machine(machine)}",
+            fix=f"it is for {', '.join(stack.machines)}",
+        )
     return stack
 
 

@@ -166,10 +166,23 @@ def _page(folder: Path, file: str, text: str, shown: list[Shown], report: Report
                 fixed += 1
             else:
                 record = record_of(source.pointer, summary)
-                bound.append(Binding(file=file, line=number, numeral=match[0], pointer=source.pointer, record=record,
-                                     rounding=source.filter))  # fmt: skip
-    tally = Tally(file=file, numerals=len(bound) + fixed + len(unbound), from_records=len(bound), from_template=fixed,
-                  unbound=tuple(unbound))  # fmt: skip
+                bound.append(
+                    Binding(
+                        file=file,
+                        line=number,
+                        numeral=match[0],
+                        pointer=source.pointer,
+                        record=record,
+                        rounding=source.filter,
+                    )
+                )
+    tally = Tally(
+        file=file,
+        numerals=len(bound) + fixed + len(unbound),
+        from_records=len(bound),
+        from_template=fixed,
+        unbound=tuple(unbound),
+    )
     return tally, bound
 
 

@@ -18,8 +18,11 @@ def require(folder: Path) -> None:
     if found := limits.look(folder):
         (name, what), more = found[0], len(found) - 1
         others = f" (and {more} more)" if more else ""
-        raise VerifyError(f"{what}{others}; nothing of it was read", where=f"{folder}: {name}",
-                          fix="ask its maker; docs/reference/limits.md has the limits")  # fmt: skip
+        raise VerifyError(
+            f"{what}{others}; nothing of it was read",
+            where=f"{folder}: {name}",
+            fix="ask its maker; docs/reference/limits.md has the limits",
+        )
 
 
 def holds(folder: Path, name: str, sha256: str | None, known: dict[str, str] | None = None) -> bool:

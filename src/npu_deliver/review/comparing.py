@@ -85,15 +85,23 @@ def compare(a: Path, b: Path) -> Comparison:
         raise RecordError("; ".join(reasons), where=f"{a} and {b} cannot be compared")
     rows = tuple(_rows(first_data, second_data))
     if not rows:
-        raise RecordError("they have no batch size in common", where=f"{a} and {b} cannot be compared",
-                          fix="measure the same timing.batch_sizes")  # fmt: skip
+        raise RecordError(
+            "they have no batch size in common",
+            where=f"{a} and {b} cannot be compared",
+            fix="measure the same timing.batch_sizes",
+        )
     busy = tuple(name for name, (summary, _) in sides.items() if summary.performance and summary.performance.busy)
     told = {"A": versions.told(a), "B": versions.told(b)}
     return Comparison(
-        a=str(a), b=str(b), differences=tuple(_differences(first, second)), busy=busy, rows=rows,
-        versions=tuple(f"{name} was {said(each)}, by whose rules both are read" for name, each in told.items()
-                       if not each.ours),
-    )  # fmt: skip
+        a=str(a),
+        b=str(b),
+        differences=tuple(_differences(first, second)),
+        busy=busy,
+        rows=rows,
+        versions=tuple(
+            f"{name} was {said(each)}, by whose rules both are read" for name, each in told.items() if not each.ours
+        ),
+    )
 
 
 def _side(folder: Path) -> tuple[Summary, PerformanceData]:
@@ -102,11 +110,15 @@ def _side(folder: Path) -> tuple[Summary, PerformanceData]:
     bounds.require(folder)
     report = verify.verify(folder)
     if report.findings:
-        raise RecordError(f"contradicts itself ({report.findings[0]})", where=str(folder),
-                          fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
+        raise RecordError(
+            f"contradicts itself ({report.findings[0]})", where=str(folder), fix=f"see `npu-deliver verify {folder}`"
+        )
     if report.summary is None:
-        raise RecordError(f"cannot be read by this version ({report.other.unchecked[0]}): {said(report.other.told)}",
-                          where=str(folder), fix="compare with the version that made it")  # fmt: skip
+        raise RecordError(
+            f"cannot be read by this version ({report.other.unchecked[0]}): {said(report.other.told)}",
+            where=str(folder),
+            fix="compare with the version that made it",
+        )
     path = folder / report.summary.layout.record("performance")
     data = read_record(path).data if path.is_file() else None
     if not isinstance(data, PerformanceData):
@@ -202,8 +214,18 @@ def _row(quantity: str, unit: Unit, size: int, a: Sequence[float], b: Sequence[f
         outcome = "B is quicker"
     elif high < 1 and factor < 1 / (1 + MIN_EFFECT):
         outcome = "B is slower"
-    return Row(quantity=quantity, unit=unit, batch_size=size, a=statistics.fmean(a), b=statistics.fmean(b),
-               processes=(len(a), len(b)), factor=factor, low=low, high=high, outcome=outcome)  # fmt: skip
+    return Row(
+        quantity=quantity,
+        unit=unit,
+        batch_size=size,
+        a=statistics.fmean(a),
+        b=statistics.fmean(b),
+        processes=(len(a), len(b)),
+        factor=factor,
+        low=low,
+        high=high,
+        outcome=outcome,
+    )
 
 
 def lines(found: Comparison) -> list[str]:
@@ -212,15 +234,29 @@ def lines(found: Comparison) -> list[str]:
     from npu_eval.notation.tables import table
 
     rows = [
-        (f"{row.quantity}, batch {row.batch_size}", row.outcome, units.written(row.a, row.unit),
-         units.written(row.b, row.unit),
-         units.ratio(row.factor), f"{units.ratio(row.low)} .. {units.ratio(row.high)}",
-         " and ".join(map(str, row.processes)))
+        (
+            f"{row.quantity}, batch {row.batch_size}",
+            row.outcome,
+            units.written(row.a, row.unit),
+            units.written(row.b, row.unit),
+            units.ratio(row.factor),
+            f"{units.ratio(row.low)} .. {units.ratio(row.high)}",
+            " and ".join(map(str, row.processes)),
+        )
         for row in found.rows
-    ]  # fmt: skip
+    ]
     header = ("quantity", "verdict", "A", "B", "B is so many times as quick", "95 %", "processes")
     listed = [f"differs: {d.what}: {d.a} | {d.b}" for d in found.differences]
     told = [f"! {line}" for line in found.versions]
     busy = [f"the machine of {name} was busy while it was measured" for name in found.busy]
-    return [f"A: {found.a}", f"B: {found.b}", *told, *listed, *busy, "", *table(header, rows), "",
-            "measured in two sessions, not in turns: what differs between the sessions is in the factor"]  # fmt: skip
+    return [
+        f"A: {found.a}",
+        f"B: {found.b}",
+        *told,
+        *listed,
+        *busy,
+        "",
+        *table(header, rows),
+        "",
+        "measured in two sessions, not in turns: what differs between the sessions is in the factor",
+    ]

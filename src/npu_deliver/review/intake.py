@@ -26,10 +26,27 @@ MAX_LEFT_FILE_BYTES = 2**30
 MAX_LEFT_BYTES = 4 * 2**30
 """What a step may leave: beside what a deliverable holds, tensors that are compared outside its container."""
 
-KNOWN_PACKAGES = frozenset({
-    "torch", "torchvision", "numpy", "pillow", "timm", "transformers", "safetensors", "pycocotools", "hotcoco",
-    "huggingface_hub", "pyyaml", "scipy", "opencv_python_headless", "tokenizers", "matplotlib", "pandas", "uvicorn",
-})  # fmt: skip
+KNOWN_PACKAGES = frozenset(
+    {
+        "torch",
+        "torchvision",
+        "numpy",
+        "pillow",
+        "timm",
+        "transformers",
+        "safetensors",
+        "pycocotools",
+        "hotcoco",
+        "huggingface_hub",
+        "pyyaml",
+        "scipy",
+        "opencv_python_headless",
+        "tokenizers",
+        "matplotlib",
+        "pandas",
+        "uvicorn",
+    }
+)
 """Packages that are installed on a stranger's word alone: an installed package runs code while it is installed."""
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|npu)(:\d{1,2})?")
@@ -116,8 +133,11 @@ def check_left(folder: Path, step: str) -> None:
                 what = f"is one of more than {limits.MAX_FILES} files or {MAX_LEFT_BYTES / 2**30:.0f} GiB"
             else:
                 continue
-            raise VerifyError(f"{what}; the step {step} left it, and nothing of that was read", where=where,
-                              fix="read the adapter: no code of npu-deliver does so")  # fmt: skip
+            raise VerifyError(
+                f"{what}; the step {step} left it, and nothing of that was read",
+                where=where,
+                fix="read the adapter: no code of npu-deliver does so",
+            )
 
 
 def _check_spec(folder: Path, spec: SpecFile) -> None:

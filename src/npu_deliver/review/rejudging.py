@@ -114,8 +114,9 @@ def _records(folder: Path, spec_file: SpecFile | None) -> dict[str, Record]:
     first = next(iter(records.values()))
     for kind, record in records.items():
         if record.spec_sha256 != first.spec_sha256:
-            raise RecordError("was made under another spec than the others", where=f"{kind}.json",
-                              fix="judge the records of one run")  # fmt: skip
+            raise RecordError(
+                "was made under another spec than the others", where=f"{kind}.json", fix="judge the records of one run"
+            )
     return records
 
 

@@ -28,9 +28,14 @@ from npu_eval.records.stamps import Stamp, stamp_words
 CLEAN_COPIES = 100
 _TEXT = {".md", ".json", ".jsonl", ".log", ".txt", ".py"}
 _CODE = (
-    "npu_eval/", "npu_models/", "evaluation/eval_", "evaluation/make_reference.", "inference.py", "adapter.py",
+    "npu_eval/",
+    "npu_models/",
+    "evaluation/eval_",
+    "evaluation/make_reference.",
+    "inference.py",
+    "adapter.py",
     "verify_deliverable.py",
-)  # fmt: skip
+)
 """Code: where it was changed and sealed anew, the records name it, by one hash over all of it."""
 _STRANGERS = ("notes.txt", "evaluation/extra.log", "results.json", f"{FOLDER}/more.png")
 _NEEDED = ("evaluation/logs/", "evaluation/records/", "inputs/", "readme.")
@@ -201,8 +206,17 @@ def _stamp(copy: Path, rng: random.Random) -> Damage | None:
 
 
 _DAMAGES: tuple[Callable[[Path, random.Random], Damage | None], ...] = (
-    _digit, _digit_anew, _digit, _digit_anew, _added, _removed, _swapped, _picture, _threshold, _stamp,
-)  # fmt: skip
+    _digit,
+    _digit_anew,
+    _digit,
+    _digit_anew,
+    _added,
+    _removed,
+    _swapped,
+    _picture,
+    _threshold,
+    _stamp,
+)
 
 
 def told(tried: Tried) -> Iterator[str]:

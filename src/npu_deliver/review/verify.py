@@ -93,8 +93,15 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
         derived += [Finding(file=name, what=what) for name, what in statement.differences(folder, summary)]
         unique = tuple(dict.fromkeys((*sealed, *derived, *weighed.contradictions, *signed)))
         other = Otherwise(told=told, unchecked=again.unchecked)
-        return Report(findings=unique, summary=summary, files=count, other=other, uncompared=again.uncompared,
-                      doubts=weighed.doubts, remarks=remarks)  # fmt: skip
+        return Report(
+            findings=unique,
+            summary=summary,
+            files=count,
+            other=other,
+            uncompared=again.uncompared,
+            doubts=weighed.doubts,
+            remarks=remarks,
+        )
     contradictions, unread = lasting.check(folder)
     lasting_ones = (Finding(file=f, what=w) for f, w in contradictions)
     found = tuple(dict.fromkeys((*sealed, *lasting_ones, *weighed.contradictions, *signed)))
@@ -104,10 +111,18 @@ def verify(folder: Path, public_key: Path | None = None) -> Report:
     places += [f for name, part in parts.items() if name != "summary" for f in part if f.file not in blamed]
     if summary is None:
         places.append(Finding(file=layout_of(folder).at(REPORT), what=_NOT_RENDERED))
-    other = Otherwise(told=told, changed=changed, written=again.findings,
-                      unchecked=tuple(dict.fromkeys((*places, *again.unchecked))))  # fmt: skip
-    return Report(findings=found, summary=summary, files=count, other=other, uncompared=again.uncompared,
-                  doubts=weighed.doubts, remarks=remarks)  # fmt: skip
+    other = Otherwise(
+        told=told, changed=changed, written=again.findings, unchecked=tuple(dict.fromkeys((*places, *again.unchecked)))
+    )
+    return Report(
+        findings=found,
+        summary=summary,
+        files=count,
+        other=other,
+        uncompared=again.uncompared,
+        doubts=weighed.doubts,
+        remarks=remarks,
+    )
 
 
 def _sealed(folder: Path) -> list[Finding]:
@@ -179,8 +194,11 @@ def require(folder: Path) -> None:
             report.findings or other.unchecked or other.written or (Finding(file=SUMMARY, what=str(other.changed[0])),)
         )
         first, more = found[0], len(found) - 1
-        raise VerifyError(f"{first.what}" + (f" (and {more} more)" if more else ""), where=first.file,
-                          fix=f"see `npu-deliver verify {folder}`")  # fmt: skip
+        raise VerifyError(
+            f"{first.what}" + (f" (and {more} more)" if more else ""),
+            where=first.file,
+            fix=f"see `npu-deliver verify {folder}`",
+        )
 
 
 def _finding(error: DeliverError) -> Finding:

@@ -121,8 +121,11 @@ def _require(option: str) -> None:
     try:
         import cryptography.exceptions  # noqa: F401  whether it is there
     except ImportError as error:
-        raise ConfigError("needs the package cryptography, which is not installed", where=option,
-                          fix="pip install 'npu-deliver[sign]'") from error  # fmt: skip
+        raise ConfigError(
+            "needs the package cryptography, which is not installed",
+            where=option,
+            fix="pip install 'npu-deliver[sign]'",
+        ) from error
 
 
 def _read(path: Path, option: str) -> bytes:

@@ -55,8 +55,10 @@ def statement(summary: Summary, folder: Path) -> str:
     return dumps(
         {
             "_type": TYPE,
-            "subject": [_described(manifest.NAME, file_sha256(folder / manifest.NAME)),
-                        *(_described(name, sha256) for name, sha256 in files.items())],
+            "subject": [
+                _described(manifest.NAME, file_sha256(folder / manifest.NAME)),
+                *(_described(name, sha256) for name, sha256 in files.items()),
+            ],
             "predicateType": PREDICATE_TYPE,
             "predicate": {
                 "result": result,
@@ -64,7 +66,7 @@ def statement(summary: Summary, folder: Path) -> str:
                 **by_outcome,
             },
         }
-    )  # fmt: skip
+    )
 
 
 def _outcome(status: Status, *, stamped: bool) -> str:

@@ -125,8 +125,11 @@ def weights_in(source: str, base: Path) -> str:
     found = _weights_beside(folder)
     if not found:
         inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
-        raise SpecError(f"the folder holds none of {', '.join(shards.IN_FOLDERS)}", where=str(folder),
-                        fix=f"it holds {inside}; name the file itself")  # fmt: skip
+        raise SpecError(
+            f"the folder holds none of {', '.join(shards.IN_FOLDERS)}",
+            where=str(folder),
+            fix=f"it holds {inside}; name the file itself",
+        )
     return found
 
 
@@ -166,8 +169,11 @@ def _weights_beside(folder: Path) -> str:
 def _from_hub(name: str, weights: str, made: Path) -> Described:
     """The configuration from the hub that has the weights, by default Hugging Face."""
     if _HUB.fullmatch(name) is None:
-        raise SpecError(f"'{name}' is no owner/name of the hub", where=f"{TRANSFORMERS}{name}",
-                        fix="e.g. transformers:facebook/convnextv2-tiny-1k-224, or a folder as ./folder")  # fmt: skip
+        raise SpecError(
+            f"'{name}' is no owner/name of the hub",
+            where=f"{TRANSFORMERS}{name}",
+            fix="e.g. transformers:facebook/convnextv2-tiny-1k-224, or a folder as ./folder",
+        )
     source = parse(weights) if weights not in ("", "default") else None
     hub = f"hf:{name}"
     if source is not None and source.scheme in ("hf", "modelscope"):

@@ -95,6 +95,7 @@ def _keys(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:
     """The part of a spec under a key, whose own keys an override changes."""
     part = values.get(name) or {}
     if not isinstance(part, dict):
-        raise SpecError(f"{name} must hold keys, found {str(part)[:60]!r}", where=where,
-                        fix="see docs/reference/spec.md")  # fmt: skip
+        raise SpecError(
+            f"{name} must hold keys, found {str(part)[:60]!r}", where=where, fix="see docs/reference/spec.md"
+        )
     return part

@@ -221,10 +221,16 @@ class Spec(_Strict):
             rules = criteria_of(profile, self.task, training=self.evaluation.training is not None)
         else:
             rules = tuple(
-                Criterion(id=c.id, metric=c.metric, comparison=Comparison(c.comparison), threshold=c.threshold,
-                          why=c.why, outputs=tuple(c.outputs))
+                Criterion(
+                    id=c.id,
+                    metric=c.metric,
+                    comparison=Comparison(c.comparison),
+                    threshold=c.threshold,
+                    why=c.why,
+                    outputs=tuple(c.outputs),
+                )
                 for c in self.evaluation.criteria
-            )  # fmt: skip
+            )
         maybe_npu = self.evaluation.device.startswith(("npu", "auto"))
         named = any(rule.metric == NO_FALLBACK.metric for rule in rules)
         add = maybe_npu and self.evaluation.cpu_fallback == "fail" and not named
@@ -290,8 +296,12 @@ def load(model: str, root: Path, *, overrides: Overrides, output: Path | None = 
             )
         model = references.placed(model, Path())
         folder = root / re.sub(r"[^A-Za-z0-9._-]", "_", references.portable(model))
-        values: dict[str, Any] = {"name": folder.name, "adapter": model, "task": references.task_of(model),
-                                  "model": references.facts_of(model)}  # fmt: skip
+        values: dict[str, Any] = {
+            "name": folder.name,
+            "adapter": model,
+            "task": references.task_of(model),
+            "model": references.facts_of(model),
+        }
         where = model
     else:
         folder = root / model

@@ -105,8 +105,11 @@ def _check_data(job: Job) -> None:
     if data.annotations is None:
         refuse_several(Path(data.path))
     elif not (Path(data.path) / data.annotations).is_file():
-        raise SpecError(f"has no annotation file {data.annotations}", where=data.path,
-                        fix=f"found {listing(Path(data.path))}; the name starts in the data set's folder")  # fmt: skip
+        raise SpecError(
+            f"has no annotation file {data.annotations}",
+            where=data.path,
+            fix=f"found {listing(Path(data.path))}; the name starts in the data set's folder",
+        )
     if data.against is not None and not Path(data.against).is_file():
         raise SpecError("there are no such results", where=data.against, fix="name the dataset.jsonl of another run")
 

@@ -93,11 +93,17 @@ class _ElementSums:
     def elements(self) -> Elements:
         """What was taken in."""
         return Elements(
-            near=tuple(self.near), sum_ulp=math.fsum(self.ulp), over_ulp=tuple(self.over_ulp),
-            max_mixed=self.max_mixed, normal=self.normal, normal_sum_sq_diff=math.fsum(self.sq_diff),
-            normal_sum_relative=math.fsum(self.relative), normal_max_relative=self.max_relative,
-            small=self.small, small_wrong=self.small_wrong,
-        )  # fmt: skip
+            near=tuple(self.near),
+            sum_ulp=math.fsum(self.ulp),
+            over_ulp=tuple(self.over_ulp),
+            max_mixed=self.max_mixed,
+            normal=self.normal,
+            normal_sum_sq_diff=math.fsum(self.sq_diff),
+            normal_sum_relative=math.fsum(self.relative),
+            normal_max_relative=self.max_relative,
+            small=self.small,
+            small_wrong=self.small_wrong,
+        )
 
 
 def difference(name: str, output: str, reference: torch.Tensor, candidate: torch.Tensor) -> Difference:

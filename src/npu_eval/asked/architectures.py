@@ -14,8 +14,15 @@ MODEL_FOLDER = "model"
 
 CONFIG = "config.json"
 
-DESCRIBING = (CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
-              "vocab.json", "merges.txt")  # fmt: skip
+DESCRIBING = (
+    CONFIG,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+)
 """The files that describe such a model, which are all that lies there."""
 
 _TASKS = {

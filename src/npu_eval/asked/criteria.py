@@ -85,7 +85,10 @@ def origin(criterion: Criterion) -> Phrase:
 
 
 NO_FALLBACK = Criterion(
-    id="no-cpu-fallback", metric="cpu_fallback_operators", comparison=Comparison.AT_MOST, threshold=0.0,
+    id="no-cpu-fallback",
+    metric="cpu_fallback_operators",
+    comparison=Comparison.AT_MOST,
+    threshold=0.0,
     why=why("why-no-fallback"),
-)  # fmt: skip
+)
 """Added to a spec's criteria unless it says that a fallback is only to be flagged."""

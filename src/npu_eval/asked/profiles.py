@@ -67,56 +67,104 @@ def default_criteria(task: str, *, training: bool = False) -> tuple[Criterion, .
     64 timed calls are the fewest that support a p90 at 99 % confidence (MLPerf LoadGen's early-stopping estimate).
     """
     rules = [
-        Criterion(id="output-error", metric="relative_l2", comparison=Comparison.BELOW, threshold=CONTEST_ERROR,
-                  why=_CONTEST["output"]),
+        Criterion(
+            id="output-error",
+            metric="relative_l2",
+            comparison=Comparison.BELOW,
+            threshold=CONTEST_ERROR,
+            why=_CONTEST["output"],
+        ),
         FINITE,
-        Criterion(id="repeatable", metric="repeat_relative_l2", comparison=Comparison.AT_MOST,
-                  threshold=CONTEST_ERROR / 10,
-                  why=_REPEATABLE),
-    ]  # fmt: skip
+        Criterion(
+            id="repeatable",
+            metric="repeat_relative_l2",
+            comparison=Comparison.AT_MOST,
+            threshold=CONTEST_ERROR / 10,
+            why=_REPEATABLE,
+        ),
+    ]
     if task == "classification":
         rules += [
-            Criterion(id=metric.replace("_", "-"), metric=metric, comparison=Comparison.AT_LEAST, threshold=0.99,
-                      why=_MLPERF_99)
+            Criterion(
+                id=metric.replace("_", "-"),
+                metric=metric,
+                comparison=Comparison.AT_LEAST,
+                threshold=0.99,
+                why=_MLPERF_99,
+            )
             for metric in ("top1_agreement", "top5_agreement")
-        ]  # fmt: skip
+        ]
     if task in ("detection", "instance-segmentation"):
         rules += _detection_criteria(task)
     if training:
         rules += [
-            Criterion(id="loss-error", metric="loss_error", comparison=Comparison.BELOW, threshold=CONTEST_ERROR,
-                      why=_CONTEST["loss"]),
-            Criterion(id="gradient-error", metric="gradient_error", comparison=Comparison.BELOW,
-                      threshold=CONTEST_ERROR,
-                      why=_CONTEST["gradient"]),
-        ]  # fmt: skip
+            Criterion(
+                id="loss-error",
+                metric="loss_error",
+                comparison=Comparison.BELOW,
+                threshold=CONTEST_ERROR,
+                why=_CONTEST["loss"],
+            ),
+            Criterion(
+                id="gradient-error",
+                metric="gradient_error",
+                comparison=Comparison.BELOW,
+                threshold=CONTEST_ERROR,
+                why=_CONTEST["gradient"],
+            ),
+        ]
     rules.append(
-        Criterion(id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0,
-                  why=_ENOUGH_CALLS)
-    )  # fmt: skip
+        Criterion(
+            id="timed-calls", metric="sample_count", comparison=Comparison.AT_LEAST, threshold=64.0, why=_ENOUGH_CALLS
+        )
+    )
     return tuple(rules)
 
 
 def _detection_criteria(task: str) -> list[Criterion]:
     rules = [
-        Criterion(id="detection-match", metric="detections_matched", comparison=Comparison.AT_LEAST, threshold=0.99,
-                  why=_MLPERF_99),
-        Criterion(id="detection-box", metric="detection_box_iou", comparison=Comparison.AT_LEAST, threshold=0.95,
-                  why=_COCO_STRICTEST),
-        Criterion(id="detection-score", metric="detection_score_diff", comparison=Comparison.BELOW,
-                  threshold=CONTEST_ERROR,
-                  why=_CONTEST["score"]),
-    ]  # fmt: skip
+        Criterion(
+            id="detection-match",
+            metric="detections_matched",
+            comparison=Comparison.AT_LEAST,
+            threshold=0.99,
+            why=_MLPERF_99,
+        ),
+        Criterion(
+            id="detection-box",
+            metric="detection_box_iou",
+            comparison=Comparison.AT_LEAST,
+            threshold=0.95,
+            why=_COCO_STRICTEST,
+        ),
+        Criterion(
+            id="detection-score",
+            metric="detection_score_diff",
+            comparison=Comparison.BELOW,
+            threshold=CONTEST_ERROR,
+            why=_CONTEST["score"],
+        ),
+    ]
     if task == "instance-segmentation":
-        rules.append(Criterion(id="detection-mask", metric="detection_mask_iou", comparison=Comparison.AT_LEAST,
-                               threshold=0.95, why=_COCO_STRICTEST))  # fmt: skip
+        rules.append(
+            Criterion(
+                id="detection-mask",
+                metric="detection_mask_iou",
+                comparison=Comparison.AT_LEAST,
+                threshold=0.95,
+                why=_COCO_STRICTEST,
+            )
+        )
     return rules
 
 
 FINITE = Criterion(
-    id="finite", metric="nonfinite_mismatch", comparison=Comparison.AT_MOST, threshold=0.0,
+    id="finite",
+    metric="nonfinite_mismatch",
+    comparison=Comparison.AT_MOST,
+    threshold=0.0,
     why=why("why-finite"),
-)  # fmt: skip
+)
 
 
 def _rule(metric: str, comparison: Comparison, threshold: float, reason: str) -> Criterion:
@@ -215,7 +263,7 @@ _DECLARED = (
     ),
     _mlperf("99", 0.99),
     _mlperf("99.9", 0.999),
-)  # fmt: skip
+)
 
 PROFILES: dict[str, CriteriaProfile] = {profile.name: profile for profile in _DECLARED}
 """Every profile by its name, the default first."""

@@ -52,8 +52,14 @@ TASKS = ("classification", "detection", "instance-segmentation", "semantic-segme
 
 
 NUMERIC_MODES = (
-    "deterministic", "hf32_conv", "hf32_matmul", "internal_format", "jit_compile", "tf32_conv", "tf32_matmul",
-)  # fmt: skip
+    "deterministic",
+    "hf32_conv",
+    "hf32_matmul",
+    "internal_format",
+    "jit_compile",
+    "tf32_conv",
+    "tf32_matmul",
+)
 """Settings that change numbers, on or off, and that a spec may fix; `device_modes` sets them and reads them back."""
 
 AUTOCAST, AUTOCAST_DTYPES = "autocast", ("bfloat16", "float16")
@@ -280,8 +286,11 @@ def check(spec: EvalSpec, where: str) -> EvalSpec:
     if wrong := wrong_mode(spec.numeric_modes, spec.candidate.dtype):
         raise ConfigError(wrong, where=where)
     if spec.classes is not None and len(spec.classes.names) not in (0, spec.classes.count):
-        raise ConfigError(f"{len(spec.classes.names)} labels for {spec.classes.count} classes", where=where,
-                          fix="give one for each class")  # fmt: skip
+        raise ConfigError(
+            f"{len(spec.classes.names)} labels for {spec.classes.count} classes",
+            where=where,
+            fix="give one for each class",
+        )
     if not spec.inputs:
         raise ConfigError("there is no input", where=where, fix="name at least one photo")
     if not spec.timing.batch_sizes or min(spec.timing.batch_sizes) < 1:

@@ -39,8 +39,14 @@ class Collector(Judge):
     recording: Recording
     found: dict[int, Judgement] = field(default_factory=dict)
 
-    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[Phrase],
-                 again: Callable[[], list[torch.Tensor]] | None, notes: list[Phrase]) -> None:  # fmt: skip
+    def operator(
+        self,
+        op: RecordedOp,
+        outputs: list[torch.Tensor | None],
+        differences: list[Phrase],
+        again: Callable[[], list[torch.Tensor]] | None,
+        notes: list[Phrase],
+    ) -> None:
         """Judge an operator's outputs, and ask for a second run where nothing explains them."""
         candidates = [None if t is None or t.layout is not torch.strided else t.detach().cpu() for t in outputs]
         references = [self.recording.tensor(ref) for ref in op.outputs]
@@ -60,8 +66,9 @@ class Collector(Judge):
         """Note that there is nothing to judge."""
         self._add(op, Judgement(0.0, nominal_bands(), "not-comparable", evidence))
 
-    def altered(self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False,
-                replaced: bool = False) -> None:  # fmt: skip
+    def altered(
+        self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False, replaced: bool = False
+    ) -> None:
         """Judge a value that code around an operator changed."""
         bands = self.found[op.index].bands if op.index in self.found else self._bands(op)
         floor = max(bands.get("fp32", 0.0), UNIT_ROUNDOFF["fp32"])
@@ -99,8 +106,13 @@ class Collector(Judge):
             backward=op.scope.backward,
         )
 
-    def _judge(self, op: RecordedOp, references: list[torch.Tensor], candidates: list[torch.Tensor | None],
-               differences: list[Phrase]) -> Judgement:  # fmt: skip
+    def _judge(
+        self,
+        op: RecordedOp,
+        references: list[torch.Tensor],
+        candidates: list[torch.Tensor | None],
+        differences: list[Phrase],
+    ) -> Judgement:
         if not references or not all(r.layout is torch.strided and not r.is_complex() for r in references):
             return Judgement(0.0, nominal_bands(), "not-comparable", said("not-plain"))
         present = [c for c in candidates if c is not None]
@@ -140,8 +152,9 @@ def _random(references: list[torch.Tensor], candidates: list[torch.Tensor]) -> J
     return Judgement(error, nominal_bands(), "non-deterministic", said("random"))
 
 
-def _repeated(judgement: Judgement, candidates: list[torch.Tensor | None],
-              again: Callable[[], list[torch.Tensor]]) -> Judgement:  # fmt: skip
+def _repeated(
+    judgement: Judgement, candidates: list[torch.Tensor | None], again: Callable[[], list[torch.Tensor]]
+) -> Judgement:
     """Whether a second run gives something else: an explanation for a small error, evidence for a large one."""
     try:
         second = [t.detach().cpu() for t in again()]

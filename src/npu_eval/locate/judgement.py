@@ -122,8 +122,17 @@ def _output(
     return replace(verdict, evidence=verdict.evidence.then(words))
 
 
-def _explain(call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor, found: dict[str, Fit],
-             sums: Sums, emit: str | None, *, altered: bool) -> Judgement:  # fmt: skip
+def _explain(
+    call: Call,
+    references: list[torch.Tensor],
+    index: int,
+    candidate: torch.Tensor,
+    found: dict[str, Fit],
+    sums: Sums,
+    emit: str | None,
+    *,
+    altered: bool,
+) -> Judgement:
     error, bands = sums.relative, {name: f.band for name, f in found.items()}
     floor = max(bands["fp32"], UNIT_ROUNDOFF["fp32"])
     if error <= (ALTERED_EQUAL if altered else FP32_EQUAL) * floor:
@@ -146,8 +155,9 @@ def _explain(call: Call, references: list[torch.Tensor], index: int, candidate: 
     return Judgement(error, bands, "fault", _symptom(found, error, floor, sums.gain))
 
 
-def _emulated(call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor, name: str,
-              floor: float) -> Phrase:  # fmt: skip
+def _emulated(
+    call: Call, references: list[torch.Tensor], index: int, candidate: torch.Tensor, name: str, floor: float
+) -> Phrase:
     """In which less likely way of a format the candidate computed; nothing when in none."""
     sides: list[torch.Tensor | None] = [candidate if i == index else None for i in range(len(references))]
     for way, (operand, other, result) in fits.emulations(name).items():
@@ -212,8 +222,14 @@ def _nominal(name: str) -> Fit:
     return Fit(reference=1.0, emulated=UNIT_ROUNDOFF[name] ** 2, left=math.inf)
 
 
-def _try(call: Call, references: list[torch.Tensor], candidates: list[torch.Tensor | None], operand: Convert,
-         other: Convert, result: Convert | None) -> list[Fit] | None:  # fmt: skip
+def _try(
+    call: Call,
+    references: list[torch.Tensor],
+    candidates: list[torch.Tensor | None],
+    operand: Convert,
+    other: Convert,
+    result: Convert | None,
+) -> list[Fit] | None:
     """The fits, or None when the CPU has no such kernel."""
     try:
         return fits.fit(call, references, candidates, operand, other, result)

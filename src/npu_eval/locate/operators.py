@@ -43,16 +43,37 @@ CONVOLUTIONS = frozenset({"aten::convolution", "aten::convolution_overrideable"}
 
 CHOOSING = frozenset(
     f"aten::{name}"
-    for name in ("topk", "sort", "argsort", "kthvalue", "median", "nanmedian", "mode", "argmax", "argmin", "nonzero",
-                 "_unique2", "unique_dim", "unique_consecutive")
-) | {"torchvision::nms"}  # fmt: skip
+    for name in (
+        "topk",
+        "sort",
+        "argsort",
+        "kthvalue",
+        "median",
+        "nanmedian",
+        "mode",
+        "argmax",
+        "argmin",
+        "nonzero",
+        "_unique2",
+        "unique_dim",
+        "unique_consecutive",
+    )
+) | {"torchvision::nms"}
 """Operators that choose or order elements: another order of equal elements is not an error."""
 
 UNFILLED = frozenset(
     f"aten::{name}"
-    for name in ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided",
-                 "resize", "set")
-)  # fmt: skip
+    for name in (
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "empty_permuted",
+        "new_empty",
+        "new_empty_strided",
+        "resize",
+        "set",
+    )
+)
 """Operators whose result holds no values yet."""
 
 

@@ -132,8 +132,11 @@ def _function(name: str, overload: str, where: str) -> torch._ops.OpOverload:
     try:
         found = getattr(getattr(getattr(torch.ops, namespace), operator), overload or "default")
     except (AttributeError, RuntimeError) as error:
-        raise RecordError(f"the operator {name} is not known to torch {torch.__version__}", where=where,
-                          fix="make the bundle with this version of torch") from error  # fmt: skip
+        raise RecordError(
+            f"the operator {name} is not known to torch {torch.__version__}",
+            where=where,
+            fix="make the bundle with this version of torch",
+        ) from error
     if not isinstance(found, torch._ops.OpOverload):  # noqa: SLF001  the class has no public name
         raise ValueError(f"{name} is no operator")
     return found

@@ -69,9 +69,14 @@ def locate(
             reference, inputs, Path(name), device=reference_device, train_step=train_step, forward=forward
         )
         return locate_from(
-            recording, candidate, inputs, candidate_device=candidate_device, candidate_context=candidate_context,
-            train_step=train_step, forward=forward,
-        )  # fmt: skip
+            recording,
+            candidate,
+            inputs,
+            candidate_device=candidate_device,
+            candidate_context=candidate_context,
+            train_step=train_step,
+            forward=forward,
+        )
 
 
 def record_reference(
@@ -153,9 +158,12 @@ def make_recording(model: nn.Module, inputs: tuple[Any, ...], folder: Path, task
     counted = CountingStore()
     first = once(counted)
     check_room(
-        folder, counted.nbytes, what="recording the reference's operators needs", where=folder,
+        folder,
+        counted.nbytes,
+        what="recording the reference's operators needs",
+        where=folder,
         fix="set TMPDIR (for a bundle: --output) to a larger disk, or use a smaller input",
-    )  # fmt: skip
+    )
     store = DiskStore(folder / "values")
     recording = once(store)
     store.finish()

@@ -33,8 +33,14 @@ class Trace:
 class Judge:
     """Takes what is found on the way. This one only listens: it serves the first run, which finds out the structure."""
 
-    def operator(self, op: RecordedOp, outputs: list[torch.Tensor | None], differences: list[Phrase],
-                 again: Callable[[], list[torch.Tensor]] | None, notes: list[Phrase]) -> None:  # fmt: skip
+    def operator(
+        self,
+        op: RecordedOp,
+        outputs: list[torch.Tensor | None],
+        differences: list[Phrase],
+        again: Callable[[], list[torch.Tensor]] | None,
+        notes: list[Phrase],
+    ) -> None:
         """An operator gave ``outputs``; ``again`` runs it once more on the same inputs.
 
         ``differences`` are those of its arguments and weights, which excuse nothing; ``notes`` say what else was seen.
@@ -43,8 +49,9 @@ class Judge:
     def incomparable(self, op: RecordedOp, evidence: Phrase) -> None:
         """An operator ran, but there is nothing to hold its result against."""
 
-    def altered(self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False,
-                replaced: bool = False) -> None:  # fmt: skip
+    def altered(
+        self, op: RecordedOp, error: float, evidence: Phrase, *, random: bool = False, replaced: bool = False
+    ) -> None:
         """The candidate's code around ``op`` changed a value by ``error``, with ``random`` numbers perhaps.
 
         ``replaced``: it did so in place of the operator, which it did not call.

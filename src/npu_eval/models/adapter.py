@@ -189,8 +189,11 @@ def _generic(library: str, name: str, root: Path, classes: Classes | None) -> Ad
     try:
         with calling(reference):
             if importlib.util.find_spec(module_name) is None:  # only the one that the spec names travels
-                raise AdapterError(f"this deliverable holds no adapter for {library}", where=reference,
-                                   fix="make it again with this adapter")  # fmt: skip
+                raise AdapterError(
+                    f"this deliverable holds no adapter for {library}",
+                    where=reference,
+                    fix="make it again with this adapter",
+                )
             module = importlib.import_module(module_name)
     except AdapterError as error:
         if isinstance(error.__cause__, ModuleNotFoundError):
@@ -329,8 +332,9 @@ def checked_detections(
     with calling(culprit):
         found: Any = adapter.detections(outputs, photos)
     if not isinstance(found, (list, tuple)) or len(found) != len(photos):
-        raise AdapterError(f"detections() must return a list with one set for each of {len(photos)} photos",
-                           where=culprit)  # fmt: skip
+        raise AdapterError(
+            f"detections() must return a list with one set for each of {len(photos)} photos", where=culprit
+        )
     for one in found:
         _check_set(one, adapter, culprit)
     sets: Sequence[DetectionSet] = found

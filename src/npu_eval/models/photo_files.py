@@ -67,8 +67,11 @@ def find_photos(path: Path, shown: str = "") -> Found:
     if not path.is_file():
         raise ConfigError("the photo does not exist", where=where, fix="name a photo or a folder of photos")
     if path.suffix.lower() not in PHOTO_SUFFIXES:
-        raise ConfigError(f"files of the kind '{path.suffix}' are not read", where=where,
-                          fix=f"save it as one of {' '.join(PHOTO_SUFFIXES)}")  # fmt: skip
+        raise ConfigError(
+            f"files of the kind '{path.suffix}' are not read",
+            where=where,
+            fix=f"save it as one of {' '.join(PHOTO_SUFFIXES)}",
+        )
     return Found(photos=(path,), passed_over={})
 
 

@@ -100,10 +100,13 @@ def unknown_names(environment: Mapping[str, str]) -> tuple[str, ...]:
         sorted(
             name
             for name, value in environment.items()
-            if name not in DEFAULTS and _FAMILY.fullmatch(name) and not _PLACES.fullmatch(name)
-            and not is_secret(name, value) and _PLAIN.fullmatch(value)
+            if name not in DEFAULTS
+            and _FAMILY.fullmatch(name)
+            and not _PLACES.fullmatch(name)
+            and not is_secret(name, value)
+            and _PLAIN.fullmatch(value)
         )
-    )  # fmt: skip
+    )
 
 
 def settings(environment: Mapping[str, str], soc: str | None) -> tuple[Setting, ...]:

@@ -57,9 +57,12 @@ def probe(python: str = sys.executable, *, device: int = 0, environment: dict[st
     variables = {**os.environ, **(environment or {}), "TORCH_DEVICE_BACKEND_AUTOLOAD": "0", "PYTHONSAFEPATH": "1"}
     try:
         done = subprocess.run(
-            [python, "-c", _SCRIPT, str(device)], capture_output=True, env=variables, timeout=_PROBE_LIMIT_S,
+            [python, "-c", _SCRIPT, str(device)],
+            capture_output=True,
+            env=variables,
+            timeout=_PROBE_LIMIT_S,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         what = f"torch_npu does not start within {_PROBE_LIMIT_S:.0f} s"
         return _failed(what, "check the driver with `npu-smi info`; a reset may help")
@@ -135,40 +138,76 @@ _CPU_BUILD = "install the CPU build of {torch} (pip install --index-url of PyTor
 
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"No module named '(?P<name>torch|numpy)'", "{name} is not installed", "pip install {name}"),
-    (r"No module named 'torch_npu'|torch_npu is not installed", "torch_npu is not installed",
-     "install the torch_npu that matches torch and CANN; or use DEVICE=cpu"),
-    (r"Duplicated key|already been registered with the same key",
-     "{torch} is a CUDA build, in which {torch_npu} aborts the process", _CPU_BUILD),
-    (r"Two accelerators cannot be used at the same time",
-     "{torch} is a CUDA build that sees a GPU, and torch_npu does not share a process with one",
-     "set CUDA_VISIBLE_DEVICES= for the NPU's run and compare through a reference bundle"),
-    (r"(?P<lib>libascend_hal|libdrv\w*|libdcmi)\.so[.\d]*: cannot open\s+shared object",
-     "the NPU driver's library {lib}.so is not found",
-     "install the driver, or mount /usr/local/Ascend/driver into the container and add its lib64 to LD_LIBRARY_PATH"),
-    (r"(?P<lib>lib[\w+-]+\.so[.\d]*): cannot open\s+shared object",
-     "{torch_npu} does not find CANN's library {lib}", _SOURCE_FIX),
-    (r"(?P<lib>[\w./+-]*\.so[.\d]*): undefined symbol: (?P<symbol>\w+)",
-     "{torch_npu} fits neither this torch nor this CANN: {lib} lacks {symbol}",
-     "install the torch_npu of the same version as torch, and the CANN that it was built for"),
-    (r"version `(?P<symbol>GLIBC\w*_[\d.]+)' not found", "torch_npu needs {symbol}, which this system is too old for",
-     "use a newer base image"),
+    (
+        r"No module named 'torch_npu'|torch_npu is not installed",
+        "torch_npu is not installed",
+        "install the torch_npu that matches torch and CANN; or use DEVICE=cpu",
+    ),
+    (
+        r"Duplicated key|already been registered with the same key",
+        "{torch} is a CUDA build, in which {torch_npu} aborts the process",
+        _CPU_BUILD,
+    ),
+    (
+        r"Two accelerators cannot be used at the same time",
+        "{torch} is a CUDA build that sees a GPU, and torch_npu does not share a process with one",
+        "set CUDA_VISIBLE_DEVICES= for the NPU's run and compare through a reference bundle",
+    ),
+    (
+        r"(?P<lib>libascend_hal|libdrv\w*|libdcmi)\.so[.\d]*: cannot open\s+shared object",
+        "the NPU driver's library {lib}.so is not found",
+        "install the driver, or mount /usr/local/Ascend/driver into the container and add its lib64 to LD_LIBRARY_PATH",
+    ),
+    (
+        r"(?P<lib>lib[\w+-]+\.so[.\d]*): cannot open\s+shared object",
+        "{torch_npu} does not find CANN's library {lib}",
+        _SOURCE_FIX,
+    ),
+    (
+        r"(?P<lib>[\w./+-]*\.so[.\d]*): undefined symbol: (?P<symbol>\w+)",
+        "{torch_npu} fits neither this torch nor this CANN: {lib} lacks {symbol}",
+        "install the torch_npu of the same version as torch, and the CANN that it was built for",
+    ),
+    (
+        r"version `(?P<symbol>GLIBC\w*_[\d.]+)' not found",
+        "torch_npu needs {symbol}, which this system is too old for",
+        "use a newer base image",
+    ),
     (r"(?P<name>ASCEND_\w+) : (?P<path>.+?) does not exist", "{name} names {path}, which does not exist", _SOURCE_FIX),
     # torch_npu 2.7 names the path alone
     (r"The path does not exist: (?P<path>\S+)", "{variable} names {path}, which does not exist", _SOURCE_FIX),
-    (r"(?P<name>ASCEND_\w+) environment variable is not set\. Please",
-     "{name} is not set, so CANN is only half there", _SOURCE_FIX),
-    (r"(?P<path>/\S*(?:runtime|compiler|opp)\S*) does not exist",
-     "CANN is only half installed: {path} does not exist", "install the whole CANN toolkit with its kernels (ops)"),
-    (r"Unsupported soc version: (?P<soc>\S+)", "{torch_npu} does not know the SoC {soc}",
-     "install a newer torch_npu with the CANN that it needs"),
-    (r"error code is 107001|Invalid device ID", "there is no such NPU",
-     "use one that `npu-smi info` lists, and check ASCEND_RT_VISIBLE_DEVICES"),
-    (r"no npu device is visible|aclrtGetDeviceCount.*error code is \d+", "no npu device is visible",
-     "check npu-smi info, /dev/davinci* and ASCEND_RT_VISIBLE_DEVICES, or use DEVICE=cpu"),
-    (r"(?:dcmi\D*|error code is )-?(?P<code>8005|8020)\b", "the driver refuses the NPU (dcmi -{code})",
-     "it is in use by another container, or the container lacks the privilege; check `npu-smi info` on the host"),
+    (
+        r"(?P<name>ASCEND_\w+) environment variable is not set\. Please",
+        "{name} is not set, so CANN is only half there",
+        _SOURCE_FIX,
+    ),
+    (
+        r"(?P<path>/\S*(?:runtime|compiler|opp)\S*) does not exist",
+        "CANN is only half installed: {path} does not exist",
+        "install the whole CANN toolkit with its kernels (ops)",
+    ),
+    (
+        r"Unsupported soc version: (?P<soc>\S+)",
+        "{torch_npu} does not know the SoC {soc}",
+        "install a newer torch_npu with the CANN that it needs",
+    ),
+    (
+        r"error code is 107001|Invalid device ID",
+        "there is no such NPU",
+        "use one that `npu-smi info` lists, and check ASCEND_RT_VISIBLE_DEVICES",
+    ),
+    (
+        r"no npu device is visible|aclrtGetDeviceCount.*error code is \d+",
+        "no npu device is visible",
+        "check npu-smi info, /dev/davinci* and ASCEND_RT_VISIBLE_DEVICES, or use DEVICE=cpu",
+    ),
+    (
+        r"(?:dcmi\D*|error code is )-?(?P<code>8005|8020)\b",
+        "the driver refuses the NPU (dcmi -{code})",
+        "it is in use by another container, or the container lacks the privilege; check `npu-smi info` on the host",
+    ),
     (r"computes a wrong product", "computes a wrong product", "do not use this device; check `npu-smi info`"),
-)  # fmt: skip
+)
 """Text → what it means, what to do. The first that is found counts; groups of the pattern fill the words."""
 
 

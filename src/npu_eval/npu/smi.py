@@ -132,5 +132,12 @@ def _chip(head: tuple[int, str, str], cells: list[str]) -> Chip:
     numbers = [int(word) for word in re.findall(r"\d+", cells[0])]
     pairs = _PAIR.findall(cells[2])  # memory and HBM; a generation without HBM has the first alone
     used, total = next(((int(a), int(b)) for a, b in reversed(pairs) if int(b) > 0), (None, None))
-    return Chip(card=head[0], chip=numbers[0] if numbers else 0, name=head[1], health=head[2], bus_id=cells[1],
-                used_mb=used, total_mb=total)  # fmt: skip
+    return Chip(
+        card=head[0],
+        chip=numbers[0] if numbers else 0,
+        name=head[1],
+        health=head[2],
+        bus_id=cells[1],
+        used_mb=used,
+        total_mb=total,
+    )

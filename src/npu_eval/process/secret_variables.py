@@ -15,8 +15,9 @@ HIDDEN = "***"
 
 _ANYWHERE = re.compile(
     r"TOKEN(?!I[ZS])|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL|AUTH(?!OR(?!I))|API_?KEY|COOKIE|WEBHOOK"
-    r"|(?<!AS)(?<!DE)(?<!RE)SIGN(?!AL|IFIC|POST)", re.I
-)  # fmt: skip
+    r"|(?<!AS)(?<!DE)(?<!RE)SIGN(?!AL|IFIC|POST)",
+    re.I,
+)
 _COUNTED = re.compile(r"(?:MAX|MIN|NUM|N|NEW|PER|OF)_(?:\w+_)?TOKENS?(?:_|$)", re.I)
 """Tokens of a language model, which are no secret."""
 _WORD = re.compile(r"(?:^|_)(?:KEYS?|AK|SK|PASS|PAT|DSN|SAS|SIG|JWT|BEARER)(?:_|$)|\w_PWD$", re.I)

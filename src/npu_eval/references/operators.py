@@ -69,6 +69,9 @@ def operators_of(context: Context, bundle: Bundle, entry: InputFile) -> Recordin
     recording, facts = recording_of(members[OPERATORS].read_text(encoding="utf-8"), members[VALUES], state, where)
     for what, ours in (("input", entry.path), ("dtype", side.dtype)):
         if facts.get(what) != ours:
-            raise RecordError(f"holds the operators of the {what} '{facts.get(what)}', not of '{ours}'", where=where,
-                              fix="make a bundle for this spec with `npu-deliver reference --operators`")  # fmt: skip
+            raise RecordError(
+                f"holds the operators of the {what} '{facts.get(what)}', not of '{ours}'",
+                where=where,
+                fix="make a bundle for this spec with `npu-deliver reference --operators`",
+            )
     return recording

@@ -59,8 +59,10 @@ def _from_bundle(context: Context, bundle: Bundle) -> Reference:
         theirs, ours = (w.sha256 or w.source for w in (made.provenance.weights, context.weights))
         what = f"was made with other weights: what the network holds differs (file {theirs} there, {ours} here)"
         raise RecordError(what, where=where, fix="name the same weights with --weights, or make the bundle again")
-    context.say(f"reference: from the bundle {where} ({bundle.sha256[:12]}), made {made.made_at} on "
-                f"{made.provenance.device.name} ({made.provenance.device.description})")  # fmt: skip
+    context.say(
+        f"reference: from the bundle {where} ({bundle.sha256[:12]}), made {made.made_at} on "
+        f"{made.provenance.device.name} ({made.provenance.device.description})"
+    )
     dtype = context.spec.reference.dtype
     return Reference(made.provenance.device.name, lambda entry, batch: read_outputs(bundle, entry.path, batch, dtype))
 
@@ -78,8 +80,9 @@ def read_outputs(bundle: Bundle, photo: str, batch: torch.Tensor, dtype: str) ->
     outputs = {}
     for name in found.outputs:
         if f"{dtype}/{name}" not in tensors:
-            raise RecordError(f"holds no output '{name}' in {dtype} of '{photo}'", where=where,
-                              fix="make the bundle again")  # fmt: skip
+            raise RecordError(
+                f"holds no output '{name}' in {dtype} of '{photo}'", where=where, fix="make the bundle again"
+            )
         outputs[name] = tensors[f"{dtype}/{name}"]
     return outputs
 
@@ -94,8 +97,11 @@ def _same_batch(theirs: torch.Tensor | None, ours: torch.Tensor, photo: str, whe
     else:
         largest = float((theirs.double() - ours.double()).abs().max())
         how = f"to other values here than there (largest difference {largest:.3g})"
-    raise RecordError(f"'{photo}' is preprocessed {how}", where=where,
-                      fix="use the same preprocessing and the same Pillow, or make the bundle again")  # fmt: skip
+    raise RecordError(
+        f"'{photo}' is preprocessed {how}",
+        where=where,
+        fix="use the same preprocessing and the same Pillow, or make the bundle again",
+    )
 
 
 def state_sha256(network: nn.Module) -> str:

@@ -45,8 +45,10 @@ def library_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         WeightsError: it is of SAM 3.1, or of none of the layouts.
     """
     if any(_MULTIPLEX.search(name) for name in state):
-        raise WeightsError("these are weights of SAM 3.1, and transformers has no network for it",
-                           fix="take those of SAM 3: sam3.pt or model.safetensors of facebook/sam3")  # fmt: skip
+        raise WeightsError(
+            "these are weights of SAM 3.1, and transformers has no network for it",
+            fix="take those of SAM 3: sam3.pt or model.safetensors of facebook/sam3",
+        )
     beginnings = {f"{name.partition('.')[0]}." for name in state}
     if DETECTOR_MODEL in beginnings or "tracker_model." in beginnings:
         return dict(state)

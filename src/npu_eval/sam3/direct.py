@@ -72,9 +72,13 @@ class DirectDetector:
     """
 
     def __init__(
-        self, detector: Any, ids: Tensor, attention: Tensor, protocol: DetectionProtocol,
+        self,
+        detector: Any,
+        ids: Tensor,
+        attention: Tensor,
+        protocol: DetectionProtocol,
         corrections: Collection[str] = IMAGE,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._detector, self._protocol, self._corrections = detector, protocol, corrections
         self._attention = attention
         self._words = text_features(detector, ids, attention)
@@ -106,26 +110,40 @@ class DirectDetector:
         known = torch.cat([attention, attention.new_ones(rows, token.shape[1])], dim=1).bool()
         features, positions = seen.fpn_hidden_states[-2], seen.fpn_position_encoding[-2]
         encoded = self._detector.detr_encoder(
-            vision_features=[features.expand(rows, -1, -1, -1)], text_features=prompt,
-            vision_pos_embeds=[positions.expand(rows, -1, -1, -1)], text_mask=known,
-        )  # fmt: skip
+            vision_features=[features.expand(rows, -1, -1, -1)],
+            text_features=prompt,
+            vision_pos_embeds=[positions.expand(rows, -1, -1, -1)],
+            text_mask=known,
+        )
         decoded = self._detector.detr_decoder(
-            vision_features=encoded.last_hidden_state, text_features=prompt,
-            vision_pos_encoding=encoded.pos_embeds_flattened, text_mask=known, spatial_shapes=encoded.spatial_shapes,
-        )  # fmt: skip
+            vision_features=encoded.last_hidden_state,
+            text_features=prompt,
+            vision_pos_encoding=encoded.pos_embeds_flattened,
+            text_mask=known,
+            spatial_shapes=encoded.spatial_shapes,
+        )
         queries = decoded.intermediate_hidden_states[-1]
-        logits = self._detector.dot_product_scoring(decoder_hidden_states=queries[None], text_features=prompt,
-                                                    text_mask=known)[-1, ..., 0]  # fmt: skip
+        logits = self._detector.dot_product_scoring(
+            decoder_hidden_states=queries[None], text_features=prompt, text_mask=known
+        )[-1, ..., 0]
         refined = inverse_sigmoid(decoded.reference_boxes[-1]) + self._detector.detr_decoder.box_head(queries)
         boxes = _on_host(box_cxcywh_to_xyxy(refined.sigmoid()))
         scores = scores_of(_on_host(logits), _on_host(decoded.presence_logits[-1]))
         kept = torch.zeros_like(scores, dtype=torch.bool)
         kept.view(-1)[chosen(scores, self._protocol)] = True
         return [
-            _Word(start + i, scores[i], boxes[i], queries[i : i + 1], encoded.last_hidden_state[i : i + 1].clone(),
-                  prompt[i : i + 1].clone(), known[i : i + 1].clone()).only(kept[i])  # a view would hold the chunk
-            for i in range(rows) if kept[i].any()
-        ]  # fmt: skip
+            _Word(
+                start + i,
+                scores[i],
+                boxes[i],
+                queries[i : i + 1],
+                encoded.last_hidden_state[i : i + 1].clone(),
+                prompt[i : i + 1].clone(),
+                known[i : i + 1].clone(),
+            ).only(kept[i])  # a view would hold the chunk
+            for i in range(rows)
+            if kept[i].any()
+        ]
 
     def _parts(self, words: Sequence[_Word], seen: Any, size: tuple[int, int]) -> Iterator[DetectionSet]:
         grid = mask_size(*size)
@@ -133,14 +151,21 @@ class DirectDetector:
         corners = torch.tensor([size[1], size[0], size[1], size[0]])
         for word in words:
             masks = self._detector.mask_decoder(
-                decoder_queries=word.queries, backbone_features=list(seen.fpn_hidden_states[:-1]),
-                encoder_hidden_states=word.encoded, prompt_features=word.prompt, prompt_mask=word.known,
-            ).pred_masks[0]  # fmt: skip
+                decoder_queries=word.queries,
+                backbone_features=list(seen.fpn_hidden_states[:-1]),
+                encoder_hidden_states=word.encoded,
+                prompt_features=word.prompt,
+                prompt_mask=word.known,
+            ).pred_masks[0]
             for at in range(0, len(masks), most):
                 part = slice(at, at + most)
                 scores = word.scores[part]
-                yield DetectionSet(word.boxes[part] * corners, scores, torch.full((len(scores),), word.number),
-                                   outlines(masks[part].float(), grid, self._corrections))  # fmt: skip
+                yield DetectionSet(
+                    word.boxes[part] * corners,
+                    scores,
+                    torch.full((len(scores),), word.number),
+                    outlines(masks[part].float(), grid, self._corrections),
+                )
 
 
 def scores_of(logits: Tensor, presence: Tensor) -> Tensor:

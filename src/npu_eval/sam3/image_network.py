@@ -79,9 +79,12 @@ def find(
     for word, known in zip(words, attention, strict=True):
         prompt = torch.cat([word.expand(rows, -1, -1), token], dim=1)
         each.append(
-            detector(vision_embeds=seen, text_embeds=BaseModelOutputWithPooling(pooler_output=prompt),
-                     attention_mask=torch.cat([known.expand(rows, -1), counts], dim=1))
-        )  # fmt: skip
+            detector(
+                vision_embeds=seen,
+                text_embeds=BaseModelOutputWithPooling(pooler_output=prompt),
+                attention_mask=torch.cat([known.expand(rows, -1), counts], dim=1),
+            )
+        )
     return {name: torch.stack([found[name] for found in each], dim=1) for name in OUTPUTS}
 
 

@@ -53,11 +53,13 @@ class Detector(transformers.Sam3Model):  # type: ignore[misc]  # the library has
             return super().forward(**inputs)
         token = cls_token(self, seen)
         words, counts = text.pooler_output.expand(len(token), -1, -1), inputs["attention_mask"].expand(len(token), -1)
-        return super().forward(**{
-            **inputs,
-            "text_embeds": BaseModelOutputWithPooling(pooler_output=torch.cat([words, token], dim=1)),
-            "attention_mask": torch.cat([counts, counts.new_ones(len(token), 1)], dim=1),
-        })  # fmt: skip
+        return super().forward(
+            **{
+                **inputs,
+                "text_embeds": BaseModelOutputWithPooling(pooler_output=torch.cat([words, token], dim=1)),
+                "attention_mask": torch.cat([counts, counts.new_ones(len(token), 1)], dim=1),
+            }
+        )
 
 
 class Tracker(transformers.Sam3TrackerVideoModel):  # type: ignore[misc]
@@ -138,9 +140,15 @@ class Tracker(transformers.Sam3TrackerVideoModel):  # type: ignore[misc]
         ]
 
     def _get_object_pointers(
-        self, inference_session: Any, obj_idx: int, frame_idx: int, num_total_frames: int, device: Any,
-        track_in_reverse_time: bool = False, streaming: bool = False,
-    ) -> tuple[list[int], list[Tensor], int]:  # fmt: skip
+        self,
+        inference_session: Any,
+        obj_idx: int,
+        frame_idx: int,
+        num_total_frames: int,
+        device: Any,
+        track_in_reverse_time: bool = False,
+        streaming: bool = False,
+    ) -> tuple[list[int], list[Tensor], int]:
         """Those of the conditioning frames that count, then of the remembered ones; the oldest of these gives none."""
         if self.corrections.isdisjoint({MEMORY, POINTERS}):
             found: tuple[list[int], list[Tensor], int] = super()._get_object_pointers(
@@ -199,9 +207,13 @@ class Video(transformers.Sam3VideoModel):  # type: ignore[misc]
             return super().forward(*given, **named)
 
     def _tracker_add_new_objects(
-        self, inference_session: Any, frame_idx: int, new_obj_ids: list[int], new_obj_masks: Tensor,
+        self,
+        inference_session: Any,
+        frame_idx: int,
+        new_obj_ids: list[int],
+        new_obj_masks: Tensor,
         reverse: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A new object is where its logits, brought to the tracker's size, are above 0; the library takes logits above
         0.5 as they are, so that every object begins too thin.
         """

@@ -203,8 +203,11 @@ class App:
                     if len(body) + len(chunk) > MAX_BYTES:
                         raise _too_long()
                     if self._held + len(chunk) > self.limits.held_bytes:
-                        raise RefusedError(503, "too many photos are being sent at once; try again later",
-                                           retry_after_s=self._queue.retry_after_s)  # fmt: skip
+                        raise RefusedError(
+                            503,
+                            "too many photos are being sent at once; try again later",
+                            retry_after_s=self._queue.retry_after_s,
+                        )
                     body += chunk
                     self._held += len(chunk)
                     bound.reschedule(deadline + len(body) / self.limits.bytes_per_s)
@@ -223,8 +226,11 @@ class App:
                 return answer.result()
             if gone.done():
                 raise GoneError
-            raise RefusedError(503, f"no turn within {self.limits.wait_s:.0f} s; try again later",
-                               retry_after_s=self._queue.retry_after_s)  # fmt: skip
+            raise RefusedError(
+                503,
+                f"no turn within {self.limits.wait_s:.0f} s; try again later",
+                retry_after_s=self._queue.retry_after_s,
+            )
         finally:
             gone.cancel()
             if not answer.done():

@@ -52,8 +52,9 @@ class Connection(H11Protocol):
         """A client has connected."""
         super().connection_made(transport)
         if len(self.connections) > self.most:
-            self._refuse(RefusedError(503, f"{self.most} clients are connected already; try again later",
-                                      retry_after_s=1))  # fmt: skip
+            self._refuse(
+                RefusedError(503, f"{self.most} clients are connected already; try again later", retry_after_s=1)
+            )
         else:
             self._watch()
 
@@ -201,12 +202,23 @@ class Server(uvicorn.Server):
         own = type("Connection", (Connection,), {"limits": app.limits, "most": most})
         super().__init__(
             uvicorn.Config(
-                app, http=own, loop="asyncio", ws="none", lifespan="off", interface="asgi3",
-                log_config=None, log_level="error", access_log=False, proxy_headers=False,
-                server_header=False, headers=[("server", "npu-eval")], backlog=_BACKLOG,
-                timeout_keep_alive=app.limits.idle_s, h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+                app,
+                http=own,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                headers=[("server", "npu-eval")],
+                backlog=_BACKLOG,
+                timeout_keep_alive=app.limits.idle_s,
+                h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
-        )  # fmt: skip
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal begins the stop, the second ends the process.
@@ -274,8 +286,11 @@ def listen(opened: socket.socket, host: str) -> None:
 
 def _closed(host: str, port: int, error: Exception) -> ConfigError:
     why = getattr(error, "strerror", None) or str(error)
-    return ConfigError(f"the port cannot be opened ({why})", where=f"{host}:{port}",
-                       fix="free it, or name another with --port and --host")  # fmt: skip
+    return ConfigError(
+        f"the port cannot be opened ({why})",
+        where=f"{host}:{port}",
+        fix="free it, or name another with --port and --host",
+    )
 
 
 def address_of(opened: socket.socket) -> str:

@@ -88,8 +88,9 @@ class InferenceQueue(Generic[Asked, Answer]):
 
     def refusal(self) -> RefusedError:
         """What is told when the queue is full."""
-        return RefusedError(503, f"{self._most} requests wait already; try again later",
-                            retry_after_s=self.retry_after_s)  # fmt: skip
+        return RefusedError(
+            503, f"{self._most} requests wait already; try again later", retry_after_s=self.retry_after_s
+        )
 
     def forget(self, future: Future[Answer]) -> None:
         """Drop a request for whose answer nobody waits any more, and what it holds; one that is in work is finished."""

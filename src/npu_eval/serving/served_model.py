@@ -27,9 +27,12 @@ class ServedModel:
         self._network: nn.Module = context.model(context.spec.candidate, context.device.name)
         stamps = stamps_for(context.device.facts(), random_weights=context.weights.random, replayed=False)
         self.facts: dict[str, Any] = {
-            "model": context.spec.name, "task": context.spec.task, "device": context.device.name,
-            "weights_sha256": context.weights.sha256, "stamps": [str(stamp) for stamp in stamps],
-        }  # fmt: skip
+            "model": context.spec.name,
+            "task": context.spec.task,
+            "device": context.device.name,
+            "weights_sha256": context.weights.sha256,
+            "stamps": [str(stamp) for stamp in stamps],
+        }
 
     def warm_up(self) -> None:
         """Answer once for the spec's first photo, so that an answering port means a working model.

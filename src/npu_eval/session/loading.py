@@ -39,15 +39,23 @@ def load(network: nn.Module, adapter: Adapter, spec: EvalSpec, root: Path, say: 
     if fetched is None:
         say(f"weights: {SEEDED}; every result of this run is stamped so")
         report = checkpoint.LoadReport(
-            tensors=len(network.state_dict()), parameters=sum(p.numel() for p in network.parameters()),
-            buffers=len(list(network.buffers())), missing=(), unexpected=(), mapping="none",
-        )  # fmt: skip
+            tensors=len(network.state_dict()),
+            parameters=sum(p.numel() for p in network.parameters()),
+            buffers=len(list(network.buffers())),
+            missing=(),
+            unexpected=(),
+            mapping="none",
+        )
     else:
         say(f"weights: {wanted.source}")
         report = checkpoint.load(
-            network, fetched.path, mapping=wanted.mapping, source=wanted.source, ema=wanted.ema,
+            network,
+            fetched.path,
+            mapping=wanted.mapping,
+            source=wanted.source,
+            ema=wanted.ema,
             rename=_renaming(adapter, spec.adapter),
-        )  # fmt: skip
+        )
     for note in report.notes:
         say(f"weights: {visible(str(note))}")
     return WeightsFacts(

@@ -21,9 +21,16 @@ PACKAGES = ("torch", "torch_npu", "torchvision", "timm", "transformers", "numpy"
 ENVIRONMENT = (
     *(name for name in npu_environment.DEFAULTS if not name.endswith(("_DIR", "_PATH"))),
     # the rest of the stack
-    "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "KMP_AFFINITY", "LD_PRELOAD", "MKL_NUM_THREADS",
-    "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "PYTORCH_CUDA_ALLOC_CONF", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
-)  # fmt: skip
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "KMP_AFFINITY",
+    "LD_PRELOAD",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
 """Variables that change results or speed; recorded when they are set. Of others only those that `npu_environment`
 finds to look like one of torch_npu's and to be none: an environment holds secrets."""
 

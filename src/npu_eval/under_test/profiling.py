@@ -45,8 +45,9 @@ def _kept(operators: list[OperatorTime]) -> tuple[OperatorTime, ...]:
     ordered = sorted((o for o in operators if o.self_s > 0), key=lambda o: -o.self_s)
     rest = ordered[KEPT:]
     if rest:
-        ordered[KEPT:] = [OperatorTime(name="(others)", calls=sum(o.calls for o in rest),
-                                       self_s=sum(o.self_s for o in rest))]  # fmt: skip
+        ordered[KEPT:] = [
+            OperatorTime(name="(others)", calls=sum(o.calls for o in rest), self_s=sum(o.self_s for o in rest))
+        ]
     return tuple(ordered)
 
 

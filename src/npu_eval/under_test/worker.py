@@ -85,8 +85,14 @@ def _warm(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply
     readings = {switch.name: switch.probe(bench) for switch in switches}
     untaken = next((s.name for s in switches if not s.wanted(readings[s.name])), None)
     failed = NOTHING if untaken is None else said("not-taken", switch=untaken, reading=readings[untaken])
-    return Reply(failed=failed, first_call_s=first, times_s=tuple(warm), readings=readings,
-                 peak_memory_bytes=device.peak_memory(), resident_bytes=_resident())  # fmt: skip
+    return Reply(
+        failed=failed,
+        first_call_s=first,
+        times_s=tuple(warm),
+        readings=readings,
+        peak_memory_bytes=device.peak_memory(),
+        resident_bytes=_resident(),
+    )
 
 
 def _read(bench: Bench, request: Request, switches: tuple[Switch, ...]) -> Reply:

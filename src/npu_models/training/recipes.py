@@ -136,33 +136,53 @@ _PORT_FILE = f"PyTorch/contrib/cv/detection/SOLOv2/{_SOLO_FILE}"
 _DRIVING = "DrivingSDK e667017e"
 
 _MMDET_IMAGES = Images(
-    short_sides=(800,), long_side=1333, flip=0.5, divisor=32,
+    short_sides=(800,),
+    long_side=1333,
+    flip=0.5,
+    divisor=32,
     source=Source(_MMDET, "configs/_base_/datasets/coco_detection.py"),
-)  # fmt: skip
+)
 _MMDET_ANNOTATIONS = Annotations(
     least_image_side=32, least_box_side=1.0, images=117_266, source=Source(_MMDET, "mmdet/datasets/coco.py")
 )
 _PLAIN = Optimiser(
-    batch=16, cards=8, learning_rate=0.01, momentum=0.9, weight_decay=1e-4, bias_rate_factor=1.0, bias_decay_factor=1.0,
-    norm_weight_decay_factor=1.0, norm_bias_decay_factor=1.0, clip_norm=35.0,
+    batch=16,
+    cards=8,
+    learning_rate=0.01,
+    momentum=0.9,
+    weight_decay=1e-4,
+    bias_rate_factor=1.0,
+    bias_decay_factor=1.0,
+    norm_weight_decay_factor=1.0,
+    norm_bias_decay_factor=1.0,
+    clip_norm=35.0,
     source=Source(_MMDET, "configs/solov2/solov2_r50_fpn_1x_coco.py"),
-)  # fmt: skip
+)
 _FCOS = Recipe(
     model="fcos/r50_caffe_fpn_gn-head_1x",
     origin="mmdet",
     images=_MMDET_IMAGES,
     annotations=_MMDET_ANNOTATIONS,
     optimiser=replace(
-        _PLAIN, bias_rate_factor=2.0, bias_decay_factor=0.0, norm_bias_decay_factor=0.0,
+        _PLAIN,
+        bias_rate_factor=2.0,
+        bias_decay_factor=0.0,
+        norm_bias_decay_factor=0.0,
         source=Source(_MMDET, _FCOS_FILE),
     ),
     schedule=Schedule(
-        warm_up="constant", warm_up_start=1 / 3, warm_up_steps=499,  # mmengine's end is one before that of the file
-        unit="epoch", drops=(8, 11), drop_factor=0.1, length=12, source=Source(_MMDET, _FCOS_FILE),
+        warm_up="constant",
+        warm_up_start=1 / 3,
+        warm_up_steps=499,  # mmengine's end is one before that of the file
+        unit="epoch",
+        drops=(8, 11),
+        drop_factor=0.1,
+        length=12,
+        source=Source(_MMDET, _FCOS_FILE),
     ),
     precision=Precision(autocast=None, loss_scale=None, source=Source(_MMDET, _FCOS_FILE)),
     backbone=Backbone("resnet50_caffe-788b5fa3.pth", "788b5fa3", Source(_MMDET, _FCOS_FILE)),
-)  # fmt: skip
+)
 _SOLOV2 = Recipe(
     model="solov2/r50_fpn_1x",
     origin="mmdet",
@@ -170,13 +190,19 @@ _SOLOV2 = Recipe(
     annotations=_MMDET_ANNOTATIONS,
     optimiser=_PLAIN,
     schedule=Schedule(
-        warm_up="linear", warm_up_start=0.001, warm_up_steps=499, unit="epoch", drops=(8, 11), drop_factor=0.1,
-        length=12, source=Source(_MMDET, "configs/_base_/schedules/schedule_1x.py"),
+        warm_up="linear",
+        warm_up_start=0.001,
+        warm_up_steps=499,
+        unit="epoch",
+        drops=(8, 11),
+        drop_factor=0.1,
+        length=12,
+        source=Source(_MMDET, "configs/_base_/schedules/schedule_1x.py"),
     ),
     precision=Precision(None, None, _PLAIN.source),
     backbone=Backbone("resnet50-0676ba61.pth", "0676ba61", _PLAIN.source),
     mask_divisor="cells",
-)  # fmt: skip
+)
 _SOLOV2_FIRST = replace(
     _SOLOV2,
     origin="WXinlong/SOLO",
@@ -193,23 +219,35 @@ _BLENDMASK = Recipe(
     model="blendmask/R_50_1x",
     origin="AdelaiDet",
     images=Images(
-        short_sides=(640, 672, 704, 736, 768, 800), long_side=1333, flip=0.5, divisor=32,
+        short_sides=(640, 672, 704, 736, 768, 800),
+        long_side=1333,
+        flip=0.5,
+        divisor=32,
         source=Source(_ADELAIDET, "configs/BlendMask/Base-BlendMask.yaml"),
     ),
     annotations=Annotations(
         least_image_side=1, least_box_side=0.0, images=117_266, source=Source(_DETECTRON2, "detectron2/data/build.py")
     ),
     optimiser=replace(
-        _PLAIN, norm_weight_decay_factor=0.0, norm_bias_decay_factor=0.0, clip_norm=None,
+        _PLAIN,
+        norm_weight_decay_factor=0.0,
+        norm_bias_decay_factor=0.0,
+        clip_norm=None,
         source=Source(_DETECTRON2, "detectron2/config/defaults.py"),
     ),
     schedule=Schedule(
-        warm_up="linear", warm_up_start=0.001, warm_up_steps=1000, unit="iteration", drops=(60_000, 80_000),
-        drop_factor=0.1, length=90_000, source=Source(_ADELAIDET, "configs/BlendMask/Base-BlendMask.yaml"),
+        warm_up="linear",
+        warm_up_start=0.001,
+        warm_up_steps=1000,
+        unit="iteration",
+        drops=(60_000, 80_000),
+        drop_factor=0.1,
+        length=90_000,
+        source=Source(_ADELAIDET, "configs/BlendMask/Base-BlendMask.yaml"),
     ),
     precision=Precision(None, None, Source(_DETECTRON2, "detectron2/config/defaults.py")),
     backbone=Backbone("R-50.pkl", None, Source(_ADELAIDET, "configs/BlendMask/R_50_1x.yaml")),
-)  # fmt: skip
+)
 
 _RECIPES = (
     _FCOS,

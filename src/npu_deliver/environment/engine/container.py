@@ -42,9 +42,13 @@ OUT_OF_MEMORY = 137
 """Exit code of a container whose main process was killed with SIGKILL (128 + 9), as the kernel does for memory."""
 
 ASCEND_FILES = (
-    "/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/local/Ascend/driver/lib64",
-    "/usr/local/Ascend/driver/version.info", "/etc/ascend_install.info",
-)  # fmt: skip
+    "/usr/local/dcmi",
+    "/usr/local/bin/npu-smi",
+    "/usr/local/sbin/npu-smi",
+    "/usr/local/Ascend/driver/lib64",
+    "/usr/local/Ascend/driver/version.info",
+    "/etc/ascend_install.info",
+)
 """The driver's files that belong to the host and not to the image; those that exist are mounted read-only."""
 
 _WATCH = 'exec 3<&0; { cat <&3 >/dev/null; kill -KILL -1; } & exec "$@" </dev/null 3<&-'
@@ -123,9 +127,10 @@ class DockerEngine:
             raise _went_away(step)
         if code == OUT_OF_MEMORY:
             raise StepError(
-                "was killed in its container", where=step.experiment,
+                "was killed in its container",
+                where=step.experiment,
                 fix="most often for memory: give it more, or smaller batch sizes",
-            )  # fmt: skip
+            )
         return code
 
 

@@ -138,9 +138,17 @@ def ask(digest: str, command: list[str]) -> tuple[int, str]:
         environment = {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}  # a broken torch_npu would break `import torch` itself
         try:
             said = client.containers.run(
-                digest, command, remove=True, stderr=True, network_mode="none", cap_drop=["ALL"], read_only=True,
-                security_opt=["no-new-privileges"], environment=environment, tmpfs={SCRATCH: "rw"},
-            )  # fmt: skip
+                digest,
+                command,
+                remove=True,
+                stderr=True,
+                network_mode="none",
+                cap_drop=["ALL"],
+                read_only=True,
+                security_opt=["no-new-privileges"],
+                environment=environment,
+                tmpfs={SCRATCH: "rw"},
+            )
         except docker.errors.ContainerError as error:
             return int(error.exit_status), bytes(error.stderr or b"").decode("utf-8", "replace")
         return 0, bytes(said).decode("utf-8", "replace")
@@ -160,10 +168,17 @@ def build_image(build: Build, soc: str | None, *, say: Say, keep: Say) -> Image:
         failed: EngineError | None = None
         for line, error in _stream(
             client.api.build(
-                fileobj=context, custom_context=True, tag=build.tag, platform=build.platform, rm=True, forcerm=True,
-                buildargs=transport_arguments(os.environ) | build.arguments, network_mode="host", decode=True,
+                fileobj=context,
+                custom_context=True,
+                tag=build.tag,
+                platform=build.platform,
+                rm=True,
+                forcerm=True,
+                buildargs=transport_arguments(os.environ) | build.arguments,
+                network_mode="host",
+                decode=True,
             )
-        ):  # fmt: skip
+        ):
             keep(line)
             if line.startswith("Step "):
                 step = line
@@ -201,25 +216,32 @@ def _failed(step: str, said: str, lines: list[str]) -> EngineError:
     told = ours or (last[-1] if last else said)
     if " : FROM ${BASE_IMAGE}" in step and not last:
         return EngineError(
-            f"the base image cannot be had ({said})", where=step,
+            f"the base image cannot be had ({said})",
+            where=step,
             fix="pull it by hand, name a mirror with --registry, or an image of yours with --base-image",
-        )  # fmt: skip
+        )
     detail = "".join(f"\n    {line}" for line in last)
     return EngineError(f"the build failed: {told}", where=step, fix=f"{said}; the step's last lines:{detail}")
 
 
 def _translated(said: str) -> EngineError:
     if any(words in said.lower() for words in _NO_SPACE):
-        return EngineError("there is no space left", where="container engine",
-                           fix="`docker system df` shows what takes it, `docker system prune` frees some")  # fmt: skip
+        return EngineError(
+            "there is no space left",
+            where="container engine",
+            fix="`docker system df` shows what takes it, `docker system prune` frees some",
+        )
     return EngineError(f"the engine failed ({said})", where="container engine", fix="`docker info` tells its state")
 
 
 def _described(client: Any, found: Any, build: Build, soc: str | None) -> Image:
     wanted, has = build.platform, f"{found.attrs['Os']}/{found.attrs['Architecture']}"
     if has.replace("x86_64", "amd64").replace("aarch64", "arm64") != wanted:
-        raise EngineError(f"the image is for {has}, wanted is {wanted}", where=build.tag,
-                          fix="name a base image of this machine with --base-image")  # fmt: skip
+        raise EngineError(
+            f"the image is for {has}, wanted is {wanted}",
+            where=build.tag,
+            fix="name a base image of this machine with --base-image",
+        )
     facts = ImageFacts(
         name=build.tag,
         digest=found.id,
@@ -238,9 +260,14 @@ def _packages(client: Any, found: Any) -> dict[str, str]:
     where = {"where": found.id[:19], "fix": "remove the image and build it again"}
     try:
         answer = client.containers.run(
-            found.id, ["python", "-c", PROBE], remove=True, network_mode="none", cap_drop=["ALL"],
-            security_opt=["no-new-privileges"], read_only=True,
-        )  # fmt: skip
+            found.id,
+            ["python", "-c", PROBE],
+            remove=True,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            read_only=True,
+        )
     except docker.errors.ContainerError as error:
         raise EngineError(f"Python does not run in the image ({error})", **where) from error
     facts = facts_in(bytes(answer).decode("utf-8", "replace"))

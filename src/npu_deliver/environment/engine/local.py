@@ -57,10 +57,18 @@ class LocalEngine:
         deadline = time.monotonic() + step.timeout_s
         try:
             child = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", start_new_session=True,
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
                 preexec_fn=_die_with_parent,
-            )  # fmt: skip
+            )
         except OSError as error:
             raise StepError(f"does not start ({error})", where=step.experiment) from error
         self._child = child
@@ -71,9 +79,10 @@ class LocalEngine:
             return child.wait(timeout=max(1.0, deadline - time.monotonic()))
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             raise StepError(
-                f"ran longer than {step.timeout_s:g} s and was stopped", where=step.experiment,
+                f"ran longer than {step.timeout_s:g} s and was stopped",
+                where=step.experiment,
                 fix="raise evaluation.step_timeout_s in the spec",
-            ) from error  # fmt: skip
+            ) from error
         finally:
             self._stop()
 

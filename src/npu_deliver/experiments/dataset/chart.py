@@ -82,8 +82,9 @@ def _page(series: Sequence[ApSeries], labels: ChartLabels, stamp: str | None, fo
     if len(series) > 1:
         handles, texts = curve.get_legend_handles_labels()
         place = (0.5, page.bottom / page.height)
-        page.figure.legend(handles, texts, loc="lower center", bbox_to_anchor=place, ncols=2, frameon=False,
-                           fontsize=SMALL)  # fmt: skip
+        page.figure.legend(
+            handles, texts, loc="lower center", bbox_to_anchor=place, ncols=2, frameon=False, fontsize=SMALL
+        )
     return page
 
 
@@ -107,8 +108,22 @@ def _categories(axes: Axes, series: Sequence[ApSeries], names: Sequence[str]) ->
     first = [series[0].by_category[name] for name in names]
     for row, ap in enumerate(first):
         text = "–" if ap is None else units.ratio(ap)
-        axes.annotate(text, (1, row), (0.06 * 72, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-                      va="center_baseline", fontsize=SMALL)  # fmt: skip
+        axes.annotate(
+            text,
+            (1, row),
+            (0.06 * 72, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=SMALL,
+        )
     if len(series) > 1:
-        axes.annotate(series[0].name, (1, 1), (0.06 * 72 + inches("0.0000", SMALL) * 36, 5), xycoords="axes fraction",
-                      textcoords="offset points", ha="center", fontsize=SMALL)  # fmt: skip
+        axes.annotate(
+            series[0].name,
+            (1, 1),
+            (0.06 * 72 + inches("0.0000", SMALL) * 36, 5),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="center",
+            fontsize=SMALL,
+        )

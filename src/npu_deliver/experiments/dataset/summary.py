@@ -109,12 +109,17 @@ def summarize_dataset(data: DatasetData) -> Dataset:
         results=data.results,
         results_sha256=data.results_sha256,
         scores=tuple(map(_scores, data.detection)),
-        classes=None if found is None else Classes(
-            classes=found.classes, top1=found.top1, top5=found.top5,
-            top1_accuracy=values["top1_accuracy"], top5_accuracy=values["top5_accuracy"],
+        classes=None
+        if found is None
+        else Classes(
+            classes=found.classes,
+            top1=found.top1,
+            top5=found.top5,
+            top1_accuracy=values["top1_accuracy"],
+            top5_accuracy=values["top5_accuracy"],
         ),
         intervals=tuple(i for i in map(interval, data.comparisons) if i is not None),
-    )  # fmt: skip
+    )
 
 
 def _scores(scores: DetectionScores) -> Scores:
@@ -124,19 +129,29 @@ def _scores(scores: DetectionScores) -> Scores:
         objects=scores.objects,
         crowds=scores.crowds,
         evaluators=tuple(
-            Evaluator(name=run.evaluator, version=run.version, seconds=run.seconds,
-                      stats={name: _defined(v) for name, v in zip(COCO_STATS, run.stats, strict=True)})
+            Evaluator(
+                name=run.evaluator,
+                version=run.version,
+                seconds=run.seconds,
+                stats={name: _defined(v) for name, v in zip(COCO_STATS, run.stats, strict=True)},
+            )
             for run in scores.runs
         ),
         identical=all(r.stats == scores.official.stats for r in scores.runs) if len(scores.runs) > 1 else None,
         category_count=len(scores.categories),
         categories=tuple(
-            Category(name=c.name, objects=c.objects, detections=c.detections, ap=_defined(mean_precision((c,))),
-                     ap50=_defined(mean_precision((c,), 0)), ap75=_defined(mean_precision((c,), 5)))
+            Category(
+                name=c.name,
+                objects=c.objects,
+                detections=c.detections,
+                ap=_defined(mean_precision((c,))),
+                ap50=_defined(mean_precision((c,), 0)),
+                ap75=_defined(mean_precision((c,), 5)),
+            )
             for c in shown
         ),
         by_threshold=tuple(_defined(mean_precision(scores.categories, place)) for place in range(10)),
-    )  # fmt: skip
+    )
 
 
 def _defined(value: float) -> float | None:

@@ -91,8 +91,14 @@ def _page(points: Sequence[StripPoint], labels: ChartLabels, stamp: str | None, 
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
     _name_faults(axes, points, heights, width)
     strip = page.axes(left, page.bottom + 0.72, width, 0.32)
-    strip.imshow([heights], aspect="auto", cmap="inferno", norm=LogNorm(FLOOR, 1.0), interpolation="nearest",
-                 extent=(-0.5, len(points) - 0.5, 0, 1))  # fmt: skip
+    strip.imshow(
+        [heights],
+        aspect="auto",
+        cmap="inferno",
+        norm=LogNorm(FLOOR, 1.0),
+        interpolation="nearest",
+        extent=(-0.5, len(points) - 0.5, 0, 1),
+    )
     strip.set_yticks([])
     strip.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     strip.set_xlabel(labels.operator_number)
@@ -108,9 +114,16 @@ def _name_faults(axes: Any, points: Sequence[StripPoint], heights: Sequence[floa
     """The names of the first few faults beside their marks, on the side where there is room."""
     for i in [i for i, p in enumerate(points) if p.cause == "fault"][:3]:
         right = i < len(points) / 2
-        axes.annotate(shorten(points[i].name, SMALL, width / 2.2), (i, heights[i]), (8 if right else -8, -3),
-                      textcoords="offset points", ha="left" if right else "right", fontsize=SMALL, color=VERMILLION,
-                      zorder=5)  # fmt: skip
+        axes.annotate(
+            shorten(points[i].name, SMALL, width / 2.2),
+            (i, heights[i]),
+            (8 if right else -8, -3),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            fontsize=SMALL,
+            color=VERMILLION,
+            zorder=5,
+        )
 
 
 def _legend(page: Page, points: Sequence[StripPoint], labels: ChartLabels) -> None:
@@ -122,5 +135,13 @@ def _legend(page: Page, points: Sequence[StripPoint], labels: ChartLabels) -> No
     ]
     handles.append(Line2D([], [], color=GRID, linewidth=1.5, label=labels.float32_band))
     place = (0.5, page.bottom / page.height)
-    page.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=place, ncols=len(handles), frameon=False,
-                       fontsize=SMALL, columnspacing=1.2, handletextpad=0.3)  # fmt: skip
+    page.figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=place,
+        ncols=len(handles),
+        frameon=False,
+        fontsize=SMALL,
+        columnspacing=1.2,
+        handletextpad=0.3,
+    )

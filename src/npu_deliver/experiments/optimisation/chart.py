@@ -77,8 +77,13 @@ def effects_chart(points: Sequence[EffectPoint], aa: float | None, frame: Frame)
     """
     require(len(points), [v for p in points for v in (p.factor, p.low, p.high)])
     with look():
-        page = Page(frame.labels.effects_title, frame.stamp, frame.footer, body=0.9 + ROW * len(points),
-                    note=frame.labels.effects_note)  # fmt: skip
+        page = Page(
+            frame.labels.effects_title,
+            frame.stamp,
+            frame.footer,
+            body=0.9 + ROW * len(points),
+            note=frame.labels.effects_note,
+        )
         axes = _rows_axes(page, len(points))
         if aa is not None:
             axes.axvspan(1 / aa, aa, color=SHADE, zorder=0, linewidth=0)
@@ -92,8 +97,15 @@ def effects_chart(points: Sequence[EffectPoint], aa: float | None, frame: Frame)
             axes.plot([point.low, point.high], [place, place], color=colour, linewidth=1.6)
             axes.plot(point.factor, place, marker=MARKERS[point.kind], color=colour, markersize=5.5)
             text = f"× {units.ratio(point.factor)}"
-            axes.annotate(text, (max(point.high, 1.0), place), (6, 0), textcoords="offset points", va="center",
-                          fontsize=SMALL, color=INK)  # fmt: skip
+            axes.annotate(
+                text,
+                (max(point.high, 1.0), place),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=SMALL,
+                color=INK,
+            )
         _names(axes, [p.name for p in points])
         axes.set_xlabel(frame.labels.factor)
         return page.png(frame.source_sha256)
@@ -107,10 +119,14 @@ def waterfall_chart(points: Sequence[StagePoint], frame: Frame) -> bytes:
     """
     require(len(points), [p.latency_s for p in points])
     bars = [
-        BarPoint(name=p.name, value=p.latency_s * 1e3, text=units.ms(p.latency_s),
-                 interval=None if p.interval_s is None else (p.interval_s[0] * 1e3, p.interval_s[1] * 1e3))
+        BarPoint(
+            name=p.name,
+            value=p.latency_s * 1e3,
+            text=units.ms(p.latency_s),
+            interval=None if p.interval_s is None else (p.interval_s[0] * 1e3, p.interval_s[1] * 1e3),
+        )
         for p in points
-    ]  # fmt: skip
+    ]
     return _bars(bars, frame.labels.waterfall_title, frame.labels.latency, frame)
 
 

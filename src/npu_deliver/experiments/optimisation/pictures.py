@@ -37,11 +37,15 @@ def draw(found: Optimisation, record: Record | None, frame: Frame) -> dict[str, 
         ]
         pictures["waterfall_chart"] = waterfall_chart(stages, frame)
     batches = [
-        BarPoint(name=str(p.batch_size), value=p.images_per_s, text=units.rate(p.images_per_s),
-                 interval=None if p.low_per_s is None or p.high_per_s is None else (p.low_per_s, p.high_per_s))
+        BarPoint(
+            name=str(p.batch_size),
+            value=p.images_per_s,
+            text=units.rate(p.images_per_s),
+            interval=None if p.low_per_s is None or p.high_per_s is None else (p.low_per_s, p.high_per_s),
+        )
         for p in found.sweep
         if p.images_per_s is not None
-    ]  # fmt: skip
+    ]
     if len(batches) > 1:
         pictures["large_batch_report"] = sweep_chart(batches, frame)
     if found.scaling:
@@ -53,10 +57,14 @@ def draw(found: Optimisation, record: Record | None, frame: Frame) -> dict[str, 
         pictures["dual_npu_report"] = bars_chart(bars, labels.scaling_title, labels.throughput, frame)
     if found.profile is not None and found.profile.operators:
         operators = [
-            BarPoint(name=o.name, value=o.seconds * 1e3, interval=None,
-                     text=f"{units.ms(o.seconds)}  {units.percent(o.share)}")
+            BarPoint(
+                name=o.name,
+                value=o.seconds * 1e3,
+                interval=None,
+                text=f"{units.ms(o.seconds)}  {units.percent(o.share)}",
+            )
             for o in found.profile.operators
-        ]  # fmt: skip
+        ]
         pictures["operators_chart"] = bars_chart(operators, labels.operators_title, labels.operator_time, frame)
     return pictures
 

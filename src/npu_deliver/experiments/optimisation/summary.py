@@ -155,9 +155,16 @@ def _stages(rows: Sequence[Row]) -> tuple[Stage, ...]:
             continue
         best = row.switches
         stages.append(
-            Stage(number=len(stages), name=row.name, added=row.switches[-1], step=row.effect, total=total.effect,
-                  latency_s=total.on_s, relative_s=1 / total.effect.factor)
-        )  # fmt: skip
+            Stage(
+                number=len(stages),
+                name=row.name,
+                added=row.switches[-1],
+                step=row.effect,
+                total=total.effect,
+                latency_s=total.on_s,
+                relative_s=1 / total.effect.factor,
+            )
+        )
     return tuple(stages)
 
 
@@ -171,8 +178,14 @@ def _profile(data: ProfileData) -> Profile:
         Operator(name=o.name, calls=o.calls, seconds=o.self_s / data.calls, share=o.self_s / total)
         for o in data.operators[:SHOWN_OPERATORS]
     )
-    return Profile(tool=data.tool, clock=data.clock, batch_size=data.batch_size, calls=data.calls,
-                   operators=operators, fallbacks=left)  # fmt: skip
+    return Profile(
+        tool=data.tool,
+        clock=data.clock,
+        batch_size=data.batch_size,
+        calls=data.calls,
+        operators=operators,
+        fallbacks=left,
+    )
 
 
 def _directions(

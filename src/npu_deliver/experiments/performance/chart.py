@@ -144,22 +144,66 @@ def _calls_in_order(axes: Axes, run: LatencySeries, labels: ChartLabels) -> None
     size = 2.6 if total < 400 else 1.4
 
     timed = [s * 1e3 for s in run.samples_s]
-    axes.plot(range(warm, total), timed, linestyle="", marker="o", markersize=size, color=BLUE, markeredgewidth=0,
-              clip_on=False)  # fmt: skip
+    axes.plot(
+        range(warm, total),
+        timed,
+        linestyle="",
+        marker="o",
+        markersize=size,
+        color=BLUE,
+        markeredgewidth=0,
+        clip_on=False,
+    )
     early = [(i, s * 1e3) for i, s in enumerate(run.warmup_s, start=1)]
     inside = [(i, v) for i, v in early if v <= high]
     outside = [i for i, v in early if v > high]
-    axes.plot([i for i, _ in inside], [v for _, v in inside], linestyle="", marker="o", markersize=size + 0.6,
-              markerfacecolor="none", markeredgecolor=SOFT, markeredgewidth=0.7, clip_on=False)  # fmt: skip
-    axes.plot(outside, [edge] * len(outside), linestyle="", marker="^", markersize=4, markerfacecolor="none",
-              markeredgecolor=SOFT, markeredgewidth=0.7, clip_on=False)  # fmt: skip
+    axes.plot(
+        [i for i, _ in inside],
+        [v for _, v in inside],
+        linestyle="",
+        marker="o",
+        markersize=size + 0.6,
+        markerfacecolor="none",
+        markeredgecolor=SOFT,
+        markeredgewidth=0.7,
+        clip_on=False,
+    )
+    axes.plot(
+        outside,
+        [edge] * len(outside),
+        linestyle="",
+        marker="^",
+        markersize=4,
+        markerfacecolor="none",
+        markeredgecolor=SOFT,
+        markeredgewidth=0.7,
+        clip_on=False,
+    )
     first = run.first_call_s * 1e3
     off = first > high
-    axes.plot(0, edge if off else first, linestyle="", marker="^" if off else "s", markersize=5.5, color=VERMILLION,
-              clip_on=False, zorder=5)  # fmt: skip
+    axes.plot(
+        0,
+        edge if off else first,
+        linestyle="",
+        marker="^" if off else "s",
+        markersize=5.5,
+        color=VERMILLION,
+        clip_on=False,
+        zorder=5,
+    )
     text = f"{labels.first_call} {units.ms(run.first_call_s)}"
-    axes.annotate(text, (0, 1), (7, 0), ha="left", va="top", xycoords=("data", "axes fraction"), color=VERMILLION,
-                  textcoords="offset points", fontsize=SMALL, **bold(text, SMALL, VERMILLION))  # fmt: skip
+    axes.annotate(
+        text,
+        (0, 1),
+        (7, 0),
+        ha="left",
+        va="top",
+        xycoords=("data", "axes fraction"),
+        color=VERMILLION,
+        textcoords="offset points",
+        fontsize=SMALL,
+        **bold(text, SMALL, VERMILLION),
+    )
     axes.set_ylabel(labels.latency)
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
     _plain_ticks(axes, x=6, y=4, whole=True)
@@ -189,8 +233,17 @@ def _distribution(axes: Axes, run: LatencySeries, labels: ChartLabels) -> None:
 
 
 def _beside(axes: Axes, number: int, text: str, colour: str, *, strong: bool = False) -> None:
-    axes.annotate(text, (1, 1), (6, -2 - 12 * number), xycoords="axes fraction", textcoords="offset points", va="top",
-                  fontsize=SMALL, color=colour, **(bold(text, SMALL, colour) if strong else {}))  # fmt: skip
+    axes.annotate(
+        text,
+        (1, 1),
+        (6, -2 - 12 * number),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        fontsize=SMALL,
+        color=colour,
+        **(bold(text, SMALL, colour) if strong else {}),
+    )
 
 
 def _run_heading(page: Page, x: float, y: float, run: LatencySeries, labels: ChartLabels) -> None:
@@ -272,6 +325,14 @@ def _values(axes: Axes, width: float, height: float, values: Sequence[tuple[floa
     largest = max(value for value, _ in values) or 1.0
     axes.set_ylim(0, largest * height / (height - room))
     for place, (value, text) in enumerate(values):
-        axes.annotate(text, (place, value), (0, 5), textcoords="offset points", ha="center", va="bottom",
-                      rotation=90 if narrow else 0, fontsize=SMALL,
-                      path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+        axes.annotate(
+            text,
+            (place, value),
+            (0, 5),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            rotation=90 if narrow else 0,
+            fontsize=SMALL,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )

@@ -117,8 +117,16 @@ def _precision_page(
     words = {"within": labels.within, "over": labels.over, "repeat": labels.repeat, "zero": labels.exact_zero}
     handles = [Line2D([], [], linestyle="", label=words[kind], **style) for kind, style in used.items()]
     place = (0.5, page.bottom / page.height)
-    page.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=place, ncols=len(handles), frameon=False,
-                       fontsize=SMALL, handletextpad=0.2, columnspacing=1.6)  # fmt: skip
+    page.figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=place,
+        ncols=len(handles),
+        frameon=False,
+        fontsize=SMALL,
+        handletextpad=0.2,
+        columnspacing=1.6,
+    )
     return page
 
 
@@ -170,14 +178,31 @@ def _threshold_line(axes: Axes, threshold: float, floor: float, labels: ChartLab
     axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 2)), zorder=2)
     side = "right" if place**2 > low * high else "left"  # the middle of a logarithmic axis is the geometric mean
     text = f"{labels.threshold} {units.sci(threshold)}"
-    axes.annotate(text, (place, 1), (0, 5), xycoords=("data", "axes fraction"),
-                  textcoords="offset points", ha=side, fontsize=SMALL, **bold(text, SMALL, INK))  # fmt: skip
+    axes.annotate(
+        text,
+        (place, 1),
+        (0, 5),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha=side,
+        fontsize=SMALL,
+        **bold(text, SMALL, INK),
+    )
 
 
 def _column(axes: Axes, x: float, texts: Sequence[str]) -> None:
     """A header and one text a row, right-aligned at ``x`` in widths of the axes."""
-    axes.annotate(texts[0], (x, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", ha="right",
-                  fontsize=SMALL, color=SOFT)  # fmt: skip
+    axes.annotate(
+        texts[0],
+        (x, 1),
+        (0, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        fontsize=SMALL,
+        color=SOFT,
+    )
     for number, text in enumerate(texts[1:]):
-        axes.text(x, number, text, transform=axes.get_yaxis_transform(), ha="right", va="center_baseline",
-                  fontsize=SMALL)  # fmt: skip
+        axes.text(
+            x, number, text, transform=axes.get_yaxis_transform(), ha="right", va="center_baseline", fontsize=SMALL
+        )

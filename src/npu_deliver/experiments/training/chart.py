@@ -71,15 +71,23 @@ def _page(series: Sequence[LossSeries], labels: ChartLabels, stamp: str | None, 
         note = f"{labels.relative_error} {error}"
         name = shorten(one.name, BODY, width)
         page.text(left + column * (width + gap), bottom + height - 0.62, name, size=BODY, colour=INK, strong=True)
-        axes.annotate(note, (1, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=SMALL,
-                      ha="right" if inches(note, SMALL) < width else "center")  # fmt: skip
+        axes.annotate(
+            note,
+            (1, 1),
+            (0, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=SMALL,
+            ha="right" if inches(note, SMALL) < width else "center",
+        )
     handles = [
         Line2D([], [], color=BLUE, marker="o", markersize=7, markerfacecolor="white", label=labels.reference),
         Line2D([], [], color=VERMILLION, marker="x", markersize=4, linestyle="--", label=labels.candidate),
     ]
     place = (0.5, page.bottom / page.height)
-    page.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=place, ncols=2, frameon=False,
-                       fontsize=SMALL)  # fmt: skip
+    page.figure.legend(
+        handles=handles, loc="lower center", bbox_to_anchor=place, ncols=2, frameon=False, fontsize=SMALL
+    )
     return page
 
 

@@ -137,11 +137,14 @@ def _symbols(submission: Submission, document: Document) -> Iterator[Finding]:
 _SCRIPTS = ("inference.py", "evaluation/eval_precision.py", "evaluation/eval_performance.py")
 _LOG = "evaluation/logs/precision_eval.log"
 _FORMS = (
-    ("evaluation/eval_precision.py", "npu_deliverables",
-     (*_SCRIPTS, "OPTIMIZATION_RECORD.md", _LOG, "evaluation/logs/performance_eval.log")),
+    (
+        "evaluation/eval_precision.py",
+        "npu_deliverables",
+        (*_SCRIPTS, "OPTIMIZATION_RECORD.md", _LOG, "evaluation/logs/performance_eval.log"),
+    ),
     ("eval/eval_accuracy.py", "eval_results", (*_SCRIPTS, _LOG, "evaluation/records/precision.json")),
     ("logs/accuracy_compare.log", "flat", ("inference.py", "requirements.txt", _LOG, "summary.json")),
-)  # fmt: skip
+)
 """(the file by which a layout is known, the layout, the canonical paths of what a submission in it has to hold)."""
 
 

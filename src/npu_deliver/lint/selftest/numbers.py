@@ -47,12 +47,25 @@ def draw(rng: random.Random) -> Numbers:
     total = rng.randrange(10_000, 3_000_000)
     accuracy = rng.uniform(60, 85)
     return Numbers(
-        mean=mean, std=spread, low=mean - 1.5 * spread, p50=mean - 0.05 * spread, p90=mean + steps[0] * spread,
-        p95=mean + steps[1] * spread, p99=mean + steps[2] * spread, high=mean + steps[4] * spread,
-        cpu=mean * rng.uniform(5, 300), batches=tuple(batches), cosine=1 - error * error / 2, relative_l2=error,
-        mean_abs=error * rms * 0.7, max_abs=error * rms * rng.uniform(4, 9), rms=rms, over=(rng.randrange(total // 200), total),
-        accuracy=(accuracy, accuracy - rng.uniform(-0.2, 0.3)), digits=rng.choice((2, 3, 3, 4)),
-    )  # fmt: skip
+        mean=mean,
+        std=spread,
+        low=mean - 1.5 * spread,
+        p50=mean - 0.05 * spread,
+        p90=mean + steps[0] * spread,
+        p95=mean + steps[1] * spread,
+        p99=mean + steps[2] * spread,
+        high=mean + steps[4] * spread,
+        cpu=mean * rng.uniform(5, 300),
+        batches=tuple(batches),
+        cosine=1 - error * error / 2,
+        relative_l2=error,
+        mean_abs=error * rms * 0.7,
+        max_abs=error * rms * rng.uniform(4, 9),
+        rms=rms,
+        over=(rng.randrange(total // 200), total),
+        accuracy=(accuracy, accuracy - rng.uniform(-0.2, 0.3)),
+        digits=rng.choice((2, 3, 3, 4)),
+    )
 
 
 def cut(value: float, digits: int) -> str:
@@ -63,6 +76,10 @@ def cut(value: float, digits: int) -> str:
 def stack(rng: random.Random) -> tuple[str, str, str, str]:
     """(torch, torch_npu, CANN, Python) that go together."""
     return rng.choice(
-        (("2.9.0+cpu", "2.9.0.post1+gitee7ba04", "8.5.1", "3.11.14"), ("2.8.0", "2.8.0.post2", "8.5.0", "3.11.13"),
-         ("2.7.1", "2.7.1", "8.3.RC1", "3.10.12"), ("2.6.0", "2.6.0", "8.2.RC1", "3.10.12"))
-    )  # fmt: skip
+        (
+            ("2.9.0+cpu", "2.9.0.post1+gitee7ba04", "8.5.1", "3.11.14"),
+            ("2.8.0", "2.8.0.post2", "8.5.0", "3.11.13"),
+            ("2.7.1", "2.7.1", "8.3.RC1", "3.10.12"),
+            ("2.6.0", "2.6.0", "8.2.RC1", "3.10.12"),
+        )
+    )

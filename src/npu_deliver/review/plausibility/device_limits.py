@@ -19,10 +19,17 @@ from npu_eval.records.provenance import DeviceFacts
 from npu_eval.records.record import Record
 
 PEAKS = {
-    "Ascend910B": 354e12, "Ascend910_93": 354e12,
-    "A100": 312e12, "A800": 312e12, "H100": 989e12, "H800": 989e12, "H200": 989e12, "H20": 148e12,
-    "L40S": 362.05e12, "L20": 119.5e12,
-}  # fmt: skip
+    "Ascend910B": 354e12,
+    "Ascend910_93": 354e12,
+    "A100": 312e12,
+    "A800": 312e12,
+    "H100": 989e12,
+    "H800": 989e12,
+    "H200": 989e12,
+    "H20": 148e12,
+    "L40S": 362.05e12,
+    "L20": 119.5e12,
+}
 """Device → floating-point operations a second at most, dense and in 16 bits (`sources.PEAK_RATES`); float32 is slower.
 
 Devices that the source does not know are not checked.

@@ -75,9 +75,11 @@ def _wrong(d: Difference) -> Iterator[str]:
         (d.max_relative, d.sum_relative, "the largest relative error is more than their sum"),
         (d.sum_relative, n * d.max_relative, "the relative errors are more than the largest one allows"),
         (d.above_floor, n, "more elements lie above the floor than there are"),
-        *((low, high, "more elements exceed a large bound than a smaller one")
-          for low, high in zip(d.over_bounds, (*d.over_bounds[1:], d.above_floor), strict=True)),
-    )  # fmt: skip
+        *(
+            (low, high, "more elements exceed a large bound than a smaller one")
+            for low, high in zip(d.over_bounds, (*d.over_bounds[1:], d.above_floor), strict=True)
+        ),
+    )
     if n and (d.ulp_counts[0] == n) is not (most == 0):
         yield f"{d.ulp_counts[0]} of {n} elements have no error, and the largest error is {most:.6g}"
     if d.bitwise_equal and (most != 0 or d.reference_sha256 != d.candidate_sha256):
@@ -99,9 +101,11 @@ def _wrong_elements(d: Difference, e: Elements) -> Iterator[str]:
         (e.normal_sum_sq_diff, d.sum_sq_diff, "the errors of larger values are more than all together"),
         (e.max_mixed, d.max_abs_diff, "an error is larger than the largest"),
         (e.normal_max_relative, e.normal_sum_relative, "the largest relative error is more than their sum"),
-        *((few, many, "more elements are near by a narrow bound than by a wide one")
-          for many, few in zip(e.near, e.near[1:], strict=False)),
-    )  # fmt: skip
+        *(
+            (few, many, "more elements are near by a narrow bound than by a wide one")
+            for many, few in zip(e.near, e.near[1:], strict=False)
+        ),
+    )
     if not counts[-1]:
         upper = sum(count * edge for count, edge in zip(counts[:-1], ULP_EDGES, strict=True))
         yield from _ordered((e.sum_ulp, upper, "its units in the last place are more than its histogram says"))

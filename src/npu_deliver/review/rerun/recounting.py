@@ -66,9 +66,15 @@ def recount(engine: Engine, image: str, outputs: Path, spec: Path, work: Path, c
     shutil.copyfile(spec, work / "spec.json")
     (work / SCRIPT).write_text(_SCRIPT, encoding="utf-8")
     step = Step(
-        experiment="recount", command=("python", SCRIPT), record=RESULT, log="", devices=(), image=image,
-        mounts=(Mount(source=str(outputs), variable=OUTPUTS_VARIABLE),), timeout_s=RERUN_TIMEOUT_S,
-    )  # fmt: skip
+        experiment="recount",
+        command=("python", SCRIPT),
+        record=RESULT,
+        log="",
+        devices=(),
+        image=image,
+        mounts=(Mount(source=str(outputs), variable=OUTPUTS_VARIABLE),),
+        timeout_s=RERUN_TIMEOUT_S,
+    )
     execute.run_step(step, "outputs", engine, work, consoles)
     try:
         text = (work / RESULT).read_text(encoding="utf-8")

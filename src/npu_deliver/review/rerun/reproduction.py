@@ -167,9 +167,14 @@ def compare(
             other[kind] = canonical_sha256(old) == canonical_sha256(new)
     first = next(iter(original))
     return Comparison(
-        outputs=outputs, predictions=predictions, verdicts=tuple(verdicts), latencies=latencies,
-        environment=_differing(original[first], again[first]), other=other, findings=findings,
-    )  # fmt: skip
+        outputs=outputs,
+        predictions=predictions,
+        verdicts=tuple(verdicts),
+        latencies=latencies,
+        environment=_differing(original[first], again[first]),
+        other=other,
+        findings=findings,
+    )
 
 
 def _outputs(old: PrecisionData, new: PrecisionData) -> tuple[OutputComparison, ...]:
@@ -205,10 +210,12 @@ def _latencies(old: PerformanceData, new: PerformanceData) -> tuple[LatencyCompa
         noise = max(max(s.window_ratio - 1, s.iqr_over_median) for s in steadiness)
         compared.append(
             LatencyComparison(
-                batch_size=run.batch_size, original_s=statistics.median(run.samples_s),
-                rerun_s=statistics.median(again.samples_s), noise=noise,
+                batch_size=run.batch_size,
+                original_s=statistics.median(run.samples_s),
+                rerun_s=statistics.median(again.samples_s),
+                noise=noise,
             )
-        )  # fmt: skip
+        )
     return tuple(compared)
 
 

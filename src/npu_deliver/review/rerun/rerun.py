@@ -98,17 +98,25 @@ def rerun(
         lay_out(taken, copy)
         outputs.mkdir()
     steps = plan.steps(
-        tuple(records), evaluation.candidate.device, where.image, layout=layout,
-        weights=fetched.path if fetched else None, timeout_s=plan.RERUN_TIMEOUT_S,
-    )  # fmt: skip
+        tuple(records),
+        evaluation.candidate.device,
+        where.image,
+        layout=layout,
+        weights=fetched.path if fetched else None,
+        timeout_s=plan.RERUN_TIMEOUT_S,
+    )
     hashes = Hashes(
-        code_sha256=code_sha256(copy), weights_sha256=fetched.sha256 if fetched else None,
+        code_sha256=code_sha256(copy),
+        weights_sha256=fetched.sha256 if fetched else None,
         inputs={entry.path: file_sha256(copy / entry.path) for entry in evaluation.inputs},
-    )  # fmt: skip
+    )
     staged = Staged(
-        folder=copy, spec=taken.spec, code_sha256=hashes.code_sha256, weights_sha256=hashes.weights_sha256,
+        folder=copy,
+        spec=taken.spec,
+        code_sha256=hashes.code_sha256,
+        weights_sha256=hashes.weights_sha256,
         logs_ours=not their_code or versions.is_current(taken.spec.measured_with),
-    )  # fmt: skip
+    )
     laid_out = _hashes(copy, layout)
     counts = None
     with where.engine as engine:
@@ -122,17 +130,24 @@ def rerun(
     again, deviations = _counted(execution.records, counts)
     own = "" if ":" in evaluation.adapter else evaluation.adapter
     ran = Ran(
-        release_code=not their_code, adapter=own, contained=where.image.kind == "docker",
-        device=next(iter(again.values())).provenance.device.description, outputs=_tensors(counts),
-        deviations=(*deviations, *_misstated(again, hashes)), unknown_packages=taken.unknown_packages,
+        release_code=not their_code,
+        adapter=own,
+        contained=where.image.kind == "docker",
+        device=next(iter(again.values())).provenance.device.description,
+        outputs=_tensors(counts),
+        deviations=(*deviations, *_misstated(again, hashes)),
+        unknown_packages=taken.unknown_packages,
         altered=_altered(laid_out, _hashes(copy, layout)),
-    )  # fmt: skip
+    )
     measured = taken.spec.measured_with
     found = compare(evaluation.criteria, records, again, len(verified.findings))
     found = replace(
-        found, ran=ran, hashes=hashes, named=versions.named(measured),
+        found,
+        ran=ran,
+        hashes=hashes,
+        named=versions.named(measured),
         code=travelling.differences(folder, evaluation.adapter, layout) if versions.is_current(measured) else None,
-    )  # fmt: skip
+    )
     if verified.other.told.ours:
         return found
     return replace(found, other_version=said(verified.other.told), changed=verified.other.verdicts)
@@ -290,9 +305,13 @@ def _rebuilt(taken: Intake, containers: Containers, consent: Consent) -> Image:
     say = log.get().info
     device = taken.spec.evaluation.candidate.device
     planned, soc = environment.rebuilt(
-        taken.spec.image, device, taken.requirements, containers, machine=images.engine_machine(),
+        taken.spec.image,
+        device,
+        taken.requirements,
+        containers,
+        machine=images.engine_machine(),
         only_wheels=not consent.packages,
-    )  # fmt: skip
+    )
     found = images.find(planned, soc)
     if found is None:
         say("image: the original's is not here; building its like, %s", planned.tag)
@@ -333,8 +352,11 @@ def _weights(
     used = next(iter(records.values())).provenance.weights
     source = given or (used.source if wanted.source == "default" else wanted.source)
     if given is None and parse(source).scheme == "file":
-        raise ConfigError(f"its weights were the file '{used.file}' of its maker", where="weights",
-                          fix=f"name your copy with --weights (sha256 {used.sha256})")  # fmt: skip
+        raise ConfigError(
+            f"its weights were the file '{used.file}' of its maker",
+            where="weights",
+            fix=f"name your copy with --weights (sha256 {used.sha256})",
+        )
     asks_host = given is None and parse(source).scheme != "pypi"
     if asks_host and not consent.addresses and not at_hand(source, sha256=used.sha256):
         raise ConfigError(

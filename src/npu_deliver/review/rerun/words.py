@@ -211,9 +211,16 @@ def _other_lines(found: Comparison, say: _Say) -> list[str]:
     for each in found.latencies:
         word = (("beyond", "超出"), ("within", "未超出"))[each.within_noise][say.which]
         told.append(
-            say("latency", size=each.batch_size, old=f"{each.original_s * 1e3:.3f}", new=f"{each.rerun_s * 1e3:.3f}",
-                ratio=f"{each.ratio:.3f}", word=word, noise=f"{each.noise:.1%}")
-        )  # fmt: skip
+            say(
+                "latency",
+                size=each.batch_size,
+                old=f"{each.original_s * 1e3:.3f}",
+                new=f"{each.rerun_s * 1e3:.3f}",
+                ratio=f"{each.ratio:.3f}",
+                word=word,
+                noise=f"{each.noise:.1%}",
+            )
+        )
     if found.environment:
         told.append(say("environment"))
         told += [f"    {what}: {old} -> {new}" for what, old, new in found.environment]

@@ -54,10 +54,12 @@ class Words:
     missing: str
 
 
-OF_RECORDS = Words(instead="rendering its records gives {}", alone="which its records do not give",
-                   missing="{} is missing")  # fmt: skip
-OF_THIS_VERSION = Words(instead="this version writes {}", alone="which this version does not write",
-                        missing="this version writes {}")  # fmt: skip
+OF_RECORDS = Words(
+    instead="rendering its records gives {}", alone="which its records do not give", missing="{} is missing"
+)
+OF_THIS_VERSION = Words(
+    instead="this version writes {}", alone="which this version does not write", missing="this version writes {}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +111,21 @@ def said_by(folder: Path, summary: Summary, logs: Mapping[str, str]) -> Said:
         return Said(summary=summary, sha256="", logs=logs, ours=False, problem=problem)
     try:
         theirs = from_json(Summary, otherwise.completed(found, to_json(summary)), SUMMARY)
-        theirs = replace(theirs, profile=summary.profile, measured_with=summary.measured_with,  # spec.json's to say
-                         derived_with=versions.told(folder).derived, schema=summary.schema)  # fmt: skip
+        theirs = replace(
+            theirs,
+            profile=summary.profile,
+            measured_with=summary.measured_with,  # spec.json's to say
+            derived_with=versions.told(folder).derived,
+            schema=summary.schema,
+        )
         sha256 = canonical_sha256(found)
     except (RecordError, ArithmeticError, ValueError, LookupError) as error:
         problem = f"this version cannot read what summary.json says ({str(error)[:200]})"
         return Said(summary=summary, sha256="", logs=logs, ours=False, problem=problem)
     own = {each.log: _text(folder, each.log, MAX_TEXT_BYTES) for each in theirs.evidence}
-    return Said(summary=theirs, sha256=sha256, logs={**logs, **{n: t for n, t in own.items() if t is not None}},
-                ours=False)  # fmt: skip
+    return Said(
+        summary=theirs, sha256=sha256, logs={**logs, **{n: t for n, t in own.items() if t is not None}}, ours=False
+    )
 
 
 def check(folder: Path, said: Said, records: Mapping[str, Record], look: Look, known: Sequence[Finding]) -> Remade:
@@ -156,8 +164,10 @@ def check(folder: Path, said: Said, records: Mapping[str, Record], look: Look, k
     if answer.refused:
         return _not_made(first, f"this version cannot render what summary.json says ({answer.refused[:200]})")
     differing = [*_pages(found, answer, ours=said.ours), *_pictures(answer, known)]
-    other = (Finding(file=name, what=f"differs from what is drawn here, but was drawn with {with_}")
-             for name, with_ in sorted(answer.uncompared.items()))  # fmt: skip
+    other = (
+        Finding(file=name, what=f"differs from what is drawn here, but was drawn with {with_}")
+        for name, with_ in sorted(answer.uncompared.items())
+    )
     return Remade(answered=True, findings=tuple(differing), uncompared=tuple(other))
 
 
@@ -195,8 +205,9 @@ def _pictures(answer: Answer, known: Sequence[Finding]) -> Iterator[Finding]:
 def differences(found: str, expected: str, words: Words = OF_RECORDS) -> Iterator[str]:
     """What is wrong at every place where a page is not what it should be, with the line."""
     theirs, ours = found.split("\n"), expected.split("\n")  # not splitlines: other line ends are part of what differs
-    head = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]),
-                min(len(theirs), len(ours)))  # fmt: skip
+    head = next(
+        (i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), min(len(theirs), len(ours))
+    )
     rest = min(len(theirs), len(ours)) - head
     tail = next((i for i in range(rest) if theirs[-1 - i] != ours[-1 - i]), rest)
     theirs, ours = theirs[head : len(theirs) - tail], ours[head : len(ours) - tail]
@@ -223,8 +234,10 @@ def _first(lines: Sequence[str]) -> str:
 
 def _shown(found: str, expected: str, words: Words) -> str:
     """What stands in a line and what should, around the first character that differs."""
-    at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]),
-              min(len(found), len(expected)))  # fmt: skip
+    at = next(
+        (i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]),
+        min(len(found), len(expected)),
+    )
     start = max(0, at - _WINDOW)
     is_, gives = found[start : at + _WINDOW], expected[start : at + _WINDOW]
     told = f"{_quoted(is_)}, {words.instead.format(_quoted(gives))}"

@@ -87,8 +87,9 @@ def _best(outputs: dict[str, torch.Tensor], adapter: SupportsClassification, cul
     """The five best classes; a stable sort, so that equal values keep the order of the classes."""
     name = adapter.class_output
     if name not in outputs or outputs[name].dim() != 2 or outputs[name].shape[1] != len(adapter.class_names):
-        raise AdapterError(f"class_output '{name}' is no output of shape (1, {len(adapter.class_names)})",
-                           where=culprit)  # fmt: skip
+        raise AdapterError(
+            f"class_output '{name}' is no output of shape (1, {len(adapter.class_names)})", where=culprit
+        )
     values, classes = outputs[name][0].double().cpu().sort(descending=True, stable=True)
     found: list[int] = classes[torch.isfinite(values)][:BEST].tolist()
     return found
@@ -115,7 +116,14 @@ def _compare(task: Task, data: LabelledSet, right: Mapping[int, Array], other: s
             seed=seed,
         )
         comparisons.append(
-            Comparison(metric=f"top{k}_accuracy", other=other, other_sha256=sha256, seed=seed,
-                       value=float(own.mean()), other_value=float(theirs.mean()), differences=differences)
-        )  # fmt: skip
+            Comparison(
+                metric=f"top{k}_accuracy",
+                other=other,
+                other_sha256=sha256,
+                seed=seed,
+                value=float(own.mean()),
+                other_value=float(theirs.mean()),
+                differences=differences,
+            )
+        )
     return tuple(comparisons)

@@ -28,8 +28,11 @@ def annotation_file(folder: Path) -> Path:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             names = ", ".join(p.relative_to(folder).as_posix() for p in found[:5])
-            raise ConfigError(f"holds several annotation files: {names}", where=str(folder),
-                              fix="name one with ANNOTATIONS=… (--annotations)")  # fmt: skip
+            raise ConfigError(
+                f"holds several annotation files: {names}",
+                where=str(folder),
+                fix="name one with ANNOTATIONS=… (--annotations)",
+            )
         if found:
             return found[0]
     raise ConfigError(f"holds no annotations; found {listing(folder)}", where=str(folder), fix=f"expected {LAYOUT}")
@@ -59,8 +62,11 @@ def image_folder(folder: Path, annotations: Path, files: Sequence[str]) -> tuple
     place, drop = max(options, key=lambda o: sum((o[0] / _last(f, o[1])).is_file() for f in files[:_PROBES]))
     if not any((place / _last(file, drop)).is_file() for file in files):
         looked = ", ".join(f"{p.relative_to(folder).as_posix()}/" for p in places if p.is_relative_to(folder))
-        raise ConfigError(f"none of its images is there: {files[0]} is in none of {looked}; found {listing(folder)}",
-                          where=str(folder), fix=f"expected {LAYOUT}")  # fmt: skip
+        raise ConfigError(
+            f"none of its images is there: {files[0]} is in none of {looked}; found {listing(folder)}",
+            where=str(folder),
+            fix=f"expected {LAYOUT}",
+        )
     return place, {file: _last(file, drop) for file in files if _last(file, drop) != file}
 
 

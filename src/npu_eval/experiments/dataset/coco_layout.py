@@ -116,8 +116,11 @@ def match_categories(categories: Mapping[str, int], names: Sequence[str], where:
     if not any(number is not None for number in matched):
         theirs = ", ".join(list(categories)[:5])
         ours = ", ".join(list(names)[:5])
-        raise ConfigError(f"none of its categories ({theirs} …) is a class of the model ({ours} …)", where=where,
-                          fix="use annotations whose category names are the model's")  # fmt: skip
+        raise ConfigError(
+            f"none of its categories ({theirs} …) is a class of the model ({ours} …)",
+            where=where,
+            fix="use annotations whose category names are the model's",
+        )
     return matched
 
 
@@ -177,8 +180,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     for key in ("images", "annotations", "categories"):
         if not isinstance(value, dict) or not isinstance(value.get(key), list):
             found = ", ".join(list(value)[:6]) if isinstance(value, dict) else f"a {type(value).__name__}"
-            raise ConfigError(f"has no list '{key}'; found {found}", where=str(path),
-                              fix="expected COCO's instances: images, annotations, categories")  # fmt: skip
+            raise ConfigError(
+                f"has no list '{key}'; found {found}",
+                where=str(path),
+                fix="expected COCO's instances: images, annotations, categories",
+            )
     result: dict[str, Any] = value
     return result
 
@@ -236,8 +242,13 @@ def _plain_object(entry: Mapping[str, Any], code: Mapping[str, Any] | None) -> d
     area = entry.get("area")
     if not _is_number(area):
         area = box[2] * box[3] if code is None else mask_codes.area(code)
-    return {"image_id": entry["image_id"], "category_id": entry["category_id"], "bbox": box, "area": area,
-            "iscrowd": int(bool(entry.get("iscrowd", 0)))}  # fmt: skip
+    return {
+        "image_id": entry["image_id"],
+        "category_id": entry["category_id"],
+        "bbox": box,
+        "area": area,
+        "iscrowd": int(bool(entry.get("iscrowd", 0))),
+    }
 
 
 def _is_number(value: object) -> bool:

@@ -26,8 +26,10 @@ from npu_eval.experiments.dataset.bootstrap import Matches
 from npu_eval.experiments.dataset.coco_layout import Truth
 from npu_eval.experiments.dataset.data import COCO_STATS, UNDEFINED, CategoryScore, DetectionScores, EvaluatorRun
 
-FAST = {"hotcoco": ("hotcoco", "hotcoco", "COCO", "COCOeval"),
-        "faster-coco-eval": ("faster_coco_eval", "faster_coco_eval", "COCO", "COCOeval_faster")}  # fmt: skip
+FAST = {
+    "hotcoco": ("hotcoco", "hotcoco", "COCO", "COCOeval"),
+    "faster-coco-eval": ("faster_coco_eval", "faster_coco_eval", "COCO", "COCOeval_faster"),
+}
 """Distribution → where its two classes are, in the order of preference."""
 
 REFERENCE = "pycocotools"
@@ -109,8 +111,11 @@ def _evaluate(name: str, annotations: Path, results: Path, iou_type: str) -> Eva
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress and its table
             evaluation = _run(name, annotations, results, iou_type)
     except ImportError as error:
-        raise ConfigError(f"the Python package '{error.name}' is not installed", where="eval_dataset",
-                          fix="pip install -r requirements.txt") from error  # fmt: skip
+        raise ConfigError(
+            f"the Python package '{error.name}' is not installed",
+            where="eval_dataset",
+            fix="pip install -r requirements.txt",
+        ) from error
     stats = tuple(float(v) for v in evaluation.stats[: len(COCO_STATS)])
     run = EvaluatorRun(
         evaluator=name, version=importlib.metadata.version(name), stats=stats, seconds=time.perf_counter() - started

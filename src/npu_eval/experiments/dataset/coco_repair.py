@@ -68,8 +68,11 @@ def _images(entries: Sequence[Any], repairs: Counter[str], where: str) -> tuple[
     found = list(distinct.values())
     for entry in found:
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or entry.get("id") is None:
-            raise ConfigError(f"an image lacks its id or file_name: {json.dumps(entry)[:80]}", where=where,
-                              fix="each needs id and file_name")  # fmt: skip
+            raise ConfigError(
+                f"an image lacks its id or file_name: {json.dumps(entry)[:80]}",
+                where=where,
+                fix="each needs id and file_name",
+            )
     numbers = [_whole(entry["id"]) for entry in found]
     renumbered: dict[Any, int] = {}
     if any(number is None for number in numbers):
@@ -113,9 +116,12 @@ def _categories(
 
 
 def _annotations(
-    entries: Sequence[Any], images: list[dict[str, Any]], categories: list[dict[str, Any]],
-    renumbered: dict[Any, int], repairs: Counter[str],
-) -> list[dict[str, Any]]:  # fmt: skip
+    entries: Sequence[Any],
+    images: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+    renumbered: dict[Any, int],
+    repairs: Counter[str],
+) -> list[dict[str, Any]]:
     ids, known = {image["id"] for image in images}, {category["id"] for category in categories}
     kept = []
     for entry in entries:

@@ -15,8 +15,20 @@ from npu_eval.models.protocols import DetectionProtocol, check_protocol
 IOU_THRESHOLDS = tuple(0.5 + 0.05 * i for i in range(10))
 """COCO's ten intersections over union, .50 to .95."""
 
-COCO_STATS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
-              "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large")  # fmt: skip
+COCO_STATS = (
+    "ap",
+    "ap50",
+    "ap75",
+    "ap_small",
+    "ap_medium",
+    "ap_large",
+    "ar1",
+    "ar10",
+    "ar100",
+    "ar_small",
+    "ar_medium",
+    "ar_large",
+)
 """The twelve numbers of COCO's detection evaluation, in its order; -1 stands for one that is undefined."""
 
 UNDEFINED = -1.0

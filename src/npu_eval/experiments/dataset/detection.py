@@ -164,8 +164,13 @@ def _take(task: Task, outputs: dict[str, torch.Tensor], photo: Path, size: tuple
     assert isinstance(adapter, SupportsDetection)
     on_cpu = {name: tensor.cpu() for name, tensor in outputs.items()}
     (found,) = checked_detections(adapter, on_cpu, [photo], task.context.spec.adapter)
-    return _Found(size=size, boxes=found.boxes.double(), scores=found.scores.double(), classes=found.classes,
-                  masks=None if found.masks is None else mask_codes.by_columns(found.masks, size))  # fmt: skip
+    return _Found(
+        size=size,
+        boxes=found.boxes.double(),
+        scores=found.scores.double(),
+        classes=found.classes,
+        masks=None if found.masks is None else mask_codes.by_columns(found.masks, size),
+    )
 
 
 def _encode(found: _Found, ids: list[int | None]) -> Mapping[str, Any]:
@@ -213,9 +218,14 @@ def _scores(
 
 
 def _compare(
-    task: Task, data: CocoSet, truth: Truth, work: Path, scores: tuple[DetectionScores, ...],
-    evaluations: Mapping[str, Any], other: str,
-) -> tuple[Comparison, ...]:  # fmt: skip
+    task: Task,
+    data: CocoSet,
+    truth: Truth,
+    work: Path,
+    scores: tuple[DetectionScores, ...],
+    evaluations: Mapping[str, Any],
+    other: str,
+) -> tuple[Comparison, ...]:
     """The paired bootstrap of AP against the results of another run."""
     assert task.against is not None
     task.context.say(f"[dataset] comparing with {other}")
@@ -235,10 +245,16 @@ def _compare(
         )
         place = COCO_STATS.index("ap")
         comparisons.append(
-            Comparison(metric=METRICS[own.iou_type], other=other, other_sha256=sha256, seed=seed,
-                       value=own.official.stats[place], other_value=their.official.stats[place],
-                       differences=differences)
-        )  # fmt: skip
+            Comparison(
+                metric=METRICS[own.iou_type],
+                other=other,
+                other_sha256=sha256,
+                seed=seed,
+                value=own.official.stats[place],
+                other_value=their.official.stats[place],
+                differences=differences,
+            )
+        )
     if not comparisons:
         raise AdapterError("the other run has neither boxes nor masks to compare", where=str(task.against))
     return tuple(comparisons)

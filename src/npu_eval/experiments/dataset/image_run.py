@@ -160,8 +160,11 @@ def refuse_nothing_read(unreadable: Sequence[Unusable], images: int, folder: Pat
     """
     if images and len(unreadable) >= images:
         first = unreadable[0]
-        raise ConfigError(f"none of the {images} images could be read; {first.name}: {first.why}", where=str(folder),
-                          fix="check the images of the data set")  # fmt: skip
+        raise ConfigError(
+            f"none of the {images} images could be read; {first.name}: {first.why}",
+            where=str(folder),
+            fix="check the images of the data set",
+        )
 
 
 def key_of(context: Context, image_set: ImageSet, direct: DirectRun | None = None) -> dict[str, Any]:

@@ -103,8 +103,9 @@ def _by_folders(folder: Path, names: Sequence[str]) -> list[LabelledImage]:
     folders = sorted(p for p in top.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not folders:
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
-        raise ConfigError(f"holds no folder of a class and no {LIST}; found {found}", where=str(folder),
-                          fix=f"expected {LAYOUT}")  # fmt: skip
+        raise ConfigError(
+            f"holds no folder of a class and no {LIST}; found {found}", where=str(folder), fix=f"expected {LAYOUT}"
+        )
     labels = _folder_labels([p.name for p in folders], names, top)
     return [
         LabelledImage(file=photo.relative_to(folder).as_posix(), label=label)

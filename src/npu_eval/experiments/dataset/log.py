@@ -33,10 +33,20 @@ def dataset_lines(data: DatasetData) -> list[str]:
     if data.classification is not None:
         values = metric_values(data)
         counts = data.classification
-        rows = [("top-1", units.count(counts.top1), units.count(data.image_set.images),
-                 units.percent(values["top1_accuracy"])),
-                ("top-5", units.count(counts.top5), units.count(data.image_set.images),
-                 units.percent(values["top5_accuracy"]))]  # fmt: skip
+        rows = [
+            (
+                "top-1",
+                units.count(counts.top1),
+                units.count(data.image_set.images),
+                units.percent(values["top1_accuracy"]),
+            ),
+            (
+                "top-5",
+                units.count(counts.top5),
+                units.count(data.image_set.images),
+                units.percent(values["top5_accuracy"]),
+            ),
+        ]
         lines += ["", *table(("metric", "", "right", "images", "accuracy"), [(r[0], "", *r[1:]) for r in rows])]
     lines += _comparisons(data)
     lines += _listed("unreadable images (each counts as an image in which nothing was found)", data.unreadable)
@@ -60,11 +70,17 @@ def _facts(data: DatasetData) -> list[tuple[str, str]]:
             ("broken annotations", units.count(len(data.broken_annotations))),
             *(("repaired", f"{units.count(repair.count)} {REPAIRS[repair.kind]}") for repair in data.repairs),
             ("detections", f"{units.count(data.detections)}; none in {without} images"),
-            ("categories left out", f"{units.count(len(missing))} that the model lacks, with "
-                                    f"{units.count(data.missing_objects)} objects{_some(missing)}"),
-            ("classes left out", f"{units.count(len(unused))} that the data set lacks, with "
-                                 f"{units.count(data.dropped_detections)} detections{_some(unused)}"),
-        ]  # fmt: skip
+            (
+                "categories left out",
+                f"{units.count(len(missing))} that the model lacks, with "
+                f"{units.count(data.missing_objects)} objects{_some(missing)}",
+            ),
+            (
+                "classes left out",
+                f"{units.count(len(unused))} that the data set lacks, with "
+                f"{units.count(data.dropped_detections)} detections{_some(unused)}",
+            ),
+        ]
     if data.direct is not None:
         kept = data.direct.protocol
         facts += [
@@ -96,10 +112,14 @@ def _detection(scores: DetectionScores) -> list[str]:
     lines = [
         f"COCO AP of {_OVERLAP[scores.iou_type]} over {units.count(len(scores.categories))} categories, "
         f"{units.count(scores.objects)} objects and {units.count(scores.crowds)} crowds",
-        *table(("evaluator", "version", *COCO_STATS, "seconds"),
-               [(run.evaluator, run.version, *(_score(v) for v in run.stats), units.seconds(run.seconds))
-                for run in scores.runs]),
-    ]  # fmt: skip
+        *table(
+            ("evaluator", "version", *COCO_STATS, "seconds"),
+            [
+                (run.evaluator, run.version, *(_score(v) for v in run.stats), units.seconds(run.seconds))
+                for run in scores.runs
+            ],
+        ),
+    ]
     if len(scores.runs) > 1:
         same = all(run.stats == scores.official.stats for run in scores.runs)
         said = "bit-identical" if same else f"they DIFFER; {scores.official.evaluator} counts"
@@ -117,8 +137,15 @@ def _detection(scores: DetectionScores) -> list[str]:
 
 
 def _category(c: CategoryScore) -> tuple[str, ...]:
-    return (c.name, "", units.count(c.objects), units.count(c.detections), _score(mean_of((c,))),
-            _score(mean_of((c,), 0)), _score(mean_of((c,), 5)))  # fmt: skip
+    return (
+        c.name,
+        "",
+        units.count(c.objects),
+        units.count(c.detections),
+        _score(mean_of((c,))),
+        _score(mean_of((c,), 0)),
+        _score(mean_of((c,), 5)),
+    )
 
 
 def _score(value: float) -> str:
@@ -128,10 +155,19 @@ def _score(value: float) -> str:
 def _comparisons(data: DatasetData) -> list[str]:
     found = [interval(comparison) for comparison in data.comparisons]
     rows = [
-        (i.metric, i.other, units.ratio(i.value), units.ratio(i.other_value), f"{i.difference:+.4f}",
-         f"{i.low:+.4f} … {i.high:+.4f}", units.count(i.draws), "yes" if i.excludes_zero else "no")
-        for i in found if i is not None
-    ]  # fmt: skip
+        (
+            i.metric,
+            i.other,
+            units.ratio(i.value),
+            units.ratio(i.other_value),
+            f"{i.difference:+.4f}",
+            f"{i.low:+.4f} … {i.high:+.4f}",
+            units.count(i.draws),
+            "yes" if i.excludes_zero else "no",
+        )
+        for i in found
+        if i is not None
+    ]
     if not rows:
         return []
     header = ("metric", "against", "this run", "that run", "difference", "95 % interval", "draws", "differs")

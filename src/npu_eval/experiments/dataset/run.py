@@ -39,12 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PROTOCOLS),
         help=f"which answers are detections, of a model of many words (default: {DEFAULT_PROTOCOL})",
     )
-    parser.add_argument("--cross-check", action="store_true",
-                        help="ask pycocotools too (up to 500 images it is asked anyway)")  # fmt: skip
-    parser.add_argument("--against", type=Path, metavar="FILE",
-                        help="the dataset.jsonl of another run on the same images, to compare with")  # fmt: skip
-    parser.add_argument("--work", type=Path, metavar="DIR",
-                        help="keep the results here; the same command goes on after a break")  # fmt: skip
+    parser.add_argument(
+        "--cross-check", action="store_true", help="ask pycocotools too (up to 500 images it is asked anyway)"
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="the dataset.jsonl of another run on the same images, to compare with",
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="keep the results here; the same command goes on after a break"
+    )
 
 
 def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
@@ -73,8 +79,11 @@ def run(context: Context, arguments: argparse.Namespace) -> DatasetData:
             return _evaluate("npu_eval.experiments.dataset.detection", task)
         if isinstance(context.adapter, SupportsClassification):
             return _evaluate("npu_eval.experiments.dataset.classification", task)
-    raise AdapterError("can be evaluated on no data set: it gives neither detections() nor class_output",
-                       where=context.spec.adapter, fix="see docs/how-to/data-sets.md")  # fmt: skip
+    raise AdapterError(
+        "can be evaluated on no data set: it gives neither detections() nor class_output",
+        where=context.spec.adapter,
+        fix="see docs/how-to/data-sets.md",
+    )
 
 
 def _protocol(context: Context, named: str | None) -> str | None:
@@ -86,8 +95,9 @@ def _protocol(context: Context, named: str | None) -> str | None:
     if isinstance(context.adapter, SupportsDirectDetection):
         return named or DEFAULT_PROTOCOL
     if named is not None:
-        raise ConfigError("the adapter has a list of detections of its own", where="--protocol",
-                          fix="leave --protocol out")  # fmt: skip
+        raise ConfigError(
+            "the adapter has a list of detections of its own", where="--protocol", fix="leave --protocol out"
+        )
     return None
 
 
@@ -95,8 +105,11 @@ def _evaluate(module: str, task: Task) -> DatasetData:
     try:
         found: DatasetData = importlib.import_module(module).evaluate(task)
     except ModuleNotFoundError as error:  # the evaluators are requirements of such deliverables alone
-        raise ConfigError(f"the Python package '{error.name}' is not installed", where="eval_dataset",
-                          fix="pip install pycocotools hotcoco") from error  # fmt: skip
+        raise ConfigError(
+            f"the Python package '{error.name}' is not installed",
+            where="eval_dataset",
+            fix="pip install pycocotools hotcoco",
+        ) from error
     return found
 
 

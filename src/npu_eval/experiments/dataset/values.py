@@ -20,8 +20,12 @@ def values(data: DatasetData, metric: str) -> list[Value]:
 def _ratios(data: DatasetData) -> list[Value]:
     """Each metric over that of the run it was compared with, on the same images."""
     return [
-        Value(c.metric, said("against", metric=c.metric, other=c.other),
-               c.value / c.other_value if c.other_value > 0 else 0.0, data.image_set.images,
-               NOTHING if c.other_value > 0 else said("other-lacks-metric", metric=c.metric))
+        Value(
+            c.metric,
+            said("against", metric=c.metric, other=c.other),
+            c.value / c.other_value if c.other_value > 0 else 0.0,
+            data.image_set.images,
+            NOTHING if c.other_value > 0 else said("other-lacks-metric", metric=c.metric),
+        )
         for c in data.comparisons
-    ] or [Value("*", said("all-images"), 0.0, missing=said("no-reference-run"))]  # fmt: skip
+    ] or [Value("*", said("all-images"), 0.0, missing=said("no-reference-run"))]

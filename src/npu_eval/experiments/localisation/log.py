@@ -24,14 +24,18 @@ def localisation_lines(data: LocalisationData, criteria: Sequence[Criterion]) ->
         *table(
             ("output", "level", "rel L2", "float32 floor"),
             [
-                (o.output, output_level(o, data.operators, criteria),
-                 "not finite" if o.error is None else units.sci(o.error), units.sci(o.floor))
+                (
+                    o.output,
+                    output_level(o, data.operators, criteria),
+                    "not finite" if o.error is None else units.sci(o.error),
+                    units.sci(o.floor),
+                )
                 for o in data.outputs
             ],
         ),
         "",
         f"operators {len(data.operators)}: " + ", ".join(f"{c} {n}" for c, n in counts(data.operators).items()),
-    ]  # fmt: skip
+    ]
     if not worst:
         return [*lines, "no operator differs by more than float32 itself does"]
     lines += [
@@ -39,10 +43,16 @@ def localisation_lines(data: LocalisationData, criteria: Sequence[Criterion]) ->
         f"the {len(worst)} of {different} that differ, worst first" if len(worst) < different else "worst first",
     ]
     rows = [
-        (o.module or "(model)", o.operator + ("" if not o.backward else " (backward)"), units.count(o.index),
-         units.count(o.call), *_numbers(o), o.cause)
+        (
+            o.module or "(model)",
+            o.operator + ("" if not o.backward else " (backward)"),
+            units.count(o.index),
+            units.count(o.call),
+            *_numbers(o),
+            o.cause,
+        )
         for o in worst
-    ]  # fmt: skip
+    ]
     lines += table(("module", "operator", "no.", "call", "rel L2", "fp32 band", "nearest band", "cause"), rows)
     lines += ["", "evidence"]
     return lines + [f"  {o.index:>5}  {o.evidence}" for o in worst]

@@ -74,9 +74,10 @@ def run(context: Context, arguments: argparse.Namespace) -> LocalisationData:
         recording = operators_of(context, context.bundle, entry)
         context.say(f"[localisation] {entry.path}: outputs")
         outputs = _outputs(
-            spec.reference.dtype, partial(read_outputs, context.bundle, entry.path, batch),
+            spec.reference.dtype,
+            partial(read_outputs, context.bundle, entry.path, batch),
             _forward(context, candidate, batch),
-        )  # fmt: skip
+        )
         context.say("[localisation] operators")
         found = locate_from(recording, candidate, (batch,), **how)
     return LocalisationData(

@@ -145,8 +145,9 @@ def effect(trial: Trial, known: Noise | None) -> Effect | None:
     half = t_quantile(0.5 + CONFIDENCE / 2, known.degrees) * math.sqrt(max(known.variance, own) / len(values))
     mean = statistics.fmean(values)
     calls = sum(len(b.samples_s) for pair in trial.pairs for b in pair.bursts)
-    return Effect(pairs=len(values), calls=calls, factor=math.exp(mean), low=math.exp(mean - half),
-                  high=math.exp(mean + half))  # fmt: skip
+    return Effect(
+        pairs=len(values), calls=calls, factor=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half)
+    )
 
 
 def aa_range(trials: Sequence[Trial], known: Noise | None) -> float | None:
@@ -317,8 +318,13 @@ class Scaling:
 def scaling(run: ScalingRun) -> Scaling:
     """The efficiency of several devices at once."""
     together, alone = (_rate(races, run.batch_size) for races in (run.together, run.alone))
-    return Scaling(devices=tuple(r.device for r in run.together), batch_size=run.batch_size, together_per_s=together,
-                   alone_per_s=alone, efficiency=together / alone if alone else 0.0)  # fmt: skip
+    return Scaling(
+        devices=tuple(r.device for r in run.together),
+        batch_size=run.batch_size,
+        together_per_s=together,
+        alone_per_s=alone,
+        efficiency=together / alone if alone else 0.0,
+    )
 
 
 def _rate(races: Sequence[DeviceRace], batch_size: int) -> float:

@@ -30,8 +30,20 @@ def optimisation_lines(data: OptimisationData, criteria: Sequence[Criterion], *,
         "",
         "factor: how many times as quick with the switches; 95 % interval over pairs of fresh processes, bursts ABBA",
         *table(
-            ("switches", "against", "stage", "verdict", "factor", "95 %", "pairs", "precision", "rel L2", "default",
-             "reads", "memory"),
+            (
+                "switches",
+                "against",
+                "stage",
+                "verdict",
+                "factor",
+                "95 %",
+                "pairs",
+                "precision",
+                "rel L2",
+                "default",
+                "reads",
+                "memory",
+            ),
             [_row(row, u, simulated=simulated) for row in found],
         ),
         *[f"{row.name}: {row.reason}" for row in found if row.reason],
@@ -39,7 +51,7 @@ def optimisation_lines(data: OptimisationData, criteria: Sequence[Criterion], *,
         *_sweep(data, u),
         *_scaling(data, u),
         *_profile(data.profile, u),
-    ]  # fmt: skip
+    ]
 
 
 def _machine(data: OptimisationData) -> list[str]:

@@ -67,8 +67,13 @@ def _budget(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``--budget``."""
-    parser.add_argument("--budget", type=_budget, default=seconds("5m"), metavar="TIME",
-                        help="how long to search, e.g. 90s, 10m (default: 5m)")  # fmt: skip
+    parser.add_argument(
+        "--budget",
+        type=_budget,
+        default=seconds("5m"),
+        metavar="TIME",
+        help="how long to search, e.g. 90s, 10m (default: 5m)",
+    )
 
 
 def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
@@ -77,8 +82,12 @@ def run(context: Context, arguments: argparse.Namespace) -> OptimisationData:
     counters = machine.reading()
     adapter, spec = context.adapter, context.spec
     cast = spec.numeric_modes.get(AUTOCAST)
-    place = Place(device=context.device.facts(), network=context.network, threads=torch.get_num_threads(),
-                  dtype=f"autocast {cast}" if cast else spec.candidate.dtype)  # fmt: skip
+    place = Place(
+        device=context.device.facts(),
+        network=context.network,
+        threads=torch.get_num_threads(),
+        dtype=f"autocast {cast}" if cast else spec.candidate.dtype,
+    )
     switches = switches_of(adapter)
     with tempfile.TemporaryDirectory(prefix="npu-deliver-") as folder:
         search = Search(
@@ -147,8 +156,9 @@ def _first_look(search: Search, place: Place, switches: Sequence[Switch]) -> tup
         reply = worker.ask(Request(do="read", names=applicable), timeout_s=60)
         slowest = max((warm.first_call_s or 0.0, *warm.times_s))
         calls = max(1, min(PROFILE_CALLS, int(PROFILE_S / search.call_s)))
-        profiled = worker.ask(Request(do="profile", batch_size=search.size, calls=calls),
-                              timeout_s=120 + 20 * calls * slowest)  # fmt: skip
+        profiled = worker.ask(
+            Request(do="profile", batch_size=search.size, calls=calls), timeout_s=120 + 20 * calls * slowest
+        )
     if profiled.failed:
         search.say(f"[optimisation] no profile: {profiled.failed}")
     return reply.readings or {}, profiled.profile
@@ -182,10 +192,13 @@ def _search(
 
 def _alone(switch: Switch, place: Place) -> State:
     environment = {} if switch.needs(place) else switch.environment(place)
-    arm = Arm(switches=(switch.name,), environment=environment, upload=switch.upload,
-              pipelined=switch.pipelined)  # fmt: skip
-    return State(stage="single", arm=arm, against=Arm(upload=switch.upload, pipelined=switch.pipelined),
-                 defaults={switch.name: switch.default_at(place)})  # fmt: skip
+    arm = Arm(switches=(switch.name,), environment=environment, upload=switch.upload, pipelined=switch.pipelined)
+    return State(
+        stage="single",
+        arm=arm,
+        against=Arm(upload=switch.upload, pipelined=switch.pipelined),
+        defaults={switch.name: switch.default_at(place)},
+    )
 
 
 def _sweep(search: Search, worker: Worker, block: int) -> None:
@@ -197,14 +210,23 @@ def _sweep(search: Search, worker: Worker, block: int) -> None:
             return
         warm = worker.ask(Request(do="warm", batch_size=size, seconds=0.1), timeout_s=120)
         if warm.failed:
-            search.sweep.append(SweepRun(block=block, batch_size=size, calls=1, windows_s=(), peak_memory_bytes=None,
-                                         **_ended(warm)))  # fmt: skip
+            search.sweep.append(
+                SweepRun(block=block, batch_size=size, calls=1, windows_s=(), peak_memory_bytes=None, **_ended(warm))
+            )
             return
         times = warm.times_s or (warm.first_call_s or SWEEP_WINDOW_S,)
         calls = throughput.calls_in(SWEEP_WINDOW_S, times)
         reply = worker.ask(Request(do="windows", batch_size=size, calls=calls, windows=2), timeout_s=120)
-        search.sweep.append(SweepRun(block=block, batch_size=size, calls=calls, windows_s=reply.times_s,
-                                     peak_memory_bytes=reply.peak_memory_bytes, **_ended(reply)))  # fmt: skip
+        search.sweep.append(
+            SweepRun(
+                block=block,
+                batch_size=size,
+                calls=calls,
+                windows_s=reply.times_s,
+                peak_memory_bytes=reply.peak_memory_bytes,
+                **_ended(reply),
+            )
+        )
         if reply.failed or min(times) > SWEEP_CALL_S / 2:
             return
 
@@ -234,8 +256,9 @@ def _together(search: Search, place: Place, switches: Sequence[Switch], until: f
             continue
         arm = Arm(switches=(*best.switches, name), environment={**best.environment, **switch.environment(place)})
         against = [Arm()] if not best.switches else [Arm(), best]
-        states = [State(stage="combination", arm=arm, against=a, defaults={name: switch.default_at(place)})
-                  for a in against]  # fmt: skip
+        states = [
+            State(stage="combination", arm=arm, against=a, defaults={name: switch.default_at(place)}) for a in against
+        ]
         if time.monotonic() + 2 * search.cost_s * len(states) > until:
             return [" + ".join(arm.switches)]
         search.states += states
@@ -314,5 +337,8 @@ def race(workers: Sequence[Worker], size: int) -> tuple[DeviceRace, ...]:
     for worker in workers:
         worker.tell(Request(do="race", batch_size=size, start_at=start_at, seconds=RACE_S))
     replies = [worker.answer(timeout_s=60 + 10 * RACE_S) for worker in workers]
-    return tuple(DeviceRace(device=worker.role.device, calls=reply.count, seconds=reply.seconds)
-                 for worker, reply in zip(workers, replies, strict=True) if not reply.failed)  # fmt: skip
+    return tuple(
+        DeviceRace(device=worker.role.device, calls=reply.count, seconds=reply.seconds)
+        for worker, reply in zip(workers, replies, strict=True)
+        if not reply.failed
+    )

@@ -127,8 +127,9 @@ class Search:
         Raises:
             ProcessEnded: it died, refused a switch, or took longer than there is time.
         """
-        role = Role(root=self.role.root, spec=self.role.spec, device=self.role.device, switches=arm.switches,
-                    upload=arm.upload)  # fmt: skip
+        role = Role(
+            root=self.role.root, spec=self.role.spec, device=self.role.device, switches=arm.switches, upload=arm.upload
+        )
         worker = Worker(role, arm.environment, timeout_s=max(5.0, min(START_TIMEOUT_S, self.left())))
         try:
             if worker.refused:

@@ -54,12 +54,19 @@ def _protocol(runs: Sequence[LatencyRun], u: Any) -> list[str]:
     return table(
         ("batch", "input shape", "dtype", "first call", "warm-up", "steady", "timed calls", "ended by"),
         [
-            (u.count(run.batch_size), "x".join(map(str, run.input_shape)), run.dtype,
-             "-" if run.first_call_s is None else u.ms(run.first_call_s), u.count(len(run.warmup_s)),
-             _yes(run.warmup_steady), u.count(len(run.samples_s)), run.ended_by)
+            (
+                u.count(run.batch_size),
+                "x".join(map(str, run.input_shape)),
+                run.dtype,
+                "-" if run.first_call_s is None else u.ms(run.first_call_s),
+                u.count(len(run.warmup_s)),
+                _yes(run.warmup_steady),
+                u.count(len(run.samples_s)),
+                run.ended_by,
+            )
             for run in runs
         ],
-    )  # fmt: skip
+    )
 
 
 def _latency(measured: Sequence[speed.Latency], u: Any) -> list[str]:
@@ -67,8 +74,14 @@ def _latency(measured: Sequence[speed.Latency], u: Any) -> list[str]:
         *table(
             ("batch", "mean", "std", "min", "max", "peak memory"),
             [
-                (u.count(s.batch_size), u.ms(s.mean_s), u.ms(s.std_s), u.ms(s.min_s), u.ms(s.max_s),
-                 "-" if s.peak_memory_bytes is None else u.mib(s.peak_memory_bytes))
+                (
+                    u.count(s.batch_size),
+                    u.ms(s.mean_s),
+                    u.ms(s.std_s),
+                    u.ms(s.min_s),
+                    u.ms(s.max_s),
+                    "-" if s.peak_memory_bytes is None else u.mib(s.peak_memory_bytes),
+                )
                 for s in measured
             ],
         ),
@@ -77,9 +90,13 @@ def _latency(measured: Sequence[speed.Latency], u: Any) -> list[str]:
         *table(
             ("batch", *(f"p{p:g}" for p in samples.PERCENTILES)),
             [
-                (u.count(s.batch_size),
-                 *(u.ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
-                   for p in samples.PERCENTILES))
+                (
+                    u.count(s.batch_size),
+                    *(
+                        u.ms(s.percentiles_s[f"p{p:g}"]) if f"p{p:g}" in s.percentiles_s else "-"
+                        for p in samples.PERCENTILES
+                    ),
+                )
                 for s in measured
             ],
         ),
@@ -87,13 +104,19 @@ def _latency(measured: Sequence[speed.Latency], u: Any) -> list[str]:
         *table(
             ("batch", "stable", "because", "CV", "IQR/median", "window max/min", "outliers"),
             [
-                (u.count(s.batch_size), _yes(s.stability.stable), ",".join(s.stability.reasons) or "-",
-                 u.percent(s.stability.cv), u.percent(s.stability.iqr_over_median),
-                 u.ratio(s.stability.window_ratio), u.count(s.stability.outliers))
+                (
+                    u.count(s.batch_size),
+                    _yes(s.stability.stable),
+                    ",".join(s.stability.reasons) or "-",
+                    u.percent(s.stability.cv),
+                    u.percent(s.stability.iqr_over_median),
+                    u.ratio(s.stability.window_ratio),
+                    u.count(s.stability.outliers),
+                )
                 for s in measured
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _device_times(data: PerformanceData, u: Any) -> list[str]:
@@ -101,13 +124,22 @@ def _device_times(data: PerformanceData, u: Any) -> list[str]:
     if not found:
         return []
     rows = [
-        (u.count(d.batch_size), u.ms(d.device_s), u.percent(d.device_cv), u.ms(d.enqueue_s), u.ratio(d.ratio),
-         u.percent(d.share))
+        (
+            u.count(d.batch_size),
+            u.ms(d.device_s),
+            u.percent(d.device_cv),
+            u.ms(d.enqueue_s),
+            u.ratio(d.ratio),
+            u.percent(d.share),
+        )
         for d in found
-    ]  # fmt: skip
+    ]
     header = ("batch", "device time", "CV", "submitted in", "submitted/device", "host-bound calls")
-    return ["", f"device time: events around the same calls; a call is host-bound above {speed.HOST_BOUND:g}",
-            *table(header, rows)]  # fmt: skip
+    return [
+        "",
+        f"device time: events around the same calls; a call is host-bound above {speed.HOST_BOUND:g}",
+        *table(header, rows),
+    ]
 
 
 def _throughput(data: PerformanceData, u: Any) -> list[str]:
@@ -115,10 +147,17 @@ def _throughput(data: PerformanceData, u: Any) -> list[str]:
     if not found:
         return []
     rows = [
-        (u.count(t.batch_size), u.rate(t.images_per_s), u.rate(t.slowest_window_per_s),
-         u.rate(t.quickest_window_per_s), u.count(t.windows), u.count(t.calls), u.seconds(t.seconds))
+        (
+            u.count(t.batch_size),
+            u.rate(t.images_per_s),
+            u.rate(t.slowest_window_per_s),
+            u.rate(t.quickest_window_per_s),
+            u.count(t.windows),
+            u.count(t.calls),
+            u.seconds(t.seconds),
+        )
         for t in found
-    ]  # fmt: skip
+    ]
     header = ("batch", "images per s", "slowest window", "quickest window", "windows", "calls", "seconds")
     return ["", "throughput: pipelined calls, waited for once a window; not derived from latency", *table(header, rows)]
 
@@ -128,14 +167,32 @@ def _processes(data: PerformanceData, u: Any) -> list[str]:
     if not found:
         return []
     rows = [
-        (u.count(p.batch_size), u.count(p.count), u.ms(p.median_s),
-         f"{u.ms(p.low_s)} .. {u.ms(p.high_s)}", u.percent(p.spread), u.rate(p.images_per_s),
-         f"{u.rate(p.low_per_s)} .. {u.rate(p.high_per_s)}", u.ms(p.first_call_s), u.seconds(p.start_s),
-         u.count(p.needed))
+        (
+            u.count(p.batch_size),
+            u.count(p.count),
+            u.ms(p.median_s),
+            f"{u.ms(p.low_s)} .. {u.ms(p.high_s)}",
+            u.percent(p.spread),
+            u.rate(p.images_per_s),
+            f"{u.rate(p.low_per_s)} .. {u.rate(p.high_per_s)}",
+            u.ms(p.first_call_s),
+            u.seconds(p.start_s),
+            u.count(p.needed),
+        )
         for p in found
-    ]  # fmt: skip
-    header = ("batch", "processes", "median", "95 %", "spread", "images per s", "95 %", "first call", "start",
-              "needed for 1 %")  # fmt: skip
+    ]
+    header = (
+        "batch",
+        "processes",
+        "median",
+        "95 %",
+        "spread",
+        "images per s",
+        "95 %",
+        "first call",
+        "start",
+        "needed for 1 %",
+    )
     return ["", "fresh processes: the mean of their medians, with its interval", *table(header, rows)]
 
 

@@ -77,9 +77,17 @@ def run(context: Context, arguments: argparse.Namespace) -> PerformanceData:
     del model  # fresh processes find the device's memory as this one did
     fresh = _fresh_processes(context, runs)
     return PerformanceData(
-        clock=CLOCK, timed=TIMED, runs=runs, throughput=windows, processes=fresh, end_to_end=ways, cache=cache,
-        sampled=sampled, work=work, machine=(before, machine.state("during", started, machine.reading())),
-    )  # fmt: skip
+        clock=CLOCK,
+        timed=TIMED,
+        runs=runs,
+        throughput=windows,
+        processes=fresh,
+        end_to_end=ways,
+        cache=cache,
+        sampled=sampled,
+        work=work,
+        machine=(before, machine.state("during", started, machine.reading())),
+    )
 
 
 def _each_size(
@@ -158,5 +166,11 @@ def _in_process(worker: Worker, run: LatencyRun, seconds: float) -> FreshProcess
         raise ProcessEnded(failed)
     warm, burst, windows = replies
     assert warm.first_call_s is not None
-    return FreshProcess(batch_size=size, start_s=worker.start_s, first_call_s=warm.first_call_s,
-                        samples_s=burst.times_s, calls=each, windows_s=windows.times_s)  # fmt: skip
+    return FreshProcess(
+        batch_size=size,
+        start_s=worker.start_s,
+        first_call_s=warm.first_call_s,
+        samples_s=burst.times_s,
+        calls=each,
+        windows_s=windows.times_s,
+    )

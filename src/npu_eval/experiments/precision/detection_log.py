@@ -14,14 +14,34 @@ NOTE = f"partners: one class, box IoU >= {MATCH_IOU:g}; a flip is within {SCORE_
 def detection_lines(comparisons: Sequence[DetectionComparison]) -> list[str]:
     """A line for each photo, then one for each detection that found no partner."""
     rows = [
-        (a.input, f"{a.reference_count}/{a.candidate_count}", units.count(a.pairs), units.count(a.unmatched_reference),
-         units.count(a.unmatched_candidate), units.count(a.flips), _or_dash(units.iou, a.matched),
-         _or_dash(units.iou, a.min_box_iou), _or_dash(units.iou, a.min_mask_iou),
-         _or_dash(units.sci, a.max_score_diff), _or_dash(units.sci, a.max_box_diff))
+        (
+            a.input,
+            f"{a.reference_count}/{a.candidate_count}",
+            units.count(a.pairs),
+            units.count(a.unmatched_reference),
+            units.count(a.unmatched_candidate),
+            units.count(a.flips),
+            _or_dash(units.iou, a.matched),
+            _or_dash(units.iou, a.min_box_iou),
+            _or_dash(units.iou, a.min_mask_iou),
+            _or_dash(units.sci, a.max_score_diff),
+            _or_dash(units.sci, a.max_box_diff),
+        )
         for a in map(detection_agreement, comparisons)
-    ]  # fmt: skip
-    header = ("input", "found (r/y)", "pairs", "r only", "y only", "flips", "matched", "min box IoU", "min mask IoU",
-              "max |d score|", "max |d box| px")  # fmt: skip
+    ]
+    header = (
+        "input",
+        "found (r/y)",
+        "pairs",
+        "r only",
+        "y only",
+        "flips",
+        "matched",
+        "min box IoU",
+        "min mask IoU",
+        "max |d score|",
+        "max |d box| px",
+    )
     lines = ["detections, matched as sets (r: reference, y: candidate)", NOTE, "", *table(header, rows)]
     lone = [
         (c.input, one.label, one.side, units.ratio(one.score), units.ratio(one.best_iou), one.cause)

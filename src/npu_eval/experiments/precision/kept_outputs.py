@@ -96,15 +96,19 @@ class KeptOutputs:
         tensors = {f"{side}/{output}": tensor for side, outputs in sides.items() for output, tensor in outputs.items()}
         if not self._inputs:
             check_room(
-                self._folder, sum(t.nbytes for t in tensors.values()) * self._expected,
-                what="the kept outputs take about", where=self._folder, fix="or run without --outputs",
-            )  # fmt: skip
+                self._folder,
+                sum(t.nbytes for t in tensors.values()) * self._expected,
+                what="the kept outputs take about",
+                where=self._folder,
+                fix="or run without --outputs",
+            )
         file = f"input-{len(self._inputs):03d}.safetensors"
         write_tensors(self._folder / file, tensors)
         self._inputs.append(
-            KeptInput(input=name, file=file, outputs=tuple(reference), repeats=len(repeats), floor=tuple(named),
-                      ranked=ranked)
-        )  # fmt: skip
+            KeptInput(
+                input=name, file=file, outputs=tuple(reference), repeats=len(repeats), floor=tuple(named), ranked=ranked
+            )
+        )
 
     def finish(self) -> None:
         """Say what is there; without it nothing is."""
@@ -137,8 +141,10 @@ def kept_inputs(folder: Path, spec: EvalSpec) -> tuple[KeptInput, ...]:
 def _floors(reference: Side, candidate: Side) -> list[tuple[str, ...]]:
     """The pairs of sides that may stand for float64 and float32."""
     wide = ["float64", *(["reference"] if reference.dtype == "float64" else [])]
-    narrow = ["float32", *(name for name, side in (("reference", reference), ("candidate", candidate))
-                           if side.dtype == "float32")]  # fmt: skip
+    narrow = [
+        "float32",
+        *(name for name, side in (("reference", reference), ("candidate", candidate)) if side.dtype == "float32"),
+    ]
     return [(first, second) for first in wide for second in narrow]
 
 

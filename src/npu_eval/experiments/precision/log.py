@@ -22,12 +22,33 @@ def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, sim
         f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",
         "",
         *table(
-            ("input", "output", "rel L2", "SNR", "cosine", "its rel L2", "max|d|", "mean|d|", "max|d|/max|r|", "RMS r",
-             ">1%"),
+            (
+                "input",
+                "output",
+                "rel L2",
+                "SNR",
+                "cosine",
+                "its rel L2",
+                "max|d|",
+                "mean|d|",
+                "max|d|/max|r|",
+                "RMS r",
+                ">1%",
+            ),
             [
-                (a.input, a.output, units.sci(a.relative_l2), units.db(a.snr_db), units.cosine(a.cosine_similarity),
-                 units.sci(a.cosine_relative_l2), units.sci(a.max_abs_diff), units.sci(a.mean_abs_diff),
-                 units.sci(a.scaled_max_abs_diff), units.sci(a.reference_rms), units.percent(a.share_over_1_percent))
+                (
+                    a.input,
+                    a.output,
+                    units.sci(a.relative_l2),
+                    units.db(a.snr_db),
+                    units.cosine(a.cosine_similarity),
+                    units.sci(a.cosine_relative_l2),
+                    units.sci(a.max_abs_diff),
+                    units.sci(a.mean_abs_diff),
+                    units.sci(a.scaled_max_abs_diff),
+                    units.sci(a.reference_rms),
+                    units.percent(a.share_over_1_percent),
+                )
                 for a in agreements
             ],
         ),
@@ -36,9 +57,17 @@ def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, sim
         *table(
             ("input", "output", "<=1/1000", "<=5/1000", "below floor", "MERE", "MARE", "one-sided NaN/Inf", "bitwise"),
             [
-                (a.input, a.output, units.percent(a.share_within_1_permille), units.percent(a.share_within_5_permille),
-                 units.percent(a.share_below_floor), units.sci(a.mean_relative_error), units.sci(a.max_relative_error),
-                 units.count(a.nonfinite_mismatch), _yes(a.bitwise_equal))
+                (
+                    a.input,
+                    a.output,
+                    units.percent(a.share_within_1_permille),
+                    units.percent(a.share_within_5_permille),
+                    units.percent(a.share_below_floor),
+                    units.sci(a.mean_relative_error),
+                    units.sci(a.max_relative_error),
+                    units.count(a.nonfinite_mismatch),
+                    _yes(a.bitwise_equal),
+                )
                 for a in agreements
             ],
         ),
@@ -48,8 +77,12 @@ def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, sim
         *table(
             ("output", "level", "rel L2", "float32 itself"),
             [
-                (x.output, x.level, "not finite" if x.error is None else units.sci(x.error),
-                 "-" if x.floor is None else units.sci(x.floor))
+                (
+                    x.output,
+                    x.level,
+                    "not finite" if x.error is None else units.sci(x.error),
+                    "-" if x.floor is None else units.sci(x.floor),
+                )
                 for x in levels(data, held)
             ],
         ),
@@ -63,14 +96,18 @@ def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, sim
                 for a in map(metrics.agreement, data.repeats)
             ],
         ),
-    ]  # fmt: skip
+    ]
     if data.rankings:
         rows = [
-            (r.input, _classes(r.reference_classes), _classes(r.candidate_classes),
-             _yes(bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1]),
-             f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}")
+            (
+                r.input,
+                _classes(r.reference_classes),
+                _classes(r.candidate_classes),
+                _yes(bool(r.reference_classes) and r.reference_classes[:1] == r.candidate_classes[:1]),
+                f"{len(set(r.reference_classes) & set(r.candidate_classes))}/{len(r.reference_classes)}",
+            )
             for r in data.rankings
-        ]  # fmt: skip
+        ]
         lines += ["", *table(("input", "reference top-5", "candidate top-5", "top-1 equal", "top-5 common"), rows)]
     if data.detections:
         lines += ["", *detection_lines(data.detections)]
@@ -90,14 +127,34 @@ def _element_lines(differences: Sequence[Difference]) -> list[str]:
         return units.percent(elements.metric(d, name) or 0.0)
 
     rows = [
-        (d.input, d.output, share(d, "one_hundredth_ratio"), share(d, "five_thousandths_ratio"),
-         share(d, "one_thousandth_ratio"), share(d, "one_ten_thousandth_ratio"),
-         units.sci(elements.metric(d, "mean_ulp") or 0.0), share(d, "share_over_1_ulp"), share(d, "share_over_32_ulp"),
-         units.db(elements.psnr_db(d)), units.sci(elements.metric(d, "max_mixed_error") or 0.0))
+        (
+            d.input,
+            d.output,
+            share(d, "one_hundredth_ratio"),
+            share(d, "five_thousandths_ratio"),
+            share(d, "one_thousandth_ratio"),
+            share(d, "one_ten_thousandth_ratio"),
+            units.sci(elements.metric(d, "mean_ulp") or 0.0),
+            share(d, "share_over_1_ulp"),
+            share(d, "share_over_32_ulp"),
+            units.db(elements.psnr_db(d)),
+            units.sci(elements.metric(d, "max_mixed_error") or 0.0),
+        )
         for d in differences
-    ]  # fmt: skip
-    header = ("input", "output", "<1/100", "<5/1000", "<1/1000", "<1/10000", "mean ulp", ">1 ulp", ">32 ulp", "PSNR",
-              "max|d|/max(1,|r|)")  # fmt: skip
+    ]
+    header = (
+        "input",
+        "output",
+        "<1/100",
+        "<5/1000",
+        "<1/1000",
+        "<1/10000",
+        "mean ulp",
+        ">1 ulp",
+        ">32 ulp",
+        "PSNR",
+        "max|d|/max(1,|r|)",
+    )
     return [
         "",
         "relative errors of all elements, as msprobe counts them; units in the last place",

@@ -60,8 +60,9 @@ def recounted(folder: Path, spec: EvalSpec, say: Callable[[str], None]) -> Recou
             floors += _between(one, sides, *one.floor)
         if one.ranked:
             rankings.append(ranking(one.input, one.ranked, sides["reference"], sides["candidate"], spec.adapter))
-    return Recounted(differences=tuple(differences), repeats=tuple(repeats), rankings=tuple(rankings),
-                     floors=tuple(floors))  # fmt: skip
+    return Recounted(
+        differences=tuple(differences), repeats=tuple(repeats), rankings=tuple(rankings), floors=tuple(floors)
+    )
 
 
 def _between(one: KeptInput, sides: dict[str, Outputs], first: str, second: str) -> list[Difference]:

@@ -35,8 +35,13 @@ example: python %(prog)s --device auto"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``--outputs``; what is compared, and how it is judged, was fixed in spec.json."""
     at_hand = os.environ.get(OUTPUTS_VARIABLE)
-    parser.add_argument("--outputs", type=Path, metavar="DIR", default=Path(at_hand) if at_hand else None,
-                        help="keep both sides' outputs in this folder, as safetensors")  # fmt: skip
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        metavar="DIR",
+        default=Path(at_hand) if at_hand else None,
+        help="keep both sides' outputs in this folder, as safetensors",
+    )
 
 
 def run(context: Context, arguments: argparse.Namespace) -> PrecisionData:
@@ -105,9 +110,13 @@ def _same_names(reference: dict[str, torch.Tensor], candidate: dict[str, torch.T
 
 
 def _detected(
-    name: str, photo: Path, adapter: SupportsDetection, reference: dict[str, torch.Tensor],
-    candidate: dict[str, torch.Tensor], culprit: str,
-) -> DetectionComparison:  # fmt: skip
+    name: str,
+    photo: Path,
+    adapter: SupportsDetection,
+    reference: dict[str, torch.Tensor],
+    candidate: dict[str, torch.Tensor],
+    culprit: str,
+) -> DetectionComparison:
     """Both sides' outputs through the same post-processing on the CPU: what differs is the outputs' doing."""
     found = [
         checked_detections(adapter, {n: x.float() for n, x in side.items()}, [photo], culprit)[0]

@@ -108,10 +108,15 @@ class Switched:
     def found(self) -> Switching:
         """What was found so far."""
         modes = tuple(
-            ModeRun(settings=m.settings, deployed=m.deployed, differences=tuple(m.differences),
-                    samples_s=tuple(m.samples_s), reason=m.reason)
+            ModeRun(
+                settings=m.settings,
+                deployed=m.deployed,
+                differences=tuple(m.differences),
+                samples_s=tuple(m.samples_s),
+                reason=m.reason,
+            )
             for m in self._modes
-        )  # fmt: skip
+        )
         return Switching(modes=modes, reason=self.reason)
 
     def _enter(self, mode: _Mode) -> bool:

@@ -72,8 +72,14 @@ def _row(run: ModeRun) -> ModeRow:
         before = errors.get(d.output, 0.0)
         errors[d.output] = None if error is None or before is None else max(error, before)
     median = statistics.median(run.samples_s) if run.samples_s else None
-    return ModeRow(settings=run.settings, deployed=run.deployed, errors=errors, median_s=median,
-                   calls=len(run.samples_s), reason=run.reason)  # fmt: skip
+    return ModeRow(
+        settings=run.settings,
+        deployed=run.deployed,
+        errors=errors,
+        median_s=median,
+        calls=len(run.samples_s),
+        reason=run.reason,
+    )
 
 
 def _error(d: ModeDifference) -> float | None:

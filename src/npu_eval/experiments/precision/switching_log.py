@@ -17,11 +17,17 @@ def switching_lines(found: Switching | None, *, simulated: bool) -> list[str]:
     rows = mode_rows(found)
     lines = ["", "attribution by switching: the candidate under each combination, against the reference"]
     cells = [
-        (_settings(row), output, "yes" if row.deployed else "no", _error(error), _median(row, simulated),
-         units.count(row.calls))
+        (
+            _settings(row),
+            output,
+            "yes" if row.deployed else "no",
+            _error(error),
+            _median(row, simulated),
+            units.count(row.calls),
+        )
         for row in rows
         for output, error in row.errors.items()
-    ]  # fmt: skip
+    ]
     lines += table(("mode", "output", "deployed", "worst rel L2", "median call", "calls"), cells)
     return lines + [f"{_settings(row)}: not run, {row.reason}" for row in rows if row.reason]
 

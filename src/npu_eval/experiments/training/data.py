@@ -86,8 +86,9 @@ def loss_agreement(point: LossPoint) -> LossAgreement:
     if point.reference is not None and point.candidate is not None:
         apart = abs(point.candidate - point.reference)
         error = apart / abs(point.reference) if point.reference else float(apart > 0)
-    return LossAgreement(step=point.step, name=point.name, reference=point.reference, candidate=point.candidate,
-                         relative_error=error)  # fmt: skip
+    return LossAgreement(
+        step=point.step, name=point.name, reference=point.reference, candidate=point.candidate, relative_error=error
+    )
 
 
 def gradient_agreement(d: GradientDifference) -> GradientAgreement:

@@ -18,8 +18,13 @@ def training_lines(data: TrainingData) -> list[str]:
         *table(
             ("step", "loss", "reference", "candidate", "relative error"),
             [
-                (units.count(a.step), a.name, _loss(a.reference), _loss(a.candidate),
-                 "-" if a.relative_error is None else units.sci(a.relative_error))
+                (
+                    units.count(a.step),
+                    a.name,
+                    _loss(a.reference),
+                    _loss(a.candidate),
+                    "-" if a.relative_error is None else units.sci(a.relative_error),
+                )
                 for a in map(loss_agreement, data.losses)
             ],
         ),
@@ -28,12 +33,17 @@ def training_lines(data: TrainingData) -> list[str]:
         *table(
             ("part", "tensors", "norm, reference", "norm, candidate", "rel L2"),
             [
-                (g.part, units.count(g.tensors), units.sci(g.reference_norm), units.sci(g.candidate_norm),
-                 "not finite" if g.relative_l2 is None else units.sci(g.relative_l2))
+                (
+                    g.part,
+                    units.count(g.tensors),
+                    units.sci(g.reference_norm),
+                    units.sci(g.candidate_norm),
+                    "not finite" if g.relative_l2 is None else units.sci(g.relative_l2),
+                )
                 for g in map(gradient_agreement, data.gradients)
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _loss(value: float | None) -> str:

@@ -87,9 +87,13 @@ class _Course:
 
 
 def _train(
-    context: Context, adapter: SupportsTraining, side: Side, device: str, images: Sequence[ShapesImage],
+    context: Context,
+    adapter: SupportsTraining,
+    side: Side,
+    device: str,
+    images: Sequence[ShapesImage],
     protocol: TrainingProtocol,
-) -> _Course:  # fmt: skip
+) -> _Course:
     model = context.model(side, device).train()
     torch.manual_seed(context.spec.seed)
     trained = [p for p in model.parameters() if p.requires_grad]

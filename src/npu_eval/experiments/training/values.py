@@ -14,7 +14,11 @@ def values(data: TrainingData, metric: str) -> list[Value]:
     else:
         parts = [(a.step, a.name, a.relative_error) for a in map(loss_agreement, data.losses)]
     return [
-        Value(name, said("step", step=step, name=name), error or 0.0,
-               missing=said("not-finite") if error is None else NOTHING)
+        Value(
+            name,
+            said("step", step=step, name=name),
+            error or 0.0,
+            missing=said("not-finite") if error is None else NOTHING,
+        )
         for step, name, error in parts
-    ]  # fmt: skip
+    ]

@@ -59,9 +59,13 @@ def library_state(network: Any, config: Any, state: Mapping[str, torch.Tensor]) 
         config: the configuration of the one to load.
     """
     loaded, report = network.from_pretrained(
-        None, config=config, state_dict=dict(state), output_loading_info=True, ignore_mismatched_sizes=True,
+        None,
+        config=config,
+        state_dict=dict(state),
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
         dtype=torch.float32,
-    )  # fmt: skip
+    )
     misfits = [entry[0] for entry in report["mismatched_keys"]]
     own = {n: value for n, value in loaded.state_dict().items() if n not in {*report["missing_keys"], *misfits}}
     return own | {name: state[name] for name in (*report["unexpected_keys"], *misfits) if name in state}

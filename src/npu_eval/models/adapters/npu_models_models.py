@@ -72,8 +72,11 @@ class Detector:
             AdapterError: none is known.
         """
         if self.name not in PUBLISHED:
-            raise AdapterError("no published checkpoint is known", where=f"npu_models:{self.name}",
-                               fix="name weights with --weights, or use WEIGHTS=random")  # fmt: skip
+            raise AdapterError(
+                "no published checkpoint is known",
+                where=f"npu_models:{self.name}",
+                fix="name weights with --weights, or use WEIGHTS=random",
+            )
         return PUBLISHED[self.name]
 
     def build(self) -> nn.Module:

@@ -36,8 +36,11 @@ class TimmFeatures:
         """
         config = timm.get_pretrained_cfg(self.name)
         if config is None or not config.hf_hub_id:
-            raise AdapterError("timm publishes no weights for this model", where=f"timm:{self.name}",
-                               fix="name weights with --weights, or use WEIGHTS=random")  # fmt: skip
+            raise AdapterError(
+                "timm publishes no weights for this model",
+                where=f"timm:{self.name}",
+                fix="name weights with --weights, or use WEIGHTS=random",
+            )
         repository = config.hf_hub_id.rstrip("/")
         if repository == "timm":
             repository = f"timm/{config.architecture}.{config.tag}" if config.tag else f"timm/{config.architecture}"

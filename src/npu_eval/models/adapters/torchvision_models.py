@@ -70,8 +70,11 @@ def create_adapter(name: str, classes: Classes | None = None) -> TorchvisionClas
             have no class.
     """
     if classes is not None and not classes.count:
-        raise AdapterError("a classifier of torchvision has classes", where=f"torchvision:{name}",
-                           fix="write an adapter.py for its features")  # fmt: skip
+        raise AdapterError(
+            "a classifier of torchvision has classes",
+            where=f"torchvision:{name}",
+            fix="write an adapter.py for its features",
+        )
     known = models.list_models(module=models)
     if name not in known:
         fix = nearest(name, known)

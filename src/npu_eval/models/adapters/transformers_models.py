@@ -63,8 +63,11 @@ class TransformersModel:
             AdapterError: the model was named by an architecture or a folder, which publishes no weights.
         """
         if not self._published:
-            raise AdapterError("an architecture alone has no weights", where=self.reference,
-                               fix="name weights with --weights, or use WEIGHTS=random")  # fmt: skip
+            raise AdapterError(
+                "an architecture alone has no weights",
+                where=self.reference,
+                fix="name weights with --weights, or use WEIGHTS=random",
+            )
         return f"hf:{self._published}/model.safetensors"
 
     def build(self) -> nn.Module:
@@ -158,8 +161,11 @@ class TransformersSegmenter(TransformersModel):
         counts = torch.bincount(logits.argmax(dim=0).flatten(), minlength=len(logits))
         shares, classes = (counts.double() / counts.sum()).topk(min(5, len(logits)))
         names = self.class_names
-        return tuple(Prediction(label=names[c] if c < len(names) else f"class {c}", index=c, score=share)
-                     for share, c in zip(shares.tolist(), classes.tolist(), strict=True) if share > 0)  # fmt: skip
+        return tuple(
+            Prediction(label=names[c] if c < len(names) else f"class {c}", index=c, score=share)
+            for share, c in zip(shares.tolist(), classes.tolist(), strict=True)
+            if share > 0
+        )
 
 
 class TransformersDetector(TransformersModel):
@@ -246,8 +252,11 @@ def _network_of(config: Any, reference: str) -> Any:
     try:
         return transformers.models.auto.modeling_auto.MODEL_MAPPING[type(config)]
     except KeyError as error:
-        raise AdapterError(f"config.json names no architecture, and {type(config).__name__} has no usual one",
-                           where=reference, fix="add \"architectures\" to config.json") from error  # fmt: skip
+        raise AdapterError(
+            f"config.json names no architecture, and {type(config).__name__} has no usual one",
+            where=reference,
+            fix='add "architectures" to config.json',
+        ) from error
 
 
 def _architecture(name: str, reference: str) -> Any:
@@ -255,8 +264,11 @@ def _architecture(name: str, reference: str) -> Any:
     if _is_network(found):
         return found
     known = [n for n in dir(transformers) if n.endswith("Model") or "For" in n]
-    raise AdapterError(f"transformers {transformers.__version__} has no architecture '{name}'", where=reference,
-                       fix=nearest(name, known))  # fmt: skip
+    raise AdapterError(
+        f"transformers {transformers.__version__} has no architecture '{name}'",
+        where=reference,
+        fix=nearest(name, known),
+    )
 
 
 def _is_network(found: Any) -> bool:

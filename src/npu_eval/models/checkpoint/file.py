@@ -103,13 +103,19 @@ def _read_shards(path: Path) -> Content:
     for name, file in index.places.items():
         value = contents[file].value
         if not isinstance(value, Mapping) or not isinstance(value.get(name), torch.Tensor):
-            raise WeightsError(f"it says that {name} lies in {file.name}, which has no such tensor", where=path.name,
-                               fix="index and files are of different versions: fetch them together")  # fmt: skip
+            raise WeightsError(
+                f"it says that {name} lies in {file.name}, which has no such tensor",
+                where=path.name,
+                fix="index and files are of different versions: fetch them together",
+            )
         tensors[name] = value[name]
     more = sum(len(content.value) for content in contents.values()) - len(tensors)
     if more:
-        raise WeightsError(f"its files hold {more} entries that it does not name", where=path.name,
-                           fix="index and files are of different versions: fetch them together")  # fmt: skip
+        raise WeightsError(
+            f"its files hold {more} entries that it does not name",
+            where=path.name,
+            fix="index and files are of different versions: fetch them together",
+        )
     unbuilt = sorted({name for content in contents.values() for name in content.unbuilt})
     return Content(tensors, tuple(unbuilt), len(index.files))
 

@@ -22,8 +22,16 @@ from npu_eval.notation.phrases import Phrase, said
 EMA, PLAIN = EMA_CHOICES
 
 WRAPPERS = (
-    "state_dict", "model_state_dict", "model", "model_state", "params", "net", "network", "weights", "module",
-)  # fmt: skip
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "model_state",
+    "params",
+    "net",
+    "network",
+    "weights",
+    "module",
+)
 """Where training tools put the state dictionary; for messages, and for the order in which sets are named."""
 
 _NO_WEIGHTS = re.compile(r"(?:\w+_)?(?:optimi[sz]ers?|optim|schedulers?|scaler|amp|grads?|gradients)(?:_\w+)?", re.I)

@@ -33,9 +33,22 @@ _OUTPUT_LABEL = re.compile(
 _LOSS = re.compile(r"^\W*(?:loss|损失)|loss_", re.IGNORECASE)
 _STAND_IN = re.compile(r"loss|损失|backbone|骨干|特征", re.IGNORECASE)
 _COMPARED = frozenset(
-    {"max_abs", "mean_abs", "cosine", "relative_l2", "max_rel", "mean_rel", "rel_error", "abs_error", "error", "map",
-     "map50", "rmse", "accuracy"}
-)  # fmt: skip
+    {
+        "max_abs",
+        "mean_abs",
+        "cosine",
+        "relative_l2",
+        "max_rel",
+        "mean_rel",
+        "rel_error",
+        "abs_error",
+        "error",
+        "map",
+        "map50",
+        "rmse",
+        "accuracy",
+    }
+)
 _REPEATED = re.compile(
     r"重复(?:运行|性|推理|执行)|按位|bitwise|repeat|determinis|确定性|多次运行.{0,10}一致|两次运行|run.to.run|逐位",
     re.IGNORECASE,

@@ -53,10 +53,32 @@ _VERSIONED = re.compile(r"(?:python|torch\w*|cann|cuda|gcc|cmake|numpy|版本|ve
 _BAR = re.compile(r"\d%\s?\||\bit/s\b|\bs/it\b|\d:\d\d\s?<|\[\d+:\d\d")
 _CODE = re.compile(r"`[^`]{1,400}`")
 _MEASURES = frozenset(
-    {"cosine", "relative_l2", "rmse", "max_rel", "mean_rel", "max_abs", "mean_abs", "abs_error", "rel_error", "error",
-     "share_over", "accuracy", "accuracy1", "accuracy5", "map", "map50", "map75", "latency", "throughput", "cv",
-     "speedup", "gain", "total_time"}
-)  # fmt: skip
+    {
+        "cosine",
+        "relative_l2",
+        "rmse",
+        "max_rel",
+        "mean_rel",
+        "max_abs",
+        "mean_abs",
+        "abs_error",
+        "rel_error",
+        "error",
+        "share_over",
+        "accuracy",
+        "accuracy1",
+        "accuracy5",
+        "map",
+        "map50",
+        "map75",
+        "latency",
+        "throughput",
+        "cv",
+        "speedup",
+        "gain",
+        "total_time",
+    }
+)
 _CLAUSE = re.compile(r"[,;，；。|]")
 _LIMIT = re.compile(r"(?:<=?|≤|小于|低于|不超过|below|under|within)\s*(?P<limit>\d+(?:\.\d+)?\s*%)", re.IGNORECASE)
 _ERROR_KEY = re.compile(r"误差|error|diff|偏差|差异|loss", re.IGNORECASE)
