@@ -1,7 +1,7 @@
 """What a criterion may be about: each metric with the experiment that measures it, what it is of, and its unit.
 
-Whoever prints a metric or asks what it is of takes it from here; nothing is read out of a metric's name. `stats`,
-`elements`, `detection_data`, `training_data` and `dataset_stats` define each. Standard library only.
+Whoever prints a metric or asks what it is of takes it from here; nothing is read out of a metric's name. The modules
+`metrics`, `elements` and `detections` of `agreement` and each experiment's `values` define them. Standard library only.
 """
 
 from __future__ import annotations

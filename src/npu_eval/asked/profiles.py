@@ -1,7 +1,7 @@
 """Named sets of criteria, as data: the contest's, and those that vendors' tools apply, with thresholds as published.
 
 A new profile is one declaration in `PROFILES`. Thresholds of others are theirs to the digit; how each metric is formed
-from the record's sums is in `elements` and `stats`. Standard library only.
+from the record's sums is in `elements` and `metrics`. Standard library only.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ NUMERIC_MODES = (
     "tf32_conv",
     "tf32_matmul",
 )
-"""Settings that change numbers, on or off, and that a spec may fix; `device_modes` sets them and reads them back."""
+"""Settings that change numbers, on or off, and that a spec may fix; `device.modes` sets them and reads them back."""
 
 AUTOCAST, AUTOCAST_DTYPES = "autocast", ("bfloat16", "float16")
 """The setting that is no switch: the format that the candidate's forward passes are cast to, see `autocasting`."""
@@ -130,7 +130,7 @@ TIERS: dict[str, tuple[float, int]] = {"smoke": (1.0, 8), "standard": (10.0, 64)
 """Tier → (seconds, calls) that a timed run lasts at least, for each batch size.
 
 Durations: smoke shows that it runs; 10 s is what optimum-benchmark measures; 60 s settles clocks and heat.
-Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`stats.min_samples`).
+Calls: 64 support a p90 and 662 a p99 at 99 % confidence (`samples.min_samples`).
 """
 
 WINDOWS_S = {"smoke": 0.5, "standard": 5.0, "publish": 30.0}

@@ -55,7 +55,7 @@ class Device(Protocol):
         ...
 
     def set_numeric_modes(self, wanted: Mapping[str, bool | str]) -> dict[str, str]:
-        """Set the modes that the device has (see `config.NUMERIC_MODES`); returns all of them, read back.
+        """Set the modes that the device has (see `asked.spec.NUMERIC_MODES`); returns all of them, read back.
 
         Autocast is of a model, not of a device (see `autocasting`): here it is only tried, and read back from then on.
         """

@@ -1,6 +1,6 @@
 """The settings of torch and torch_npu that change numbers: each can be set, and is read back from where it acts.
 
-The names are those of `config.NUMERIC_MODES`. Defaults differ between SoCs and releases (conv HF32 is on from 910B
+The names are those of `asked.spec.NUMERIC_MODES`. Defaults differ between SoCs and releases (conv HF32 is on from 910B
 on), so a report shows what was read back while running, not what was asked for.
 """
 

@@ -8,8 +8,8 @@ checked before anything is started.
 One member of the kind ``input`` for each input holds, in the safetensors format (`tensor_file`), ``input`` (the batch
 as the network saw it, float32) and ``<dtype>/<output>`` for each output and each dtype it was computed in.
 
-On request two members of the kind ``operators`` hold the reference's operators (`reference_operators`). Other parts may
-add members of their own kinds, which readers that do not know them pass by:
+On request two members of the kind ``operators`` hold the reference's operators (`references.operators`). Others may add
+members of their own kinds, which readers that do not know them pass by:
 
     while it is made    make_reference.run() has a `BundleWriter`; writer.add(name, kind, write)
                         calls write(path), then lists the file with its size and hash

@@ -31,7 +31,7 @@ ENVIRONMENT = (
     "PYTORCH_CUDA_ALLOC_CONF",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
-"""Variables that change results or speed; recorded when they are set. Of others only those that `npu_environment`
+"""Variables that change results or speed; recorded when they are set. Of others only those that `npu.environment`
 finds to look like one of torch_npu's and to be none: an environment holds secrets."""
 
 

@@ -4,7 +4,7 @@ A switch says what it sets in the environment before a process starts or changes
 default is on each SoC, and how its value is read back inside the process. A reading that is not the wanted one means
 that the switch did not take: nothing is claimed for it.
 
-Defaults of variables are those of `npu_environment`, those of HF32 are of `sources.TORCH_NPU_MODES`; the others are
+Defaults of variables are those of `npu.environment`, those of HF32 are of `sources.TORCH_NPU_MODES`; the others are
 what PyTorch does untold. SoC families are those that torch_npu's documentation tells apart.
 """
 

@@ -1,7 +1,7 @@
 """Let a second process make a folder's pages and pictures again: `verify` itself loads no template engine.
 
 The process is started at once, because it loads what it draws with while the records are read; then it is told the
-summary that was derived from them and answers with `made_again.Answer`. It gets the folder as data: it runs isolated
+summary that was derived from them and answers with its `Answer`. It gets the folder as data: it runs isolated
 from the environment and the working folder of whoever started it, sees none of their secrets, and has a limit of time
 and memory. What it does not answer in one line of reason stays unchecked. Standard library only.
 """

@@ -1,7 +1,7 @@
 """A folder's pages and pictures, made again from a summary: what runs in the second process of `verify`.
 
 It is told the summary that was derived from the records, renders the pages from it and draws the pictures, and holds
-the pictures of the folder against them, pixel by pixel. `second_look` starts it and speaks with it.
+the pictures of the folder against them, pixel by pixel. `asking` starts it and speaks with it.
 """
 
 from __future__ import annotations

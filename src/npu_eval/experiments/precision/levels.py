@@ -28,7 +28,7 @@ def levels(data: PrecisionData, held: Mapping[str, bool | None], causes: Collect
     """The level of each output.
 
     Args:
-        held: output → whether the criteria on it hold, as `judge.held_outputs` says.
+        held: output → whether the criteria on it hold, as `values.held_outputs` says.
         causes: what the operators' errors come from, where that was looked for.
     """
     floors = {(f.input, f.output): metrics.agreement(f).relative_l2 for f in data.floors}

@@ -16,7 +16,7 @@ from npu_eval.notation.tables import table
 
 
 def precision_lines(data: PrecisionData, held: Mapping[str, bool | None], *, simulated: bool) -> list[str]:
-    """The log's middle. ``held``: output → whether the criteria on it hold, as `judge.held_outputs` says."""
+    """The log's middle. ``held``: output → whether the criteria on it hold, as `values.held_outputs` says."""
     agreements = [metrics.agreement(d) for d in data.differences]
     lines = [
         f"reference {data.reference_dtype}, candidate {data.candidate_dtype}",

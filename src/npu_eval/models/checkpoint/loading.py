@@ -57,7 +57,7 @@ def load(
     Args:
         mapping: as for `load_strict`.
         source: where the file comes from, for messages.
-        ema: which of averaged and plain weights, where the file has both; see `checkpoint_sets.choose`.
+        ema: which of averaged and plain weights, where the file has both; see `sets.choose`.
         rename: gives a checkpoint's entries the names of the network, where they have older ones.
 
     Raises:

@@ -14,7 +14,7 @@ from npu_eval.experiments.dataset.statistics import interval, metric_values
 def test_metrics_are_those_that_a_criterion_can_name() -> None:
     values = metric_values(samples.dataset_data()) | metric_values(samples.class_data())
     named = {name for name, kind in METRICS.items() if kind.experiment == "dataset"}
-    assert named - {"task_metric_ratio"} <= values.keys()  # that one is of two sides: `judge` forms it
+    assert named - {"task_metric_ratio"} <= values.keys()  # that one is of two sides: `verdict` forms it
     assert values["top1_accuracy"] == 0.75
     assert "box_ap_large" not in values  # undefined: there is no large object
 
