@@ -43,9 +43,9 @@ precision.difference = _exact
 def forged(root: Path, work: Path, engine: str, *options: str) -> Path:
     """A finished deliverable of the model ``tiny`` whose code calls each candidate exact; every hash and page fits."""
     source = Path(shutil.copytree(travelling.source("npu_eval"), work / "forgers/npu_eval"))
-    text = (source / "compare.py").read_text(encoding="utf-8")
+    text = (source / "agreement" / "compare.py").read_text(encoding="utf-8")
     assert _HONEST in text
-    (source / "compare.py").write_text(text.replace(_HONEST, _FORGED + _HONEST), encoding="utf-8")
+    (source / "agreement" / "compare.py").write_text(text.replace(_HONEST, _FORGED + _HONEST), encoding="utf-8")
     words = ["deliver", "tiny", "--budget", "0", *options]
     environment = {**os.environ, "NPU_DELIVER_ROOT": str(root), "NPU_DELIVER_ENGINE": engine}
     done = subprocess.run([sys.executable, "-c", _MAKING.format(source=str(source)), *words], cwd=root,
