@@ -8,7 +8,7 @@ from pathlib import Path
 
 from npu_deliver.environment.image import Image
 from npu_deliver.environment.step import Mount, Step
-from npu_deliver.experiments.registry import KINDS, OPTIONAL, halves_by_name
+from npu_deliver.experiments.registry import KINDS, OPTIONAL, halves
 from npu_deliver.spec.profiles import SERVER
 from npu_deliver.spec.spec import Job, Spec
 from npu_eval.asked.layout import Layout
@@ -31,7 +31,7 @@ def with_server(job: Job) -> Job:
 
 def wanted_experiments(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Experiment → script and arguments, of those that the spec asks for, in the order in which they run."""
-    own = halves_by_name("step")
+    own = halves("step")
     return {
         name: _script(name, spec.layout)
         for name, kind in KINDS.items()
@@ -161,6 +161,6 @@ def steps(
 
 def _completed(step: Step, spec: Spec) -> Step:
     """A step with what it needs beyond the deliverable: a data set, or a budget of time."""
-    own = halves_by_name("step").get(step.experiment)
+    own = halves("step").get(step.experiment)
     completed: Step = step if own is None else own.completed(step, spec)
     return completed

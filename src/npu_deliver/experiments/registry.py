@@ -33,7 +33,6 @@ KINDS: dict[str, Kind] = {name: part.kind for name, part in PARTS.items()}
 OPTIONAL = tuple(name for name, kind in KINDS.items() if kind.optional)
 """Experiments that no spec.json asks for, and that a folder may hold or not."""
 
-
 SECTIONS = Path(__file__).parent
 """Where an experiment's section of a page lies: ``<experiment>/section.<language>.md.j2``, which the page includes."""
 
@@ -61,15 +60,10 @@ def parse_record(text: str, where: str) -> Record:
     return record.parse_record(text, where, KINDS.values())
 
 
-def halves_by_name(module: str) -> dict[str, ModuleType]:
+def halves(module: str) -> dict[str, ModuleType]:
     """Name → a module of an experiment's folder here, of those that have one: its ``words``, ``pictures`` or ``step``.
 
     It is loaded only when asked for: pictures bring matplotlib, which the verifier does without.
     """
     found = {name: f"{__package__}.{name}.{module}" for name in PARTS}
     return {name: importlib.import_module(full) for name, full in found.items() if importlib.util.find_spec(full)}
-
-
-def halves(module: str) -> tuple[ModuleType, ...]:
-    """The same modules in the order in which the experiments run."""
-    return tuple(halves_by_name(module).values())

@@ -13,7 +13,7 @@ from npu_deliver.drawing import encoding
 from npu_deliver.drawing.labels import CHART_LABELS, Frame
 from npu_deliver.drawing.terminal import terminal_png
 from npu_deliver.experiments.part import Part
-from npu_deliver.experiments.registry import PARTS, halves_by_name
+from npu_deliver.experiments.registry import PARTS, halves
 from npu_deliver.summary import Summary, summary_sha256
 from npu_deliver.words import stamp_line
 from npu_eval.asked.layout import SUMMARY
@@ -53,7 +53,7 @@ def draw(
             log_sha256=evidence.log_sha256,
             source_log=evidence.log,
         )
-    for name, half in halves_by_name("pictures").items():
+    for name, half in halves("pictures").items():
         if PARTS[name].timed and Stamp.SIMULATED in summary.stamps:
             continue  # the clock of a simulated device says nothing that could be drawn
         if found := getattr(summary, name):

@@ -170,7 +170,7 @@ def _environment(summary: Summary, lang: str) -> jinja2.Environment:
         "threshold": lambda value: f"{value:g}",
         "value": _metric_value,
     }
-    for half in halves("words"):
+    for half in halves("words").values():
         environment.filters |= {name: _in_language(said, lang) for name, said in half.FILTERS.items()}
     if Stamp.SIMULATED in summary.stamps:
         environment.filters |= _simulated(dict(environment.filters))

@@ -9,32 +9,25 @@ from npu_eval.errors import RecordError
 RELATIVE_ERROR_BOUNDS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
 """Bounds whose exceedances are counted: 10 %, and those of msprobe: 1 %, 5 ‰, 1 ‰ and 0.1 ‰."""
 
-
 ULP_EDGES = (0, 1, 4, 16, 64, 256, 1024)
 """Upper edges of the ULP histogram's bins; a last bin holds what lies beyond."""
-
 
 RELATIVE_FLOOR = 2.0**-14
 """Elementwise relative errors count only where |reference| > this share of max|reference|: below it they say how many
 values lie near zero, not how wrong the output is."""
 
-
 ULP_LIMITS = (1.0, 32.0)
 """Units in the last place whose exceedances are counted: msprobe's limits for half precision and for float32."""
 
-
 ULP_MOST = 2.0**64
 """An element counts as no more units than this: a one where float64 has a zero would be more than any number holds."""
-
 
 NEAR_BOUNDS = (1e-2, 5e-3, 1e-3, 1e-4)
 """Relative errors below which msprobe counts an element: its one-hundredth, five-thousandths, one-thousandth and
 one-ten-thousandth ratios."""
 
-
 SMALL_VALUE = {"float16": 2.0**-10, "bfloat16": 2.0**-10, "float32": 2.0**-20}
 """Candidate's dtype → |r| up to which msprobe's dual benchmark takes a value for small (else as float32)."""
-
 
 SMALL_ERROR = {"float16": 1e-16, "bfloat16": 1e-16, "float32": 2.0**-30}
 """Candidate's dtype → absolute error of a small value above which msprobe's dual benchmark counts it as wrong."""

@@ -46,6 +46,30 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OperatorTime:
+    """One operator by the framework's profiler: seconds of its own, without those of the operators it calls."""
+
+    name: str
+    calls: int
+    self_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileData:
+    """Where the time of ``calls`` forward passes went. ``fallbacks`` are operators that an accelerator left to the CPU.
+
+    ``clock`` says whose time it is: the device's, or the CPU's where the CPU is the device.
+    """
+
+    tool: str
+    clock: str
+    batch_size: int
+    calls: int
+    operators: tuple[OperatorTime, ...]
+    fallbacks: tuple[OperatorTime, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """What came of a request; ``failed`` says why nothing did, ``full`` whether memory was the reason.
 
@@ -79,27 +103,3 @@ def message_of(cls: type[T], line: str) -> T:
         RecordError: it is none.
     """
     return from_json(cls, loads(line, "message"), "message")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperatorTime:
-    """One operator by the framework's profiler: seconds of its own, without those of the operators it calls."""
-
-    name: str
-    calls: int
-    self_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfileData:
-    """Where the time of ``calls`` forward passes went. ``fallbacks`` are operators that an accelerator left to the CPU.
-
-    ``clock`` says whose time it is: the device's, or the CPU's where the CPU is the device.
-    """
-
-    tool: str
-    clock: str
-    batch_size: int
-    calls: int
-    operators: tuple[OperatorTime, ...]
-    fallbacks: tuple[OperatorTime, ...]
