@@ -8,7 +8,7 @@
 #   NUM_CLASSES=10     of a timm: or torchvision: model; 0: features   LABELS=file   its class names, one a line
 #   WORDS="shoe, cup"  what sam3 looks for; coco80: COCO's names
 #   DATA=folder        a COCO or ImageNet folder to evaluate on           LIMIT=500      its first so many images
-#   ANNOTATIONS=file   its annotation file, where the folder has several
+#   ANNOTATIONS=file   its annotation file, where the folder has several   PROTOCOL=coco   seed, per-class: sam3's detections
 #   SIGN_KEY=file      sign the result's statement with this Ed25519 key   SERVE=1    add deploy.sh: an HTTP server
 #   BUDGET=10m         time to search for speed (0: none)    CRITERIA=cann-hf32    judge by another named profile
 #   REFERENCE=folder   compare with a bundle of `npu-deliver reference` instead of computing the reference here
@@ -42,7 +42,7 @@ signed       = $(call option,SIGN_KEY,--sign-key)
 profile      = $(call option,PROFILE,--profile)
 flags        = $(profile) $(call option,DEVICE,--device) $(call option,WEIGHTS,--weights) $(call option,INPUT,--input) \
                $(if $(EMA),$(if $(filter 0 no false,$(EMA)),--no-ema,--ema)) $(call option,NUM_CLASSES,--num-classes) $(call option,LABELS,--labels) $(call option,WORDS,--words) \
-               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,ANNOTATIONS,--annotations) $(call option,LIMIT,--limit) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
+               $(call option,TIER,--tier) $(call option,DATA,--data) $(call option,ANNOTATIONS,--annotations) $(call option,LIMIT,--limit) $(call option,PROTOCOL,--protocol) $(call option,BUDGET,--budget) $(if $(SERVE),--serve) \
                $(call option,REFERENCE,--reference) $(call option,CRITERIA,--criteria) \
                $(containers)
 run_tests    = @$(set_up) runtime,timm,transformers,dev && $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 20

@@ -127,6 +127,9 @@ class What(Where):
         str | None, typer.Option("--annotations", help="Its annotation file, where the folder has several")
     ] = None
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on its first so many images")] = None
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Which answers are detections there: coco, seed, per-class (sam3)")
+    ] = None
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="TIME", help="Time to search for speed, e.g. 90s, 10m; 0: none")
     ] = None
@@ -160,6 +163,7 @@ class What(Where):
             data=self.data,
             annotations=self.annotations,
             limit=self.limit,
+            protocol=self.protocol,
             criteria=self.criteria,
             profile=self.profile,
         )

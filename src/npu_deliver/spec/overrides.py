@@ -20,6 +20,7 @@ class Overrides:
     data: Path | None = None
     annotations: str | None = None
     limit: int | None = None
+    protocol: str | None = None
     criteria: str | None = None
     profile: str | None = None
     ema: bool | None = None
@@ -38,7 +39,7 @@ def overridden(values: dict[str, Any], overrides: Overrides, where: str) -> dict
     values |= _weights(values, overrides, where) | _classes(overrides)
     if overrides.input is not None:
         values["inputs"] = [str(overrides.input.absolute())]
-    if (overrides.data, overrides.annotations, overrides.limit) != (None, None, None):
+    if any(getattr(overrides, name) is not None for name in ("data", *_OF_DATA)):
         values["dataset"] = _data(_keys(values, "dataset", where), overrides)
     if overrides.profile is not None:
         values["profile"] = str(overrides.profile)
@@ -82,10 +83,13 @@ def _classes(overrides: Overrides) -> dict[str, Any]:
     return changes
 
 
+_OF_DATA = ("limit", "annotations", "protocol")
+
+
 def _data(given: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """The data set of the command line, or the spec's own with another limit or annotation file."""
+    """The data set of the command line, or the spec's own with another limit, annotation file or protocol."""
     given = given if overrides.data is None else {"path": str(overrides.data.absolute())}
-    changes = {name: v for name in ("limit", "annotations") if (v := getattr(overrides, name)) is not None}
+    changes = {name: v for name in _OF_DATA if (v := getattr(overrides, name)) is not None}
     if "path" not in given:
         raise SpecError(f"{'/'.join(changes)} given, but no data set", where="DATA", fix="name its folder (--data)")
     return {**given, **changes}

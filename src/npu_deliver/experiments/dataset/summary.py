@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npu_eval.asked.spec import SpecFile
 from npu_eval.experiments.dataset.data import (
@@ -11,11 +11,13 @@ from npu_eval.experiments.dataset.data import (
     UNDEFINED,
     DatasetData,
     DetectionScores,
+    DirectRun,
     ImageSet,
     Repaired,
     mean_precision,
 )
 from npu_eval.experiments.dataset.statistics import Interval, interval, metric_values
+from npu_eval.jsonio import ABSENT_BY_DEFAULT
 from npu_eval.records.record import Record
 
 
@@ -89,6 +91,7 @@ class Dataset:
     scores: tuple[Scores, ...]
     classes: Classes | None
     intervals: tuple[Interval, ...]
+    direct: DirectRun | None = field(default=None, metadata=ABSENT_BY_DEFAULT)
 
 
 def summarize_dataset(data: DatasetData) -> Dataset:
@@ -119,6 +122,7 @@ def summarize_dataset(data: DatasetData) -> Dataset:
             top5_accuracy=values["top5_accuracy"],
         ),
         intervals=tuple(i for i in map(interval, data.comparisons) if i is not None),
+        direct=data.direct,
     )
 
 

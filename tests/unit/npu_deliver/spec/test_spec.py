@@ -341,6 +341,14 @@ def test_the_annotation_file_of_the_command_line_is_the_one(tmp_path):
     assert (found.limit, found.annotations) == (5, "annotations/b.json")
 
 
+def test_the_command_line_names_another_protocol_of_detection(tmp_path):
+    text = GOOD + "dataset:\n  path: photos\n  limit: 5\n"
+    found = load(tmp_path, text, protocol="seed").spec.dataset
+    assert (found.protocol, found.limit) == ("seed", 5)
+    with pytest.raises(SpecError, match="protocol"):
+        load(tmp_path, text, protocol="sead")
+
+
 def test_a_limit_needs_a_data_set(tmp_path):
     with pytest.raises(SpecError, match="no data set"):
         load(tmp_path, GOOD, limit=5)

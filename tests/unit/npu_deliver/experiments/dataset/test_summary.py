@@ -10,6 +10,8 @@ from npu_deliver.report.figures import draw
 from npu_deliver.report.render import render
 from npu_deliver.review.numerals import allowed_numbers, stray_numerals
 from npu_deliver.summary import summarize
+from npu_eval.experiments.dataset.data import DirectRun
+from npu_eval.models.protocols import PROTOCOLS
 from npu_eval.records.log import log_text
 
 
@@ -51,6 +53,24 @@ def test_the_section_holds_only_numbers_of_the_record(data, lang):
         assert number in page
         wrong = page.replace(number, "0.9999" if number[0] == "0" else "98.76 %", 1)
         assert list(stray_numerals(wrong, "readme.md", allowed_numbers(summary), summary.layout))
+
+
+@pytest.mark.parametrize(("lang", "row"), [("en", "Protocol of detection"), ("zh", "检测协议")])
+def test_the_protocol_of_detection_stands_with_its_limits(lang, row):
+    def line(name):
+        direct = DirectRun(protocol=PROTOCOLS[name], classes_at_once=16)
+        summary, _ = summary_of(samples.dataset_data(direct=direct))
+        page = render(summary, lang=lang)["readme.md"]
+        assert list(stray_numerals(page, "readme.md", allowed_numbers(summary), summary.layout)) == []
+        return next(line for line in page.splitlines() if row in line)
+
+    assert "`coco`" in line("coco")
+    assert "0.0000" in line("coco")
+    assert "100" in line("coco")
+    assert "0.0100" in line("seed")
+    assert "100" not in line("seed").replace("0.0100", "")
+    summary, _ = summary_of(samples.dataset_data())
+    assert row not in render(summary, lang=lang)["readme.md"]
 
 
 def test_numbers_of_boxes_in_the_row_of_masks_are_found():
